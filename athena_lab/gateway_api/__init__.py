@@ -1,0 +1,1 @@
+"""What crosses the wire to the gateway: models, the typed client, verification of its tokens."""

@@ -1,0 +1,231 @@
+"""The typed client of the gateway: one method an endpoint; errors come back as our own tree."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import httpx
+
+from athena_lab import errors
+from athena_lab.gateway_api import jobs, warehouse, wire, worker
+from athena_lab.settings import Settings
+
+Model = TypeVar("Model", bound=wire.Wire)
+TokenSource = Callable[[], str]
+
+
+def token_source(settings: Settings) -> TokenSource:
+    """Tell where the caller's credential comes from: a run's descriptor, or the user's own file."""
+    if settings.token_fd is not None:
+        return _DescriptorToken(settings.token_fd)
+    path = settings.token_file
+    if path is None:
+        raise errors.ConfigurationError(
+            "Cannot talk to the gateway: no credential is set. Start Athena with `athena up`, "
+            "or set ATHENA_TOKEN_FILE to the file that holds your token."
+        )
+
+    def read() -> str:
+        try:
+            return path.read_text().strip()
+        except OSError as error:
+            raise errors.ConfigurationError(
+                f"Cannot read the token file '{path}' ({error.strerror}). Start Athena with `athena up`."
+            ) from error
+
+    return read
+
+
+class _DescriptorToken:
+    """Ask the worker for the run's present token over the inherited socket: one line each way."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._socket = socket.socket(fileno=os.dup(descriptor))
+
+    def __call__(self) -> str:
+        self._socket.sendall(b"token\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            part = self._socket.recv(65536)
+            if not part:
+                raise errors.UnauthenticatedError(
+                    "Cannot renew the run's token: its worker is gone. The run was abandoned; start it again."
+                )
+            answer += part
+        return str(json.loads(answer)["token"])
+
+
+class GatewayClient:
+    """Talk to the gateway as whoever `token` names. Close it, or use it in a `with`."""
+
+    def __init__(self, url: str, token: TokenSource, *, timeout_s: float = 30.0) -> None:
+        self._token = token
+        self._http = httpx.Client(base_url=url, timeout=timeout_s, trust_env=False)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> GatewayClient:
+        """Connect as the user or run that the environment names."""
+        if settings.gateway_url is None:
+            raise errors.ConfigurationError(
+                "Cannot find the gateway: ATHENA_GATEWAY_URL is not set. Start Athena with `athena up`."
+            )
+        return cls(settings.gateway_url, token_source(settings))
+
+    def __enter__(self) -> GatewayClient:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    # -- about the caller and the platform
+
+    def version(self) -> wire.Version:
+        return self._get("/v1/version", wire.Version)
+
+    def me(self) -> wire.Principal:
+        return self._get("/v1/me", wire.Principal)
+
+    def warehouse_token(self) -> warehouse.WarehouseToken:
+        return self._send("POST", "/v1/warehouse/token", warehouse.WarehouseToken)
+
+    def catalog(self) -> warehouse.Catalog:
+        return self._get("/v1/catalog", warehouse.Catalog)
+
+    # -- promotion
+
+    def upload_bundle(self, upload: jobs.BundleUpload) -> jobs.Bundle:
+        return self._send("POST", "/v1/bundles", jobs.Bundle, upload)
+
+    def check(self, request: jobs.PromoteRequest) -> jobs.Check:
+        return self._send("POST", "/v1/jobs/check", jobs.Check, request)
+
+    def promote(self, request: jobs.PromoteRequest) -> jobs.Promotion:
+        return self._send("POST", "/v1/jobs", jobs.Promotion, request)
+
+    def promotion(self, job_id: str, version: int, *, wait_s: float = 0) -> jobs.Promotion:
+        """Give a promotion's state; with `wait_s` (at most 20) answer once it changes or time is up."""
+        path = f"/v1/jobs/{quote(job_id, safe='')}/versions/{version}/promotion"
+        return self._get(path, jobs.Promotion, {"wait_s": str(wait_s)})
+
+    def preview(self, schedule: jobs.Schedule) -> jobs.SchedulePreview:
+        return self._send("POST", "/v1/schedule/preview", jobs.SchedulePreview, schedule)
+
+    # -- jobs and runs
+
+    def jobs(self) -> tuple[jobs.Job, ...]:
+        return tuple(jobs.Job.model_validate(item) for item in self._json("GET", "/v1/jobs"))
+
+    def job(self, job_id: str) -> jobs.Job:
+        return self._get(f"/v1/jobs/{quote(job_id, safe='')}", jobs.Job)
+
+    def versions(self, job_id: str) -> tuple[jobs.JobVersion, ...]:
+        items = self._json("GET", f"/v1/jobs/{quote(job_id, safe='')}/versions")
+        return tuple(jobs.JobVersion.model_validate(item) for item in items)
+
+    def pause(self, job_id: str) -> jobs.Job:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/pause", jobs.Job)
+
+    def resume(self, job_id: str) -> jobs.Job:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/resume", jobs.Job)
+
+    def delete(self, job_id: str) -> jobs.Job:
+        return self._send("DELETE", f"/v1/jobs/{quote(job_id, safe='')}", jobs.Job)
+
+    def run_now(self, job_id: str, request: jobs.RunRequest) -> jobs.Run:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/runs", jobs.Run, request)
+
+    def runs(self, *, job_id: str | None = None, limit: int = 50) -> tuple[jobs.RunSummary, ...]:
+        query = {"limit": str(limit)} | ({"job_id": job_id} if job_id else {})
+        return tuple(jobs.RunSummary.model_validate(item) for item in self._json("GET", "/v1/runs", query))
+
+    def run(self, run_id: str) -> jobs.Run:
+        return self._get(f"/v1/runs/{run_id}", jobs.Run)
+
+    def cancel(self, run_id: str) -> jobs.Run:
+        return self._send("POST", f"/v1/runs/{run_id}/cancel", jobs.Run)
+
+    def output(self, run_id: str) -> dict[str, Any]:
+        """Give the run's output notebook (nbformat 4 JSON), partial while it runs or after a failure."""
+        notebook: dict[str, Any] = self._json("GET", f"/v1/runs/{run_id}/output")
+        return notebook
+
+    # -- a worker's side of a run
+
+    def begin_attempt(self, request: worker.AttemptRequest) -> worker.Attempt:
+        return self._send("POST", "/v1/worker/attempts", worker.Attempt, request)
+
+    def heartbeat(self, run_id: str, attempt: int) -> worker.Heartbeat:
+        return self._send("POST", f"/v1/worker/attempts/{run_id}/{attempt}/heartbeat", worker.Heartbeat)
+
+    def report_cell(self, run_id: str, attempt: int, event: worker.CellEvent) -> None:
+        self._request("POST", f"/v1/worker/attempts/{run_id}/{attempt}/cells", body=event)
+
+    def save_output(self, run_id: str, attempt: int, notebook: bytes) -> None:
+        self._request("PUT", f"/v1/worker/attempts/{run_id}/{attempt}/output", content=notebook)
+
+    def finish_attempt(self, run_id: str, attempt: int, finish: worker.Finish) -> None:
+        self._request("POST", f"/v1/worker/attempts/{run_id}/{attempt}/finish", body=finish)
+
+    def fetch_bundle(self, content_hash: str) -> bytes:
+        """Give a bundle as the bytes of its zip archive."""
+        return self._request("GET", f"/v1/worker/bundles/{content_hash}").content
+
+    # -- how a request is sent
+
+    def _get(self, path: str, model: type[Model], query: Mapping[str, str] | None = None) -> Model:
+        return model.model_validate(self._json("GET", path, query))
+
+    def _send(self, method: str, path: str, model: type[Model], body: wire.Wire | None = None) -> Model:
+        return model.model_validate(self._request(method, path, body=body).json())
+
+    def _json(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Any:
+        return self._request(method, path, query=query).json()
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: wire.Wire | None = None,
+        content: bytes | None = None,
+    ) -> httpx.Response:
+        if body is not None:
+            content = body.model_dump_json().encode()
+        kind = {"Content-Type": "application/json"} if content is not None else {}
+        headers = {"Authorization": f"Bearer {self._token()}"} | kind
+        try:
+            response = self._http.request(method, path, params=query, content=content, headers=headers)
+        except httpx.HTTPError as error:
+            raise errors.UnreachableError(
+                f"Cannot reach the gateway at '{self._http.base_url}' ({error}). "
+                "Check it with `athena status`, start it with `athena up`."
+            ) from error
+        if response.is_error:
+            raise error_of(response.status_code, response.content)
+        return response
+
+
+def error_of(status: int, content: bytes) -> errors.AthenaError:
+    """Turn a refused or failed response back into the error that the gateway raised."""
+    try:
+        body = wire.ErrorBody.model_validate_json(content)
+    except ValueError:
+        text = content[:200].decode(errors="replace")
+        return errors.UpstreamError(
+            f"Cannot understand the gateway's answer (HTTP {status}): '{text}'. Check it with `athena logs gateway`."
+        )
+    kind = getattr(errors, body.error, None)
+    if kind is errors.InvalidError:
+        return errors.InvalidError([errors.Fault(f.field, f.message) for f in body.faults])
+    if isinstance(kind, type) and issubclass(kind, errors.AthenaError) and kind is not errors.QuerySyntaxError:
+        return kind(body.message)
+    return errors.UpstreamError(body.message)

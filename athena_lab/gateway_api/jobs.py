@@ -1,0 +1,287 @@
+"""Wire models of promotion: bundles, parameters, schedules, jobs and their versions."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from athena_lab.gateway_api.wire import FaultModel, Wire
+
+
+class ParameterType(StrEnum):
+    """The types that a parameter of a job may have."""
+
+    INTEGER = "int"
+    FLOAT = "float"
+    BOOLEAN = "bool"
+    STRING = "str"
+    DATE = "date"
+    DATETIME = "datetime"
+    JSON = "json"
+
+
+class Parameter(Wire):
+    """One name of the notebook's `parameters` cell.
+
+    `default` is the value in the notebook. `value` is what the job passes: a JSON value of the type
+    (dates as ISO 8601 text), or None to keep the default. `relative` ("yesterday", see
+    `RelativeDate`) replaces `value` for dates, and is resolved from the run's anchor.
+    """
+
+    name: str
+    type: ParameterType
+    default: JsonValue = None
+    value: JsonValue = None
+    relative: str | None = None
+    description: str = ""
+
+
+class RelativeDate(StrEnum):
+    """Dates in plain words, hung on the run's anchor in the job's zone."""
+
+    TODAY = "today"
+    YESTERDAY = "yesterday"
+    START_OF_WEEK = "start_of_week"
+    START_OF_LAST_WEEK = "start_of_last_week"
+    START_OF_MONTH = "start_of_month"
+    START_OF_LAST_MONTH = "start_of_last_month"
+    END_OF_LAST_MONTH = "end_of_last_month"
+    START_OF_YEAR = "start_of_year"
+    NOW = "now"
+
+
+class Schedule(Wire):
+    """When a job runs: a cron expression of five fields in an IANA zone; cron None is by hand only."""
+
+    cron: str | None = None
+    timezone: str = "UTC"
+
+
+class SideFile(Wire):
+    """A file beside the notebook; `path` is relative to the notebook's folder, with `/`."""
+
+    path: str
+    content_base64: str
+
+
+class Source(Wire):
+    """Where the content came from in the user's own files.
+
+    `path` is Jupyter's contents path; `notebook_id` the id kept in the notebook's metadata
+    (`metadata.athena.notebook_id`); `cell_id` set when one cell was promoted.
+    """
+
+    path: str
+    notebook_id: str | None = None
+    cell_id: str | None = None
+
+
+class BundleUpload(Wire):
+    """What the labserver uploads: the notebook as it is (nbformat 4 JSON) and its side files."""
+
+    notebook: dict[str, JsonValue]
+    source: Source
+    files: tuple[SideFile, ...] = ()
+    environment: str = "platform"
+
+
+class CellSummary(Wire):
+    """One code cell of a bundle."""
+
+    index: int
+    cell_id: str
+    first_line: str
+
+
+class Bundle(Wire):
+    """An immutable bundle by its content hash (SHA-256, hex), and what was found in its notebook."""
+
+    hash: str
+    source: Source
+    cells: tuple[CellSummary, ...] = ()
+    parameters: tuple[Parameter, ...] = ()
+    size_bytes: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+class PromoteRequest(Wire):
+    """Schedule a bundle as a job.
+
+    `job_id` None makes a new job, unless one of the same owner, name and source exists already:
+    then that job gets its next version. `parameters` replaces the value, relative date and
+    description of the bundle's parameters by name. `expected_version`, when given, refuses the
+    deployment if the job has moved on meanwhile.
+    """
+
+    bundle: str
+    name: str
+    schedule: Schedule = Schedule()
+    parameters: tuple[Parameter, ...] = ()
+    job_id: str | None = None
+    message: str = ""
+    retries: int = 0
+    timeout_s: int = 6 * 3600
+    expected_version: int | None = None
+
+
+class Check(Wire):
+    """What a promotion would do: every fault at once, and the next runs (UTC) if there is none."""
+
+    faults: tuple[FaultModel, ...] = ()
+    next_runs: tuple[datetime, ...] = ()
+    job_id: str | None = None
+    next_version: int = 1
+    is_unchanged: bool = False
+
+
+class PromotionState(StrEnum):
+    """How far a promotion is."""
+
+    COMMITTED = "committed"
+    """In the jobs repository; Airflow was asked to read it."""
+    WAITING = "waiting"
+    """Waiting for the scheduler: Airflow does not answer; it is finished later, once."""
+    VISIBLE = "visible"
+    """Airflow reports the new version."""
+    FAILED = "failed"
+    """Airflow could not read it; `message` says why."""
+
+
+class Promotion(Wire):
+    """One deployment of one version; `is_unchanged` when the content was current already."""
+
+    job_id: str
+    version: int
+    state: PromotionState
+    is_unchanged: bool = False
+    message: str = ""
+    requested_at: datetime
+    visible_at: datetime | None = None
+
+
+class JobState(StrEnum):
+    """What a job does at present."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    DELETED = "deleted"
+
+
+class Job(Wire):
+    """A scheduled job as the sidebar shows it."""
+
+    id: str
+    name: str
+    team: str
+    owner: str
+    version: int
+    bundle: str
+    source: Source
+    schedule: Schedule
+    parameters: tuple[Parameter, ...] = ()
+    state: JobState = JobState.ACTIVE
+    promotion: PromotionState = PromotionState.VISIBLE
+    next_run_at: datetime | None = None
+    last_run: RunSummary | None = None
+    created_at: datetime
+    updated_at: datetime
+
+
+class JobVersion(Wire):
+    """One version of a job; `origin` is the earlier version whose content it repeats, if any."""
+
+    version: int
+    deployed_at: datetime
+    deployed_by: str
+    message: str = ""
+    content_hash: str
+    bundle: str
+    origin: int | None = None
+
+
+class RunState(StrEnum):
+    """What a run does at present."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (RunState.SUCCEEDED, RunState.FAILED, RunState.CANCELLED)
+
+
+class RunSummary(Wire):
+    """A run in a list. `id` is `run_id_of(dag_id, airflow_run_id)`."""
+
+    id: str
+    job_id: str
+    job_name: str = ""
+    job_version: int
+    type: str
+    """Airflow's run type: "scheduled", "manual", "backfill" or "asset_triggered"."""
+    state: RunState
+    queued_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str | None = None
+    cells_done: int = 0
+    cells_total: int = 0
+
+
+class CellRun(Wire):
+    """One code cell of a run: "pending", "running", "succeeded" or "failed"."""
+
+    index: int
+    state: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str | None = None
+
+
+class AttemptRecord(Wire):
+    """One attempt of a run: where it ran and how it ended ("running", "abandoned" included)."""
+
+    attempt: int
+    worker: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    is_isolated: bool = False
+
+
+class Run(RunSummary):
+    """A run with its cells, attempts and parameters; `anchor` is what relative dates hang on (UTC)."""
+
+    airflow_run_id: str
+    dag_id: str
+    anchor: datetime | None = None
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    cells: tuple[CellRun, ...] = ()
+    attempts: tuple[AttemptRecord, ...] = ()
+    is_isolated: bool = False
+    may_be_doubled: bool = False
+    """An earlier attempt ran cells before it was lost, so what they appended may be there twice."""
+    has_output: bool = False
+
+
+class RunRequest(Wire):
+    """Run a job now; `parameters` replaces the job's values by name for this run only."""
+
+    parameters: dict[str, JsonValue] = Field(default_factory=dict)
+    note: str = ""
+
+
+class SchedulePreview(Wire):
+    """The next fires of a schedule in UTC, or what is wrong with it."""
+
+    runs: tuple[datetime, ...] = ()
+    faults: tuple[FaultModel, ...] = ()
+
+
+Job.model_rebuild()

@@ -1,0 +1,78 @@
+"""Wire models between an Airflow worker and the gateway: attempts, heartbeats, cell events."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+
+from pydantic import JsonValue
+
+from athena_lab.gateway_api.wire import Wire
+
+_RUN_NAMESPACE = uuid.UUID("5d0f4c0e-3b57-5b8e-9a53-0f2f6a7e6a10")
+
+
+def run_id_of(dag_id: str, airflow_run_id: str) -> str:
+    """Name a run: 32 hexadecimal digits that both Airflow's and the gateway's side can compute."""
+    return uuid.uuid5(_RUN_NAMESPACE, f"{dag_id}/{airflow_run_id}").hex
+
+
+def dag_id_of(team: str, job_id: str) -> str:
+    """Name a job's DAG."""
+    return f"athena__{team}__{job_id}"
+
+
+class AttemptRequest(Wire):
+    """A worker is about to execute a run; answered with `Attempt`, and earlier attempts lose their token."""
+
+    dag_id: str
+    airflow_run_id: str
+    run_type: str
+    logical_date: datetime | None = None
+    run_after: datetime
+    job_id: str
+    version: int
+    bundle: str
+    try_number: int
+    worker: str
+    is_isolated: bool
+
+
+class Attempt(Wire):
+    """Leave to execute: the run's own token and its resolved parameters (dates as ISO 8601 text)."""
+
+    run_id: str
+    attempt: int
+    token: str
+    token_expires_at: datetime
+    owner: str
+    anchor: datetime
+    parameters: dict[str, JsonValue]
+    timeout_s: int
+    is_cancelled: bool = False
+
+
+class Heartbeat(Wire):
+    """The renewed token, and whether somebody asked to stop the run."""
+
+    token: str
+    token_expires_at: datetime
+    is_cancelled: bool = False
+
+
+class CellEvent(Wire):
+    """A code cell started, succeeded or failed; `index` counts code cells from 0."""
+
+    index: int
+    state: str
+    at: datetime
+    cells_total: int
+    error: str | None = None
+
+
+class Finish(Wire):
+    """How the attempt ended: "succeeded", "failed" or "cancelled"."""
+
+    state: str
+    at: datetime
+    error: str | None = None
