@@ -87,16 +87,16 @@ class GatewayClient:
 
     # -- about the caller and the platform
 
-    def version(self) -> wire.Version:
+    def get_version(self) -> wire.Version:
         return self._get("/v1/version", wire.Version)
 
-    def me(self) -> wire.Principal:
+    def get_me(self) -> wire.Principal:
         return self._get("/v1/me", wire.Principal)
 
-    def warehouse_token(self) -> warehouse.WarehouseToken:
+    def get_warehouse_token(self) -> warehouse.WarehouseToken:
         return self._send("POST", "/v1/warehouse/token", warehouse.WarehouseToken)
 
-    def catalog(self) -> warehouse.Catalog:
+    def get_catalog(self) -> warehouse.Catalog:
         return self._get("/v1/catalog", warehouse.Catalog)
 
     # -- promotion
@@ -104,55 +104,55 @@ class GatewayClient:
     def upload_bundle(self, upload: jobs.BundleUpload) -> jobs.Bundle:
         return self._send("POST", "/v1/bundles", jobs.Bundle, upload)
 
-    def check(self, request: jobs.PromoteRequest) -> jobs.Check:
+    def check_promotion(self, request: jobs.PromoteRequest) -> jobs.Check:
         return self._send("POST", "/v1/jobs/check", jobs.Check, request)
 
     def promote(self, request: jobs.PromoteRequest) -> jobs.Promotion:
         return self._send("POST", "/v1/jobs", jobs.Promotion, request)
 
-    def promotion(self, job_id: str, version: int, *, wait_s: float = 0) -> jobs.Promotion:
+    def get_promotion(self, job_id: str, version: int, *, wait_s: float = 0) -> jobs.Promotion:
         """Give a promotion's state; with `wait_s` (at most 20) answer once it changes or time is up."""
         path = f"/v1/jobs/{quote(job_id, safe='')}/versions/{version}/promotion"
         return self._get(path, jobs.Promotion, {"wait_s": str(wait_s)})
 
-    def preview(self, schedule: jobs.Schedule) -> jobs.SchedulePreview:
+    def preview_schedule(self, schedule: jobs.Schedule) -> jobs.SchedulePreview:
         return self._send("POST", "/v1/schedule/preview", jobs.SchedulePreview, schedule)
 
     # -- jobs and runs
 
-    def jobs(self) -> tuple[jobs.Job, ...]:
+    def list_jobs(self) -> tuple[jobs.Job, ...]:
         return tuple(jobs.Job.model_validate(item) for item in self._json("GET", "/v1/jobs"))
 
-    def job(self, job_id: str) -> jobs.Job:
+    def get_job(self, job_id: str) -> jobs.Job:
         return self._get(f"/v1/jobs/{quote(job_id, safe='')}", jobs.Job)
 
-    def versions(self, job_id: str) -> tuple[jobs.JobVersion, ...]:
+    def list_versions(self, job_id: str) -> tuple[jobs.JobVersion, ...]:
         items = self._json("GET", f"/v1/jobs/{quote(job_id, safe='')}/versions")
         return tuple(jobs.JobVersion.model_validate(item) for item in items)
 
-    def pause(self, job_id: str) -> jobs.Job:
+    def pause_job(self, job_id: str) -> jobs.Job:
         return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/pause", jobs.Job)
 
-    def resume(self, job_id: str) -> jobs.Job:
+    def resume_job(self, job_id: str) -> jobs.Job:
         return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/resume", jobs.Job)
 
-    def delete(self, job_id: str) -> jobs.Job:
+    def delete_job(self, job_id: str) -> jobs.Job:
         return self._send("DELETE", f"/v1/jobs/{quote(job_id, safe='')}", jobs.Job)
 
-    def run_now(self, job_id: str, request: jobs.RunRequest) -> jobs.Run:
+    def run_job(self, job_id: str, request: jobs.RunRequest) -> jobs.Run:
         return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/runs", jobs.Run, request)
 
-    def runs(self, *, job_id: str | None = None, limit: int = 50) -> tuple[jobs.RunSummary, ...]:
+    def list_runs(self, *, job_id: str | None = None, limit: int = 50) -> tuple[jobs.RunSummary, ...]:
         query = {"limit": str(limit)} | ({"job_id": job_id} if job_id else {})
         return tuple(jobs.RunSummary.model_validate(item) for item in self._json("GET", "/v1/runs", query))
 
-    def run(self, run_id: str) -> jobs.Run:
+    def get_run(self, run_id: str) -> jobs.Run:
         return self._get(f"/v1/runs/{run_id}", jobs.Run)
 
-    def cancel(self, run_id: str) -> jobs.Run:
+    def cancel_run(self, run_id: str) -> jobs.Run:
         return self._send("POST", f"/v1/runs/{run_id}/cancel", jobs.Run)
 
-    def output(self, run_id: str) -> dict[str, Any]:
+    def get_output(self, run_id: str) -> dict[str, Any]:
         """Give the run's output notebook (nbformat 4 JSON), partial while it runs or after a failure."""
         notebook: dict[str, Any] = self._json("GET", f"/v1/runs/{run_id}/output")
         return notebook

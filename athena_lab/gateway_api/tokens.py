@@ -57,9 +57,7 @@ class TokenVerifier:
                 options={"require": ["exp", "iat", "sub", "jti", "aud", "iss"]},
             )
         except jwt.PyJWTError as error:
-            raise UnauthenticatedError(
-                f"Cannot accept the token: {error}. Ask the gateway for a new one."
-            ) from error
+            raise UnauthenticatedError(f"Cannot accept the token: {error}. Ask the gateway for a new one.") from error
         claims = _claims_of(payload)
         self._refuse_revoked(claims)
         return claims
