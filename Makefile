@@ -1,0 +1,52 @@
+# Every target makes its own environment first; nothing but Python 3.11+, git and the internet is needed.
+.DEFAULT_GOAL := help
+.PHONY: help lab test check bench story story-real soak clean environment labextension format openapi
+PY := .venv/bin/python
+ARGS ?=
+ONLY ?=
+DATA ?=
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+environment:
+	@scripts/environment
+
+labextension: environment ## build the JupyterLab extension where its sources changed
+	@$(PY) hatch_build.py --if-stale
+
+lab: labextension ## start everything on loopback and open JupyterLab (ARGS=--no-browser for headless)
+	@.venv/bin/athena up --sample $(ARGS)
+
+test: labextension ## run the tests (browser tests need chromium, else they are skipped and counted)
+	@$(PY) -m pytest -m "not story and not soak" $(ARGS)
+
+check: labextension ## formatting, types, architecture, shape, TypeScript
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@$(PY) -m pytest -q tests/test_shape.py
+	@$(PY) hatch_build.py --check
+
+story: labextension ## the README's story end to end, in a real browser and over HTTP
+	@$(PY) -m pytest tests/acceptance -m story $(ARGS)
+
+story-real: labextension ## the same story on real input: make story-real DATA=vic_electricity.csv
+	@ATHENA_STORY_DATA="$(DATA)" $(PY) -m pytest tests/acceptance/test_story_real.py -m story $(ARGS)
+
+soak: labextension ## long acceptance runs (workers killed, schedules awaited); prints JSON lines
+	@$(PY) -m pytest tests -m soak -s $(ARGS)
+
+bench: labextension ## figures as JSON lines (ONLY=query, run or deploy)
+	@$(PY) -m bench $(ONLY)
+
+format: environment
+	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
+
+openapi: environment ## write docs/openapi.json anew from the gateway's models
+	@$(PY) -m athena_lab.gateway.openapi > docs/openapi.json
+
+clean: ## remove what the targets made (not ATHENA_HOME)
+	rm -rf .venv .tools artifacts dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf athena_lab/labextension labextension/node_modules labextension/lib

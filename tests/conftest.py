@@ -1,0 +1,50 @@
+"""What every test shares: where real data lies, whether chromium is there, and that CI skips nothing silently."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+ALLOWED_SKIP = "../shared"
+"""In CI a test may be skipped only because the data beside the clone is absent."""
+
+_skipped: list[str] = []
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Give the folder of real data beside the clone, or skip."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("../shared/data is absent")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Give the path of Debian's chromium, or skip."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("chromium is not installed")
+    return path
+
+
+def pytest_runtest_logreport(report):
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(f"{report.nodeid}: {report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr}")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    wrong = [entry for entry in _skipped if ALLOWED_SKIP not in entry]
+    if wrong and os.environ.get("ATHENA_CI") and exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    wrong = [entry for entry in _skipped if ALLOWED_SKIP not in entry]
+    if wrong:
+        terminalreporter.section("skipped (CI refuses these)")
+        for entry in wrong:
+            terminalreporter.write_line(entry)

@@ -1,0 +1,76 @@
+"""The shape that style demands: budgets of files and functions, first lines, doors of vendors, names of modules."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "athena_lab"
+SOURCES = sorted(PACKAGE.rglob("*.py"))
+TYPESCRIPT = [path for path in sorted((ROOT / "labextension" / "src").rglob("*.ts*")) if "node_modules" not in path.parts]
+MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
+FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "util", "helper"}
+DOORS = {
+    "google.cloud": {"warehouse", "emulator"},
+    "airflow": {"airflow"},
+    "jwt": {"gateway_api", "gateway"},
+    "airflow_client": {"jobs"},
+    "confluent_kafka": {"ingest"},
+    "duckdb": {"emulator"},
+    "papermill": {"airflow"},
+}
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def imports_of(tree: ast.AST) -> set[str]:
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES + TYPESCRIPT, ids=name_of)
+def test_no_file_is_over_its_budget(path):
+    assert len(path.read_text().splitlines()) <= MAX_FILE_LINES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_no_function_is_over_its_budget(path):
+    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    long = {f.name: n for f in functions if (n := (f.end_lineno or 0) - f.lineno + 1) > MAX_FUNCTION_LINES}
+    assert not long
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))], ids=name_of)
+def test_every_file_says_what_it_is(path):
+    assert (ast.get_docstring(ast.parse(path.read_text())) or "").strip(), "the first line must be a docstring"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_every_module_is_named_after_its_idea(path):
+    assert path.stem not in FORBIDDEN_NAMES
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=name_of)
+def test_vendors_are_imported_only_at_their_door(path):
+    front = path.relative_to(PACKAGE).parts[0]
+    for imported in imports_of(ast.parse(path.read_text())):
+        for vendor, doors in DOORS.items():
+            if imported == vendor or imported.startswith(vendor + "."):
+                assert front in doors, f"{imported} is imported outside {sorted(doors)}"
+
+
+def test_no_machine_path_or_registry_host_is_in_the_repository():
+    pattern = re.compile(r"/root/|/work/|file:///opt|/home/[a-z]+/")
+    skipped = {"uv.lock", "yarn.lock"}
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SOURCES, *TYPESCRIPT, ROOT / "Makefile", ROOT / "pyproject.toml"]:
+        if path.name not in skipped:
+            assert not pattern.search(path.read_text()), name_of(path)
