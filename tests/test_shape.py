@@ -9,7 +9,9 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "athena_lab"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-TYPESCRIPT = [path for path in sorted((ROOT / "labextension" / "src").rglob("*.ts*")) if "node_modules" not in path.parts]
+TYPESCRIPT = [
+    path for path in sorted((ROOT / "labextension" / "src").rglob("*.ts*")) if "node_modules" not in path.parts
+]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "util", "helper"}
 DOORS = {
@@ -44,7 +46,9 @@ def test_no_file_is_over_its_budget(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_no_function_is_over_its_budget(path):
-    functions = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    functions = [
+        n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
     long = {f.name: n for f in functions if (n := (f.end_lineno or 0) - f.lineno + 1) > MAX_FUNCTION_LINES}
     assert not long
 
@@ -71,6 +75,13 @@ def test_vendors_are_imported_only_at_their_door(path):
 def test_no_machine_path_or_registry_host_is_in_the_repository():
     pattern = re.compile(r"/root/|/work/|file:///opt|/home/[a-z]+/")
     skipped = {"uv.lock", "yarn.lock"}
-    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *SOURCES, *TYPESCRIPT, ROOT / "Makefile", ROOT / "pyproject.toml"]:
+    for path in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("docs/**/*.md"),
+        *SOURCES,
+        *TYPESCRIPT,
+        ROOT / "Makefile",
+        ROOT / "pyproject.toml",
+    ]:
         if path.name not in skipped:
             assert not pattern.search(path.read_text()), name_of(path)
