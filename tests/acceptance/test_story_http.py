@@ -11,7 +11,6 @@ from athena_lab.warehouse.connect import connect
 from athena_lab.errors import InvalidError, UnauthenticatedError
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.gateway_api.jobs import (
-    BundleUpload,
     JobState,
     Parameter,
     ParameterType,
@@ -19,32 +18,12 @@ from athena_lab.gateway_api.jobs import (
     RunRequest,
     RunState,
     Schedule,
-    Source,
 )
-from tests.acceptance.running_stack import RunningStack, wait_for
+from tests.acceptance.notebooks import notebook_of, promote, upload
+from tests.acceptance.running_stack import wait_for
 
 pytestmark = [pytest.mark.story, pytest.mark.stack, pytest.mark.timeout(600)]
 ROOT = Path(__file__).parent.parent.parent
-
-
-def notebook_of(*cells: str, parameters: str | None = None) -> dict:
-    notebook = nbformat.v4.new_notebook()
-    notebook.metadata.kernelspec = {"name": "athena", "display_name": "Athena (Python 3)", "language": "python"}
-    if parameters is not None:
-        notebook.cells.append(nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}))
-    notebook.cells += [nbformat.v4.new_code_cell(source) for source in cells]
-    return json.loads(nbformat.writes(notebook))
-
-
-def upload(gateway: GatewayClient, path: str, notebook: dict):
-    return gateway.upload_bundle(BundleUpload(notebook=notebook, source=Source(path=path, notebook_id=path)))
-
-
-def promote(stack: RunningStack, name: str, notebook: dict, **fields):
-    with stack.gateway() as gateway:
-        bundle = upload(gateway, f"{name}.ipynb", notebook)
-        promotion = gateway.promote(PromoteRequest(bundle=bundle.hash, name=name, **fields))
-    return stack.wait_visible(promotion)
 
 
 def test_tour_is_promoted_and_its_run_writes_the_table(stack):
