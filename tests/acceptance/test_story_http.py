@@ -43,7 +43,7 @@ def test_tour_is_promoted_and_its_run_writes_the_table(stack):
     assert promotion.version == 1
     with stack.gateway() as gateway:
         assert gateway.get_job(promotion.job_id).next_run_at > datetime.datetime.now(datetime.UTC)
-        assert not [run for run in gateway.list_runs(job_id=promotion.job_id)], "a new job must not run at once"
+        assert gateway.list_runs(job_id=promotion.job_id) == (), "a new job must not run at once"
         run = gateway.run_job(promotion.job_id, RunRequest(parameters={"day": str(names["day"].default)}))
     done = stack.wait_run(run.id, "succeeded")
     assert done.parameters["day"] == names["day"].default
