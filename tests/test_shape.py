@@ -9,9 +9,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "athena_lab"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-TYPESCRIPT = [
-    path for path in sorted((ROOT / "labextension" / "src").rglob("*.ts*")) if "node_modules" not in path.parts
-]
+TYPESCRIPT = sorted((ROOT / "labextension" / "src").rglob("*.ts*"))
+DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "Makefile", ROOT / "pyproject.toml"]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "util", "helper"}
 DOORS = {

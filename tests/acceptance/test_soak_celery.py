@@ -7,11 +7,11 @@ import time
 from pathlib import Path
 
 import pytest
-from athena_lab.warehouse.connect import connect
 
 from athena_lab.errors import AthenaError
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.gateway_api.jobs import RunRequest
+from athena_lab.warehouse.connect import connect
 from tests.acceptance.notebooks import notebook_of, promote
 from tests.acceptance.running_stack import ATHENA, started_stack, wait_for
 

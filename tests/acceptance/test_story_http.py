@@ -6,7 +6,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from athena_lab.warehouse.connect import connect
 
 from athena_lab.errors import InvalidError, UnauthenticatedError
 from athena_lab.gateway_api.client import GatewayClient
@@ -19,6 +18,7 @@ from athena_lab.gateway_api.jobs import (
     RunState,
     Schedule,
 )
+from athena_lab.warehouse.connect import connect
 from tests.acceptance.notebooks import notebook_of, promote, upload
 from tests.acceptance.running_stack import wait_for
 
