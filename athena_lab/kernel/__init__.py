@@ -1,0 +1,1 @@
+"""Inside the analyst's kernel: `%%athena`, its results, and the kernel's own start."""

@@ -1,0 +1,65 @@
+"""Every table that a client may see, as the gateway's catalog shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from google.api_core import exceptions
+from google.cloud import bigquery
+
+from athena_lab.gateway_api.warehouse import Catalog, CatalogColumn, CatalogTable
+from athena_lab.warehouse.connect import Warehouse
+from athena_lab.warehouse.failures import translating
+
+REQUESTS_AT_ONCE = 8
+OWNER_LABEL = "owner"
+
+
+def list_tables(client: Warehouse) -> Catalog:
+    """List datasets, tables and columns: three kinds of free requests, those of the tables side by side."""
+    with translating(client, "list the tables"), ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        datasets = [item.dataset_id for item in client.list_datasets()]
+        listed = pool.map(lambda one: list(client.list_tables(f"{client.project}.{one}")), datasets)
+        references = [item.reference for items in listed for item in items]
+        tables = tuple(table for table in pool.map(lambda one: _get(client, one), references) if table is not None)
+    return Catalog(project=client.project, tables=tuple(sorted(tables, key=lambda one: (one.dataset, one.table))))
+
+
+def describe_table(client: Warehouse, name: str) -> CatalogTable:
+    """Describe one table (`dataset.table`); raise NotFoundError with near names where there is none."""
+    with translating(client, f"describe '{name}'"):
+        return _table_of(client.get_table(bigquery.TableReference.from_string(name, default_project=client.project)))
+
+
+def _get(client: Warehouse, reference: Any) -> CatalogTable | None:
+    try:
+        return _table_of(client.get_table(reference))
+    except exceptions.NotFound:
+        return None  # dropped since it was listed
+
+
+def _table_of(table: Any) -> CatalogTable:
+    is_view = table.table_type not in ("TABLE", "SNAPSHOT", "CLONE")
+    return CatalogTable(
+        dataset=table.dataset_id,
+        table=table.table_id,
+        type=table.table_type or "TABLE",
+        description=table.description or "",
+        owner=(table.labels or {}).get(OWNER_LABEL),
+        rows=None if is_view else table.num_rows,
+        size_bytes=None if is_view else table.num_bytes,
+        modified_at=table.modified,
+        columns=tuple(_columns_of(table.schema)),
+    )
+
+
+def _columns_of(fields: Any, prefix: str = "") -> Iterator[CatalogColumn]:
+    """Columns, and the fields of a struct below it as `column.field`."""
+    for field in fields:
+        name = prefix + field.name
+        yield CatalogColumn(
+            name=name, type=field.field_type, mode=field.mode or "NULLABLE", description=field.description or ""
+        )
+        yield from _columns_of(field.fields or (), f"{name}.")
