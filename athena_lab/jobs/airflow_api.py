@@ -102,15 +102,15 @@ class Scheduler:
     def dags_of(self, owner: str) -> dict[str, DagDetails]:
         """Give what Airflow knows of all DAGs of one owner, by DAG id (a page a call)."""
         result: dict[str, DagDetails] = {}
+
+        def page() -> Any:
+            tags = [f"owner:{owner}"]
+            return DAGApi(self._client).get_dags(tags=tags, limit=_PAGE, offset=len(result), **self._limit())
+
         while True:
-            page = self._call(
-                f"DAGs of '{owner}'",
-                lambda: DAGApi(self._client).get_dags(
-                    tags=[f"owner:{owner}"], limit=_PAGE, offset=len(result), exclude_stale=True, **self._limit()
-                ),
-            )
-            result |= {dag.dag_id: _details_of(dag, dag.file_token) for dag in page.dags}
-            if len(page.dags) < _PAGE:
+            dags = self._call(f"DAGs of '{owner}'", page).dags
+            result |= {dag.dag_id: _details_of(dag, dag.file_token) for dag in dags}
+            if len(dags) < _PAGE:
                 return result
 
     def deployed_version(self, dag_id: str) -> int | None:

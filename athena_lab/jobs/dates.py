@@ -34,7 +34,7 @@ _DAYS: Mapping[RelativeDate, Callable[[date], date]] = {
 
 
 def resolve_relative(relative: RelativeDate | str, anchor: datetime, timezone: str, type: ParameterType) -> str:  # noqa: A002 (the wire's word)
-    """Give the day that a word means as ISO 8601 text: a date, or for a datetime the day's first moment with its offset.
+    """Give the day that a word means as ISO 8601 text: a date, or for a datetime its first moment.
 
     `anchor` is aware; the day is the one that people in `timezone` (IANA) have at that moment. Where
     daylight saving skips midnight, the day begins at the first moment that exists.

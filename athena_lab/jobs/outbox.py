@@ -42,6 +42,8 @@ class EntryState(StrEnum):
     VISIBLE = "visible"
     """Done: for a deletion, that Airflow has forgotten the DAG."""
     FAILED = "failed"
+    DROPPED = "dropped"
+    """Ended for good: the job was deleted, or another deployment came first."""
 
 
 UNFINISHED = (EntryState.COMMITTED, EntryState.WAITING, EntryState.FAILED)

@@ -91,8 +91,8 @@ def _parse(source: str) -> tuple[ast.Module, dict[int, str], list[str]]:
     try:
         return ast.parse(text), _comments(text), warnings
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = getattr(error, "lineno", None) or 1
-        warnings.append(f"The parameters cell is left out: line {line} is not Python.")
+        number = getattr(error, "lineno", None) or 1
+        warnings.append(f"The parameters cell is left out: line {number} is not Python.")
         return ast.Module(body=[], type_ignores=[]), {}, warnings
 
 
@@ -332,7 +332,7 @@ _CHECKS: Mapping[ParameterType, Callable[[JsonValue], bool]] = {
     ParameterType.STRING: lambda value: isinstance(value, str),
     ParameterType.DATE: lambda value: isinstance(value, str) and not _date_trouble(value),
     ParameterType.DATETIME: lambda value: isinstance(value, str) and not _datetime_trouble(value),
-    ParameterType.JSON: lambda value: True,
+    ParameterType.JSON: lambda _value: True,
 }
 _EXAMPLES: Mapping[ParameterType, str] = {
     ParameterType.INTEGER: "a whole number such as 3",

@@ -2,28 +2,65 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from athena_lab.gateway_api.jobs import Check, Job, JobVersion, Promotion, PromoteRequest
-from athena_lab.gateway_api.wire import Principal
-from athena_lab.jobs.airflow_api import Scheduler
-from athena_lab.jobs.bundle_store import BundleStore
-from athena_lab.jobs.outbox import Outbox
-from athena_lab.jobs.repository import JobsRepository
+from athena_lab.errors import (
+    AthenaError,
+    ConflictError,
+    Fault,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    PlatformError,
+    UnreachableError,
+    UpstreamError,
+)
+from athena_lab.gateway_api.jobs import Bundle, Check, Job, JobVersion, PromoteRequest, Promotion
+from athena_lab.gateway_api.wire import FaultModel, Principal
+from athena_lab.jobs.delivery import Delivery, promotion_of
+from athena_lab.jobs.job_listing import JobListing, entry_of
+from athena_lab.jobs.outbox import Entry, EntryKind, EntryState
+from athena_lab.jobs.promotion_plan import (
+    Deployment,
+    Known,
+    PromotionRules,
+    expected_fault,
+    form_faults,
+    next_spec,
+    previous_of,
+)
+from athena_lab.jobs.repository import Change
+from athena_lab.jobs.services import Services
+from athena_lab.jobs.spec import JobSpec
 
+__all__ = ["Audit", "Promoter", "PromotionRules", "Services"]
+
+PREVIEWED = 10
+SEAMS = ("bundle", "audit", "commit", "push", "reparse", "answer")
+"""The points of a promotion at which a test may kill the process; the gateway marks the last."""
+_MAINTAIN_EVERY = 200
+_LOG = logging.getLogger(__name__)
 Audit = Callable[[str, dict[str, Any]], None]
 """Record a decision, or raise AuditError; called before anything changes."""
 
 
 @dataclass(frozen=True, slots=True)
-class PromotionRules:
-    """What a promotion may ask for, and the team that its job belongs to."""
+class _Plan:
+    """What a promotion would do; `spec` is None when there are faults."""
 
-    minimum_interval_s: int
-    team: str
+    faults: tuple[Fault, ...]
+    conflict: Fault | None
+    previous: JobSpec | None
+    spec: JobSpec | None
+
+    @property
+    def is_unchanged(self) -> bool:
+        same = self.spec is not None and self.previous is not None
+        return same and self.spec.content_hash == self.previous.content_hash  # type: ignore[union-attr]  # `same`
 
 
 class Promoter:
@@ -31,51 +68,282 @@ class Promoter:
 
     def __init__(
         self,
-        repository: JobsRepository,
-        outbox: Outbox,
-        bundles: BundleStore,
-        scheduler: Scheduler,
+        services: Services,
         rules: PromotionRules,
         *,
         now: Callable[[], datetime],
         at_seam: Callable[[str], None] = lambda _seam: None,
     ) -> None:
-        raise NotImplementedError
+        self._repository, self._outbox = services.repository, services.outbox
+        self._bundles, self._scheduler = services.bundles, services.scheduler
+        self._rules, self._now, self._at_seam = rules, now, at_seam
+        self._delivery = Delivery(services, now)
+        self._listing = JobListing(services)
+        self._commits = 0
+
+    # -- after a crash
 
     def recover(self) -> None:
-        """Bring clone, remote and outbox into agreement after a crash; call once at start (also on a fresh home:
-        it prepares the repository)."""
+        """Bring clone, remote and outbox into agreement after a crash; call once at start.
+
+        It prepares the repository on a fresh home. A prepared entry without its commit is dropped; a
+        commit without its entry gets one; commits that the remote lacks are pushed.
+        """
+        self._repository.prepare()
+        with self._repository.locked():
+            try:
+                self._agree()
+            except (UnreachableError, ConflictError) as error:
+                _LOG.warning("the jobs repository is not in agreement yet: %s", error)
+            self._settle_prepared()
+            known = self._outbox.versions()
+            for spec in self._repository.specs():
+                if (spec.id, spec.version) not in known:
+                    self._outbox.put(entry_of(spec, EntryState.COMMITTED))
+            for spec in self._repository.deleted_specs():
+                if self._outbox.get(spec.id, spec.version, EntryKind.DELETE) is None:
+                    self._outbox.put(entry_of(spec, EntryState.COMMITTED, kind=EntryKind.DELETE, at=self._now()))
+
+    def _agree(self) -> None:
+        """Take over the remote's commits, push ours, and settle entries that a crash left open."""
+        self._repository.refresh()
+        if self._repository.is_ahead():
+            self._repository.push()
+        self._settle_prepared()
+
+    def _settle_prepared(self) -> None:
+        for entry in self._outbox.prepared():
+            if self._is_committed(entry):
+                self._outbox.update(entry, state=EntryState.COMMITTED)
+            else:
+                self._outbox.drop(entry)
+
+    def _is_committed(self, entry: Entry) -> bool:
+        if entry.kind is EntryKind.DELETE:
+            return self._repository.deleted(entry.job_id) is not None
+        spec = self._repository.find(entry.job_id) or self._repository.deleted(entry.job_id)
+        return spec is not None and spec.version >= entry.version
+
+    # -- promoting
 
     def check(self, request: PromoteRequest, principal: Principal) -> Check:
-        """Say what a promotion would do: every fault at once, and the next ten runs if there is none."""
+        """Say what a promotion would do: every fault at once, and the next ten runs if there is none.
+
+        The runs are left out when Airflow, whose timetable tells them, does not answer.
+        """
+        faults: list[Fault] = []
+        if request.job_id is not None:
+            try:
+                self._owned(request.job_id, principal)
+            except (NotFoundError, ForbiddenError) as error:
+                faults.append(Fault("job_id", str(error)))
+        plan = self._plan(request, principal)
+        faults += plan.faults
+        if plan.conflict and not plan.is_unchanged:
+            faults.append(plan.conflict)
+        version = plan.previous.version if plan.previous else 0
+        return Check(
+            faults=tuple(FaultModel(field=fault.field, message=fault.message) for fault in faults),
+            next_runs=() if faults else self._next_runs(request),
+            job_id=plan.previous.id if plan.previous else None,
+            next_version=version if plan.is_unchanged else version + 1,
+            is_unchanged=plan.is_unchanged,
+        )
 
     def promote(self, request: PromoteRequest, principal: Principal, audit: Audit) -> Promotion:
-        """Deploy; raise InvalidError (all faults), ForbiddenError, NotFoundError (job_id), ConflictError
-        (expected_version, or the repository moved on)."""
+        """Deploy the bundle: one commit, or none if its content is current already.
+
+        Raises InvalidError (all faults), ForbiddenError or NotFoundError (`job_id`), ConflictError
+        (`expected_version`, or the repository moved on), AuditError: nothing has changed then. With
+        Airflow down the promotion is committed and its state is "waiting".
+        """
+        with self._repository.locked():
+            self._agree()
+            plan = self._accepted(request, principal)
+            spec = plan.spec
+            assert spec is not None  # noqa: S101 (an accepted plan has its spec)
+            self._at_seam("bundle")
+            detail = {"job_id": spec.id, "version": spec.version, "bundle": spec.bundle, "origin": spec.origin}
+            audit("job.promote", {**detail, "is_unchanged": plan.is_unchanged})
+            self._at_seam("audit")
+            if plan.is_unchanged and plan.previous is not None:
+                return promotion_of(self._listing.entry(plan.previous), is_unchanged=True)
+            message = f"Deploy {spec.id} v{spec.version}"
+            entry = self._commit(
+                entry_of(spec, EntryState.PREPARED), lambda: self._repository.change_of(spec), principal, message
+            )
+        return promotion_of(self._ask(entry))
+
+    def _accepted(self, request: PromoteRequest, principal: Principal) -> _Plan:
+        if request.job_id is not None:
+            self._owned(request.job_id, principal)
+        plan = self._plan(request, principal)
+        if plan.faults:
+            raise InvalidError(plan.faults)
+        if plan.conflict and not plan.is_unchanged:
+            raise ConflictError(plan.conflict.message)
+        return plan
+
+    def _plan(self, request: PromoteRequest, principal: Principal) -> _Plan:
+        known = Known(
+            bundle=self._bundle(request.bundle),
+            target=self._repository.find(request.job_id) if request.job_id else None,
+            namesake=self._repository.named(self._rules.team, request.name.strip()),
+        )
+        faults = form_faults(request, principal.user, known, self._rules)
+        previous = previous_of(request, principal.user, known)
+        conflict = expected_fault(request, previous)
+        if faults or known.bundle is None:
+            return _Plan(faults, conflict, previous, None)
+        past = self._repository.past_specs(previous.id) if previous else ()
+        by = Deployment(principal.user, self._rules.team, self._now(), self._repository.is_taken)
+        return _Plan((), conflict, previous, next_spec(request, known.bundle, previous, past, by))
+
+    def _bundle(self, content_hash: str) -> Bundle | None:
+        try:
+            return self._bundles.describe(content_hash)
+        except (NotFoundError, UpstreamError):
+            return None
+
+    def _next_runs(self, request: PromoteRequest) -> tuple[datetime, ...]:
+        cron, timezone = request.schedule.cron, request.schedule.timezone
+        if cron is None:
+            return ()
+        try:
+            return self._scheduler.preview(cron, timezone, PREVIEWED, self._now())
+        except PlatformError as error:
+            _LOG.warning("no preview of the next runs: %s", error)
+            return ()
+
+    def _commit(self, entry: Entry, make: Callable[[], Change], principal: Principal, message: str) -> Entry:
+        """Write the entry, commit and push; on failure before the commit nothing is left."""
+        self._outbox.put(entry)
+        try:
+            self._repository.commit(make(), principal.user, message)
+        except AthenaError:
+            self._outbox.drop(entry)
+            raise
+        self._commits += 1
+        self._at_seam("commit")
+        try:
+            self._repository.push()
+        except ConflictError:
+            self._outbox.drop(entry)
+            raise
+        except UnreachableError as error:
+            waiting = f"waiting for the jobs repository: {error}"
+            return self._outbox.update(entry, state=EntryState.WAITING, message=waiting)
+        entry = self._outbox.update(entry, state=EntryState.COMMITTED)
+        self._at_seam("push")
+        return entry
+
+    def _ask(self, entry: Entry) -> Entry:
+        if entry.state is EntryState.COMMITTED:
+            entry = self._delivery.ask(entry)
+        self._at_seam("reparse")
+        return entry
+
+    # -- how far it is
 
     def promotion(self, job_id: str, version: int) -> Promotion:
         """Give the state of a promotion as last known; raise NotFoundError."""
+        entry = self._outbox.get(job_id, version)
+        if entry is not None:
+            return promotion_of(entry)
+        for spec in self._repository.past_specs(job_id):
+            if spec.version == version:
+                return promotion_of(entry_of(spec, EntryState.VISIBLE))
+        raise NotFoundError(
+            f"Cannot find version {version} of the job '{job_id[:60]}': it was never deployed. Look at its versions."
+        )
 
     def poll(self, job_id: str, version: int) -> Promotion:
         """Ask Airflow now about one promotion that is under way, and give its state; raise NotFoundError."""
-
-    def jobs(self, principal: Principal) -> tuple[Job, ...]:
-        """List the caller's own jobs by name (`last_run` is the caller's to fill)."""
-
-    def job(self, job_id: str) -> Job:
-        """Give a job, a deleted one too (state DELETED); raise NotFoundError."""
-
-    def versions(self, job_id: str) -> tuple[JobVersion, ...]:
-        """List a job's versions, the newest first; raise NotFoundError."""
-
-    def pause(self, job_id: str, principal: Principal, audit: Audit) -> Job:
-        """Stop a job's schedule; raise ForbiddenError, NotFoundError, UnreachableError."""
-
-    def resume(self, job_id: str, principal: Principal, audit: Audit) -> Job:
-        """Start a paused job's schedule again; raise ForbiddenError, NotFoundError, UnreachableError."""
-
-    def delete(self, job_id: str, principal: Principal, audit: Audit) -> Job:
-        """Delete a job by a commit; Airflow's side is finished now or, if it is down, later by `pump`."""
+        entry = self._outbox.get(job_id, version)
+        if entry is None or entry.state not in (EntryState.COMMITTED, EntryState.WAITING, EntryState.FAILED):
+            return self.promotion(job_id, version)
+        try:
+            return promotion_of(self._delivery.advance(entry))
+        except PlatformError:
+            return self.promotion(job_id, version)
 
     def pump(self) -> int:
         """Make one pass over what is unfinished (pushes, reparses, visibility, deletions); give how much is left."""
+        if self._repository.is_ahead() or self._outbox.prepared():
+            with self._repository.locked():
+                try:
+                    self._agree()
+                except (UnreachableError, ConflictError) as error:
+                    _LOG.warning("the jobs repository is not in agreement yet: %s", error)
+        if self._commits >= _MAINTAIN_EVERY:
+            self._commits = 0
+            self._repository.maintain()
+        return self._delivery.pump()
+
+    # -- jobs
+
+    def jobs(self, principal: Principal) -> tuple[Job, ...]:
+        """List the caller's own jobs by name (`last_run` is the caller's to fill)."""
+        return self._listing.jobs(principal)
+
+    def job(self, job_id: str) -> Job:
+        """Give a job, a deleted one too (state DELETED); raise NotFoundError."""
+        return self._listing.job(job_id)
+
+    def versions(self, job_id: str) -> tuple[JobVersion, ...]:
+        """List a job's versions, the newest first; raise NotFoundError."""
+        return self._repository.history(job_id)
+
+    def pause(self, job_id: str, principal: Principal, audit: Audit) -> Job:
+        """Stop a job's schedule; raise ForbiddenError, NotFoundError, UnreachableError."""
+        return self._set_paused(job_id, principal, audit, is_paused=True)
+
+    def resume(self, job_id: str, principal: Principal, audit: Audit) -> Job:
+        """Start a paused job's schedule again; raise ForbiddenError, NotFoundError, UnreachableError."""
+        return self._set_paused(job_id, principal, audit, is_paused=False)
+
+    def delete(self, job_id: str, principal: Principal, audit: Audit) -> Job:
+        """Delete a job by a commit; Airflow's side is finished now or, if it is down, later by `pump`.
+
+        Deleting a deleted job changes nothing. Raises ForbiddenError and NotFoundError.
+        """
+        with self._repository.locked():
+            self._agree()
+            spec = self._owned(job_id, principal, with_deleted=True)
+            if self._repository.deleted(job_id) is not None:
+                return self.job(job_id)
+            audit("job.delete", {"job_id": job_id, "version": spec.version})
+            prepared = entry_of(spec, EntryState.PREPARED, kind=EntryKind.DELETE, at=self._now())
+            entry = self._commit(
+                prepared, lambda: self._repository.removal_of(spec), principal, f"Delete {job_id} v{spec.version}"
+            )
+        self._outbox.set_paused(job_id, is_paused=False)
+        self._ask(entry)
+        return self.job(job_id)
+
+    def _set_paused(self, job_id: str, principal: Principal, audit: Audit, *, is_paused: bool) -> Job:
+        spec = self._owned(job_id, principal)
+        verb = "pause" if is_paused else "resume"
+        audit(f"job.{verb}", {"job_id": job_id, "version": spec.version})
+        try:
+            self._scheduler.set_paused(spec.dag_id, is_paused=is_paused)
+        except NotFoundError as error:
+            raise ConflictError(
+                f"Cannot {verb} '{spec.name}': Airflow has not read it yet. Wait until its deployment is visible."
+            ) from error
+        except UnreachableError as error:
+            raise UnreachableError(
+                f"Cannot {verb} '{spec.name}': the scheduler does not answer, and nothing was changed. "
+                "Start it with `athena up`, then try again."
+            ) from error
+        self._outbox.set_paused(job_id, is_paused=is_paused)
+        return self.job(job_id)
+
+    def _owned(self, job_id: str, principal: Principal, *, with_deleted: bool = False) -> JobSpec:
+        deleted = self._repository.deleted(job_id) if with_deleted else None
+        spec = deleted or self._repository.spec(job_id)
+        if spec.owner != principal.user:
+            raise ForbiddenError(
+                f"Cannot change the job '{spec.name}': it belongs to another user. Ask its owner to do it."
+            )
+        return spec

@@ -152,6 +152,10 @@ class JobsRepository:
         """Give the last spec of a deleted job, None if there is none."""
         return self._current().deleted(job_id)
 
+    def deleted_specs(self) -> tuple[JobSpec, ...]:
+        """Give the last spec of every deleted job."""
+        return self._current().deleted_specs()
+
     def is_taken(self, job_id: str) -> bool:
         """Say whether a job has or had this id: it is never used again."""
         return self._current().is_taken(job_id)

@@ -161,6 +161,10 @@ class SpecIndex:
         with self._lock:
             return self._deleted.get(job_id)
 
+    def deleted_specs(self) -> tuple[JobSpec, ...]:
+        with self._lock:
+            return tuple(self._deleted.values())
+
     def named(self, team: str, name: str) -> JobSpec | None:
         with self._lock:
             job_id = self._names.get((team, name.casefold()))
