@@ -1,0 +1,206 @@
+"""Guard every route: who asks, may they, is it recorded, before one byte of the body is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Message, Receive
+
+from athena_lab.errors import ConfigurationError, ForbiddenError, TooLargeError
+from athena_lab.gateway.answers import answer_of, error_of
+from athena_lab.gateway.audit import Audit, AuditEntry
+from athena_lab.gateway.identity import Caller, Identities
+from athena_lab.gateway.repeats import Repeats
+from athena_lab.gateway_api.wire import Principal
+
+USER = frozenset({"user"})
+USER_OR_RUN = frozenset({"user", "run"})
+WORKER = frozenset({"worker"})
+MEBIBYTE = 1024**2
+_LONGEST_NAME = 200
+Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a route asks of its caller.
+
+    `is_polled`: the same caller asks the same thing again and again; recorded once a minute.
+    `is_deferred`: the handler records the permission itself, once it knows that it will act.
+    """
+
+    action: str
+    kinds: frozenset[str]
+    is_polled: bool = False
+    is_deferred: bool = False
+    limit_bytes: int = MEBIBYTE
+
+
+def guard(
+    action: str,
+    kinds: frozenset[str],
+    *,
+    is_polled: bool = False,
+    is_deferred: bool = False,
+    limit_bytes: int = MEBIBYTE,
+) -> Callable[[Endpoint], Endpoint]:
+    """Say what a route asks of its caller; a route without it cannot be made."""
+
+    def mark(endpoint: Endpoint) -> Endpoint:
+        endpoint.__dict__["access"] = Access(action, kinds, is_polled, is_deferred, limit_bytes)
+        return endpoint
+
+    return mark
+
+
+class Guardian:
+    """What a guarded route needs: who is who, the audit, and what was recorded a moment ago."""
+
+    def __init__(self, identities: Identities, audit: Audit, repeats: Repeats) -> None:
+        self.identities = identities
+        self.audit = audit
+        self.repeats = repeats
+
+
+class Act:
+    """One request on its way: who asks for what, and whether the decision is on record yet."""
+
+    def __init__(self, guardian: Guardian, access: Access, target: Mapping[str, Any]) -> None:
+        self._guardian = guardian
+        self._access = access
+        self._target = target
+        self._caller: Caller | None = None
+        self.is_recorded = False
+
+    @property
+    def principal(self) -> Principal:
+        """Whoever asks, after `admit`."""
+        if self._caller is None:
+            raise ConfigurationError("Cannot tell who asks: the route has no guard. Mark it with @guard.")
+        return self._caller.principal
+
+    def admit(self, credential: str | None) -> None:
+        """Identify the caller and let them in, else raise UnauthenticatedError or ForbiddenError."""
+        self._caller = self._guardian.identities.identify(credential)
+        if self._caller.principal.kind not in self._access.kinds:
+            raise ForbiddenError(
+                f"Cannot do '{self._access.action}': a credential of kind '{self._caller.principal.kind}' "
+                f"has no right to it. Use one of kind '{' or '.join(sorted(self._access.kinds))}'."
+            )
+        if self._access.is_deferred:
+            return
+        if self._access.is_polled:
+            self._allow_polled(self._caller)
+        else:
+            self.allow()
+
+    def allow(self) -> None:
+        """Record that the request is allowed; raise AuditError if that cannot be written."""
+        if not self.is_recorded:
+            self.audit(self._access.action, {})
+
+    def audit(self, action: str, details: Mapping[str, Any]) -> None:
+        """Record an allowed action on `details` (names and numbers only); what the domains call before they act."""
+        self._write("allowed", "", action, {**self._target, **details})
+
+    def refuse(self, problem: Exception) -> None:
+        """Record why the answer is no, unless a decision is on record already."""
+        if not self.is_recorded:
+            error = error_of(problem)
+            reason = type(error or problem).__name__
+            self._write("denied", reason, self._access.action, self._target)
+
+    def _allow_polled(self, caller: Caller) -> None:
+        key = (caller.token_id, self._access.action, tuple(sorted(self._target.items())))
+        if self._guardian.repeats.is_new(key):
+            self.allow()
+            self._guardian.repeats.remember(key)
+        self.is_recorded = True
+
+    def _write(self, decision: str, reason: str, action: str, target: Mapping[str, Any]) -> None:
+        caller = self._caller
+        self._guardian.audit.record(
+            AuditEntry(
+                user=caller.principal.user if caller else "",
+                kind=caller.principal.kind if caller else "unknown",
+                token_id=caller.token_id if caller else None,
+                purpose=caller.principal.purpose if caller else "",
+                action=action,
+                object={name: _short(value) for name, value in target.items()},
+                decision=decision,
+                reason=reason,
+            )
+        )
+        self.is_recorded = True
+
+
+class GuardedRoute(APIRoute):
+    """A route that admits its caller first, and answers every problem in the shape of `ErrorBody`."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Wrap the framework's handler; raise ConfigurationError for a route without `@guard`."""
+        access = getattr(self.endpoint, "access", None)
+        if not isinstance(access, Access):
+            raise ConfigurationError(f"Cannot serve the route '{self.path}': it has no guard. Mark it with @guard.")
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            act = Act(request.app.state.guardian, access, dict(request.path_params))
+            request.state.act = act
+            try:
+                await run_in_threadpool(act.admit, _bearer(request))
+                response = await handle(Request(request.scope, _limited(request.receive, access.limit_bytes)))
+                await run_in_threadpool(act.allow)
+            except Exception as problem:  # noqa: BLE001 (a front's edge: logged with its id in `answer_of`)
+                return await run_in_threadpool(_refused, act, problem)
+            return response
+
+        return guarded
+
+
+def current_act(request: Request) -> Act:
+    """Give the request's own `Act` to its handler."""
+    act: Act = request.state.act
+    return act
+
+
+CurrentAct = Annotated[Act, Depends(current_act)]
+
+
+def _refused(act: Act, problem: Exception) -> Response:
+    try:
+        act.refuse(problem)
+    except Exception as unwritten:  # noqa: BLE001 (a front's edge: logged with its id in `answer_of`)
+        return answer_of(unwritten)
+    return answer_of(problem)
+
+
+def _bearer(request: Request) -> str | None:
+    scheme, _, credential = request.headers.get("authorization", "").partition(" ")
+    return credential.strip() if scheme.lower() == "bearer" else None
+
+
+def _limited(receive: Receive, limit_bytes: int) -> Receive:
+    """Pass on a request's body until it grows over the limit."""
+    total = 0
+
+    async def counted() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > limit_bytes:
+            raise TooLargeError(
+                f"Cannot accept the request: its body is over {limit_bytes} bytes. Send less, or leave files out."
+            )
+        return message
+
+    return counted
+
+
+def _short(value: Any) -> Any:
+    return value if isinstance(value, int | float | None) else str(value)[:_LONGEST_NAME]

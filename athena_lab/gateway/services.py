@@ -1,0 +1,164 @@
+"""What the gateway is made of, put together from its settings once at start."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from athena_lab.gateway.access import Guardian
+from athena_lab.gateway.audit import Audit
+from athena_lab.gateway.beat import Beat
+from athena_lab.gateway.identity import Identities, LocalUsers, RunTokens, WorkerKey
+from athena_lab.gateway.keys import prepare_secrets, read_secrets
+from athena_lab.gateway.mint import Mint
+from athena_lab.gateway.outputs import Outputs
+from athena_lab.gateway.repeats import Repeats
+from athena_lab.gateway.revoke import Revocations
+from athena_lab.gateway.seams import crash_at
+from athena_lab.gateway.tables import Tables
+from athena_lab.gateway_api.tokens import GATEWAY, TokenVerifier
+from athena_lab.jobs.airflow_api import Scheduler
+from athena_lab.jobs.bundle_store import BundleStore
+from athena_lab.jobs.outbox import Outbox
+from athena_lab.jobs.promote import Promoter, PromotionRules
+from athena_lab.jobs.repository import JobsRepository
+from athena_lab.jobs.run_store import RunStore
+from athena_lab.jobs.run_watch import RunWatch
+from athena_lab.jobs.runs import Runs
+from athena_lab.jobs.services import Services as PromotionServices
+from athena_lab.settings import GatewaySettings
+
+TEAM = "local"
+"""The team of every job where one local user is all there is."""
+PUMP_PENDING_S = 0.1
+PUMP_SLOW_S = 1.0
+PUMP_IDLE_S = 2.0
+QUICK_ROUNDS = 300
+WATCH_S = 2.0
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything that routes use."""
+
+    settings: GatewaySettings
+    guardian: Guardian
+    tables: Tables
+    repository: JobsRepository
+    bundles: BundleStore
+    scheduler: Scheduler
+    promoter: Promoter
+    runs: Runs
+    outputs: Outputs
+    pump: Beat
+    watch: Beat
+    at_seam: Callable[[str], None]
+    now: Callable[[], datetime]
+    closing: tuple[Callable[[], None], ...]
+
+    def start(self) -> None:
+        """Bring what a crash left into agreement, then follow promotions and runs in threads of their own."""
+        self.promoter.recover()
+        self.pump.start()
+        self.watch.start()
+
+    def close(self) -> None:
+        """Stop the threads, close the files."""
+        self.pump.stop()
+        self.watch.stop()
+        for close in self.closing:
+            close()
+
+
+class TokensOfRuns:
+    """Mints and revokes on behalf of `Runs`; a run's groups are its owner's present ones."""
+
+    def __init__(self, mint: Mint, revocations: Revocations, users: LocalUsers) -> None:
+        self._mint, self._revocations, self._users = mint, revocations, users
+
+    def mint(self, owner: str, run_id: str, attempt: int) -> tuple[str, datetime]:
+        minted = self._mint.mint_run_token(owner, self._users.groups_of(owner), run_id, attempt)
+        return minted.token, minted.expires_at
+
+    def revoke(self, run_id: str, attempt: int) -> None:
+        self._revocations.revoke_attempts(run_id, attempt)
+
+
+def make_services(settings: GatewaySettings, environ: Mapping[str, str]) -> Services:
+    """Open every file and connection that the gateway needs; raise ConfigurationError or AuditError."""
+    home = settings.home
+    prepare_secrets(home.gateway, home.public)
+    secrets = read_secrets(home.gateway)
+    mint = Mint(secrets, run_token_s=settings.run_token_s, warehouse_token_s=settings.warehouse_token_s, now=utc_now)
+    users = LocalUsers(home.gateway / "users.json")
+    verifier = TokenVerifier(home.jwks, home.revoked, GATEWAY)
+    audit = Audit(home.gateway / "audit.jsonl", utc_now)
+    revocations = Revocations(home.revoked, longest_life_s=mint.longest_life_s, now=utc_now)
+    scheduler = Scheduler(settings.airflow_url, home.gateway / "airflow.password")
+    repository = JobsRepository(home.jobs_repository, home.gateway / "clone")
+    outbox, bundles = Outbox(home.gateway / "outbox.sqlite"), BundleStore(str(home.gateway / "bundles"))
+    at_seam = crash_at(environ)
+    rules = PromotionRules(minimum_interval_s=settings.minimum_interval_s, team=TEAM)
+    promoter = Promoter(PromotionServices(repository, outbox, bundles, scheduler), rules, now=utc_now, at_seam=at_seam)
+    store = RunStore(home.gateway / "runs.sqlite")
+    tokens = TokensOfRuns(mint, revocations, users)
+    runs = Runs(store, repository, scheduler, tokens, now=utc_now)
+    tables = Tables(settings, mint)
+    watch = RunWatch(store, runs, scheduler, tokens, stop_queries=tables.stop_queries, now=utc_now)
+    identities = Identities([WorkerKey(secrets.worker_key), users, RunTokens(verifier)])
+    return Services(
+        settings=settings,
+        guardian=Guardian(identities, audit, Repeats(time.monotonic)),
+        tables=tables,
+        repository=repository,
+        bundles=bundles,
+        scheduler=scheduler,
+        promoter=promoter,
+        runs=runs,
+        outputs=Outputs(home.gateway / "outputs"),
+        pump=Beat("pump", _Pump(promoter).round),
+        watch=Beat("watch", lambda: _look(watch)),
+        at_seam=at_seam,
+        now=utc_now,
+        closing=(outbox.close, store.close, scheduler.close, audit.close),
+    )
+
+
+def utc_now() -> datetime:
+    """Read the clock, in UTC."""
+    return datetime.now(UTC)
+
+
+class _Pump:
+    """Pumps promotions: quickly at first, then, while Airflow is away for long, less so."""
+
+    def __init__(self, promoter: Promoter) -> None:
+        self._promoter = promoter
+        self._rounds = 0
+
+    def round(self) -> float:
+        """Make one pass; give the seconds until the next."""
+        self._rounds = self._rounds + 1 if self._promoter.pump() else 0
+        if self._rounds == 0:
+            return PUMP_IDLE_S
+        return PUMP_PENDING_S if self._rounds < QUICK_ROUNDS else PUMP_SLOW_S
+
+
+def _look(watch: RunWatch) -> float:
+    watch.look()
+    return WATCH_S
+
+
+def _services_of(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+CurrentServices = Annotated[Services, Depends(_services_of)]

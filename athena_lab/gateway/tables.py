@@ -1,0 +1,46 @@
+"""The gateway's side of the warehouse: tokens for callers, the catalog, and stopping a run's queries."""
+
+from __future__ import annotations
+
+from athena_lab.gateway.mint import Mint, MintedToken
+from athena_lab.gateway_api.warehouse import Catalog, WarehouseToken
+from athena_lab.gateway_api.wire import Principal
+from athena_lab.settings import GatewaySettings
+from athena_lab.warehouse.catalog import list_tables
+from athena_lab.warehouse.connect import connect_with
+from athena_lab.warehouse.jobs import cancel_jobs
+
+RUN_LABEL = "athena_run"
+"""The label that a run's kernel puts on each of its warehouse jobs."""
+
+
+class Tables:
+    """Mint warehouse tokens, and use the warehouse with some of them."""
+
+    def __init__(self, settings: GatewaySettings, mint: Mint) -> None:
+        self._settings = settings
+        self._mint = mint
+
+    def token_for(self, principal: Principal) -> WarehouseToken:
+        """Give the caller a token of their own, and say where the warehouse is."""
+        return self._placed(self._mint.mint_warehouse_token(principal))
+
+    def read_catalog(self, principal: Principal) -> Catalog:
+        """List the tables as the caller, so that the warehouse decides what they see."""
+        with connect_with(lambda: self.token_for(principal)) as client:
+            return list_tables(client)
+
+    def stop_queries(self, run_id: str) -> None:
+        """Cancel every warehouse job of a run, as the platform."""
+        with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
+            cancel_jobs(client, {RUN_LABEL: run_id})
+
+    def _placed(self, minted: MintedToken) -> WarehouseToken:
+        return WarehouseToken(
+            token=minted.token,
+            expires_at=minted.expires_at,
+            project=self._settings.project,
+            location=self._settings.location,
+            endpoint=self._settings.warehouse_url,
+            grpc_endpoint=self._settings.warehouse_grpc,
+        )

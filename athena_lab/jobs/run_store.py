@@ -1,0 +1,282 @@
+"""The records of runs in SQLite: runs, their attempts, their cells; our own, since Airflow forgets."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from athena_lab.gateway_api.jobs import RunState
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS runs (
+  run_id TEXT PRIMARY KEY, dag_id TEXT NOT NULL, airflow_run_id TEXT NOT NULL, job_id TEXT NOT NULL,
+  job_name TEXT NOT NULL, job_version INTEGER NOT NULL, owner TEXT NOT NULL, team TEXT NOT NULL, type TEXT NOT NULL,
+  state TEXT NOT NULL, queued_at TEXT NOT NULL, started_at TEXT, ended_at TEXT, error TEXT, airflow_state TEXT,
+  anchor TEXT, requested TEXT NOT NULL DEFAULT '{}', parameters TEXT NOT NULL DEFAULT '{}', resolved_version INTEGER,
+  failures_allowed INTEGER NOT NULL DEFAULT 0, cells_total INTEGER NOT NULL DEFAULT 0, requested_by TEXT,
+  cancel_requested_at TEXT, must_stop INTEGER NOT NULL DEFAULT 0, standing TEXT NOT NULL DEFAULT 'listed'
+) STRICT;
+CREATE INDEX IF NOT EXISTS runs_of_job ON runs (job_id, queued_at DESC);
+CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner, queued_at DESC);
+CREATE INDEX IF NOT EXISTS runs_unfinished ON runs (state) WHERE state IN ('queued', 'running', 'retrying');
+CREATE INDEX IF NOT EXISTS runs_to_stop ON runs (must_stop) WHERE must_stop = 1;
+CREATE TABLE IF NOT EXISTS attempts (
+  run_id TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, state TEXT NOT NULL,
+  is_isolated INTEGER NOT NULL, try_number INTEGER NOT NULL, started_at TEXT NOT NULL,
+  heartbeat_at TEXT NOT NULL, ended_at TEXT, cells_started INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (run_id, attempt)
+) STRICT;
+CREATE TABLE IF NOT EXISTS cells (
+  run_id TEXT NOT NULL, attempt INTEGER NOT NULL, position INTEGER NOT NULL, state TEXT NOT NULL,
+  started_at TEXT, ended_at TEXT, error TEXT, PRIMARY KEY (run_id, attempt, position)
+) STRICT;
+"""
+_UNFINISHED = "state IN ('queued', 'running', 'retrying')"
+
+
+class Standing(StrEnum):
+    """Whether a run counts: only listed ones are shown."""
+
+    ASKED = "asked"
+    """Airflow is being asked to start it, and has not answered."""
+    LISTED = "listed"
+    WITHDRAWN = "withdrawn"
+    """Airflow did not say yes; should it have begun after all, its worker is told to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as it is kept; `requested` are a manual run's own values, `parameters` the resolved ones.
+
+    `must_stop`: a cancellation whose effects on Airflow and the warehouse are still to be made sure of.
+    """
+
+    run_id: str
+    dag_id: str
+    airflow_run_id: str
+    job_id: str
+    job_name: str
+    job_version: int
+    owner: str
+    team: str
+    type: str
+    queued_at: datetime
+    state: RunState = RunState.QUEUED
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str | None = None
+    airflow_state: str | None = None
+    anchor: datetime | None = None
+    requested: dict[str, Any] = field(default_factory=dict)
+    parameters: dict[str, Any] = field(default_factory=dict)
+    resolved_version: int | None = None
+    failures_allowed: int = 0
+    cells_total: int = 0
+    requested_by: str | None = None
+    cancel_requested_at: datetime | None = None
+    must_stop: bool = False
+    standing: Standing = Standing.LISTED
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt; `cells_started` counts the cells that began, whatever became of them."""
+
+    run_id: str
+    attempt: int
+    worker: str
+    state: str
+    is_isolated: bool
+    try_number: int
+    started_at: datetime
+    heartbeat_at: datetime
+    ended_at: datetime | None = None
+    cells_started: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CellRow:
+    """One code cell of one attempt."""
+
+    run_id: str
+    attempt: int
+    position: int
+    state: str
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    error: str | None = None
+
+
+Row = TypeVar("Row", RunRow, AttemptRow, CellRow)
+
+
+class RunStore:
+    """Keep the records in one SQLite file (WAL, every commit on the disk); safe for threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        self._db.row_factory = sqlite3.Row
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=FULL")
+        self._db.executescript(_SCHEMA)
+        path.chmod(0o600)
+
+    def close(self) -> None:
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make everything inside happen together or not at all; may be nested."""
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._leave("ROLLBACK")
+                raise
+            self._leave("COMMIT")
+
+    def _leave(self, how: str) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._db.execute(how)
+
+    # -- runs
+
+    def add_run(self, row: RunRow) -> bool:
+        """Keep a new run; False if it is known already."""
+        return self._insert("runs", row, "OR IGNORE") == 1
+
+    def find_run(self, run_id: str) -> RunRow | None:
+        rows = self._select(_run_row, "SELECT * FROM runs WHERE run_id = ?", run_id)
+        return rows[0] if rows else None
+
+    def list_runs(self, owner: str, job_id: str | None, limit: int) -> list[RunRow]:
+        """Give an owner's newest runs, of one job or of all, newest first."""
+        where, values = ("owner = ? AND job_id = ?", (owner, job_id)) if job_id else ("owner = ?", (owner,))
+        return self._select(
+            _run_row,
+            f"SELECT * FROM runs WHERE {where} AND standing = 'listed' "  # noqa: S608 (our words)
+            "ORDER BY queued_at DESC, run_id LIMIT ?",
+            *values,
+            limit,
+        )
+
+    def last_runs(self, job_ids: Sequence[str]) -> dict[str, RunRow]:
+        """Give each job's newest run."""
+        rows = self._select(
+            _run_row,
+            "SELECT r.* FROM json_each(?) AS j JOIN runs AS r ON r.run_id = (SELECT run_id FROM runs WHERE job_id = "
+            "j.value AND standing = 'listed' ORDER BY queued_at DESC, run_id LIMIT 1)",
+            json.dumps(list(job_ids)),
+        )
+        return {row.job_id: row for row in rows}
+
+    def list_unsettled(self, limit: int) -> list[RunRow]:
+        """Give the runs that have not ended, or whose cancellation still has effects to make sure of."""
+        return self._select(
+            _run_row,
+            f"SELECT * FROM runs WHERE ({_UNFINISHED} AND standing = 'listed') OR must_stop = 1 "  # noqa: S608 (a constant)
+            "ORDER BY queued_at LIMIT ?",
+            limit,
+        )
+
+    def change_run(self, run_id: str, **changes: Any) -> None:
+        """Set the named columns of a run."""
+        self._update("runs", changes, {"run_id": run_id})
+
+    # -- attempts
+
+    def add_attempt(self, row: AttemptRow) -> None:
+        self._insert("attempts", row)
+
+    def list_attempts(self, run_id: str) -> list[AttemptRow]:
+        return self._select(AttemptRow, "SELECT * FROM attempts WHERE run_id = ? ORDER BY attempt", run_id)
+
+    def change_attempt(self, run_id: str, attempt: int, **changes: Any) -> None:
+        """Set the named columns of an attempt."""
+        self._update("attempts", changes, {"run_id": run_id, "attempt": attempt})
+
+    # -- cells
+
+    def put_cell(self, row: CellRow) -> None:
+        """Keep a cell's newest state in place of the former one."""
+        self._insert("cells", row, "OR REPLACE")
+
+    def list_cells(self, run_id: str, attempt: int) -> list[CellRow]:
+        return self._select(
+            CellRow, "SELECT * FROM cells WHERE run_id = ? AND attempt = ? ORDER BY position", run_id, attempt
+        )
+
+    def count_done_cells(self, run_ids: Sequence[str]) -> dict[str, int]:
+        """Give for each run how many cells of its latest attempt succeeded."""
+        rows = self._query(
+            "SELECT c.run_id, count(*) AS done FROM json_each(?) AS j JOIN cells AS c ON c.run_id = j.value "
+            "WHERE c.state = 'succeeded' AND c.attempt = (SELECT max(attempt) FROM attempts WHERE run_id = c.run_id) "
+            "GROUP BY c.run_id",
+            json.dumps(list(run_ids)),
+        )
+        return {row["run_id"]: row["done"] for row in rows}
+
+    # -- how a row is read and written
+
+    def _query(self, sql: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def _select(self, kind: Callable[..., Row], sql: str, *values: Any) -> list[Row]:
+        rows = [dict(row) for row in self._query(sql, *values)]
+        return [kind(**{name: _read(name, value) for name, value in row.items()}) for row in rows]
+
+    def _insert(self, table: str, row: Any, how: str = "") -> int:
+        names = [item.name for item in fields(row)]
+        places = ", ".join("?" * len(names))
+        sql = f"INSERT {how} INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 (names are ours)
+        with self._lock:
+            return self._db.execute(sql, [_write(getattr(row, name)) for name in names]).rowcount
+
+    def _update(self, table: str, changes: dict[str, Any], key: dict[str, Any]) -> None:
+        assignments = ", ".join(f"{name} = ?" for name in changes)
+        condition = " AND ".join(f"{name} = ?" for name in key)
+        sql = f"UPDATE {table} SET {assignments} WHERE {condition}"  # noqa: S608 (names are ours)
+        with self._lock:
+            self._db.execute(sql, [_write(value) for value in (*changes.values(), *key.values())])
+
+
+def _write(value: Any) -> Any:
+    if isinstance(value, datetime):
+        # Always with microseconds and in UTC, so that text sorts as time does.
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+    if isinstance(value, dict):
+        return json.dumps(value)
+    if isinstance(value, bool):
+        return int(value)
+    return value
+
+
+def _run_row(**columns: Any) -> RunRow:
+    state, standing = RunState(columns.pop("state")), Standing(columns.pop("standing"))
+    return RunRow(**columns, state=state, standing=standing)
+
+
+def _read(name: str, value: Any) -> Any:
+    if value is None:
+        return None
+    if name.endswith("_at") or name == "anchor":
+        return datetime.fromisoformat(value)
+    if name in ("requested", "parameters"):
+        return json.loads(value)
+    if name.startswith(("is_", "must_")):
+        return bool(value)
+    return value
