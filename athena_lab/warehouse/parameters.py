@@ -44,7 +44,7 @@ SCALAR_TYPES = frozenset(
 _DECLARED = re.compile(r"(?P<name>\w+)\s*:\s*(?P<type>[A-Za-z0-9_]+|ARRAY\s*<\s*(?P<item>[A-Za-z0-9]+)\s*>)$", re.I)
 _NUMBERS = ("INT64", "NUMERIC", "BIGNUMERIC", "FLOAT64")
 """From narrow to wide: a list of several of them is bound as the widest."""
-_NUMPY_KINDS = {"b": "BOOL", "i": "INT64", "u": "INT64", "f": "FLOAT64", "M": "DATETIME", "S": "BYTES"}
+_NUMPY_KINDS = {"b": "BOOL", "i": "INT64", "f": "FLOAT64", "M": "DATETIME", "S": "BYTES"}
 
 
 class _UnknownType(Exception):  # noqa: N818 (never leaves this module)
@@ -148,6 +148,8 @@ def _kind_of(value: Any) -> str | None:
 
 def _plain(value: Any) -> Any:
     """Turn a NumPy, pandas, dataclass, enum or tuple value into the plain Python value it holds."""
+    if type(value) is int and not -(2**63) <= value < 2**63:
+        return Decimal(value)  # beyond INT64, and JSON numbers of that size lose digits
     if value is None or type(value) in (bool, int, float, str, bytes, dict, list):
         return value
     if _is_missing(value):
@@ -170,7 +172,7 @@ def _plain_of_library(value: Any) -> Any:
     if str(getattr(value, "dtype", "")).startswith("datetime64[") and hasattr(value, "astype"):
         return _plain_of_times(value)
     if hasattr(value, "tolist") and hasattr(value, "dtype"):
-        return value.tolist()
+        return _plain(value.tolist())
     if isinstance(value, uuid.UUID):
         return str(value)
     if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
@@ -203,8 +205,6 @@ def _scalar_type(value: Any) -> str:
     for types, name in _SCALARS:
         if isinstance(value, types):
             return name
-    if isinstance(value, int):
-        return _integer_type(value)
     if isinstance(value, Decimal):
         return _decimal_type(value)
     if isinstance(value, dt.datetime):
@@ -214,13 +214,7 @@ def _scalar_type(value: Any) -> str:
     raise _UnknownType(f"a {type(value).__name__} has no type in BigQuery. Pass a number, text, date, list or dict.")
 
 
-_SCALARS = ((bool, "BOOL"), (float, "FLOAT64"), (str, "STRING"), (bytes, "BYTES"), (dt.time, "TIME"))
-
-
-def _integer_type(value: int) -> str:
-    if -(2**63) <= value < 2**63:
-        return "INT64"
-    return _decimal_type(Decimal(value))
+_SCALARS = ((bool, "BOOL"), (int, "INT64"), (float, "FLOAT64"), (str, "STRING"), (bytes, "BYTES"), (dt.time, "TIME"))
 
 
 def _decimal_type(value: Decimal) -> str:
