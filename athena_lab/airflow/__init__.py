@@ -1,0 +1,1 @@
+"""What runs inside Airflow's processes: loader of specs, notebook operator, sandboxed kernel, plugin routes."""

@@ -1,0 +1,170 @@
+"""Turn the specs beside a loader file into DAGs; at parse time nothing but the standard library and airflow.sdk."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from airflow.sdk import (
+    DAG,
+    BaseOperator,
+    CronTriggerTimetable,
+    ExceptionRetryPolicy,
+    RetryAction,
+    RetryRule,
+    get_parsing_context,
+)
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+
+SCHEMA_VERSION = 1
+LOST_WORKER_RETRIES = 2
+LOST_WORKER_DELAY = timedelta(seconds=3)
+NOTEBOOK_RETRY_DELAY = timedelta(seconds=60)
+TASK_ID = "notebook"
+_NAME = re.compile(r"[a-z0-9_]{1,60}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_log = logging.getLogger("athena_lab.airflow")
+
+
+class NotebookFailedError(AirflowException):  # type: ignore[misc]
+    """A notebook failed whose owner asked for retries; the DAG's retry policy knows this class by its path."""
+
+
+class NotebookOperator(BaseOperator):  # type: ignore[misc]
+    """Execute one version of a job: its notebook, in a sandboxed kernel, with the run's own token."""
+
+    ui_color = "#e8f0fe"
+
+    def __init__(self, *, spec: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec
+        self._reporter: Any = None
+
+    def execute(self, context: Mapping[str, Any]) -> None:
+        """Run one attempt; a failing notebook fails at once, a failing platform is tried again."""
+        # Here and not above: papermill and its kind cost a second, and the DAG processor never executes.
+        from athena_lab.airflow import execution  # noqa: PLC0415 (above)
+
+        worker = execution.Worker.from_environment(os.environ)
+        try:
+            execution.execute_run(_order_of(execution.RunOrder, self.spec, context), worker, self._remember)
+        except execution.RunFailedError as error:
+            kind = NotebookFailedError if error.may_retry else AirflowFailException
+            raise kind(str(error)) from None
+        except execution.RunStoppedError as error:
+            raise AirflowFailException(str(error)) from None
+
+    def on_kill(self) -> None:
+        """Stop the kernel when Airflow ends the task (SIGTERM)."""
+        if self._reporter is not None:
+            # Here and not above, as in `execute`.
+            from athena_lab.airflow.reporting import StopReason  # noqa: PLC0415 (above)
+
+            self._reporter.stop(StopReason.ENDED_BY_AIRFLOW)
+
+    def _remember(self, reporter: Any) -> None:
+        self._reporter = reporter
+
+
+def load_shard(loader_file: str) -> dict[str, DAG]:
+    """Build the DAGs of the specs in the folder named like the loader file (`shard_000.py`: `shard_000/*.json`).
+
+    A spec that is wrong is skipped and logged: one broken file must not take down its neighbours. When Airflow asks
+    for one DAG (before it runs a task) the other specs are not read.
+    """
+    folder = Path(loader_file).with_suffix("")
+    wanted = get_parsing_context().dag_id
+    dags: dict[str, DAG] = {}
+    for path in sorted(folder.glob("*.json")):
+        if wanted is not None and not wanted.endswith(f"__{path.stem}"):
+            continue
+        try:
+            spec = json.loads(path.read_bytes())
+            if spec.get("id") != path.stem:
+                raise ValueError("its id is not its file's name")
+            dag = build_dag(spec)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, AirflowException) as error:
+            _log.error("Cannot load the job '%s': %s. Deploy it again; the other jobs are not affected.", path, error)
+            continue
+        if wanted is None or dag.dag_id == wanted:
+            dags[dag.dag_id] = dag
+    return dags
+
+
+def build_dag(spec: dict[str, Any]) -> DAG:
+    """Make the DAG of a spec; raise ValueError, KeyError or TypeError saying what is wrong with it."""
+    _check(spec)
+    start = datetime.fromisoformat(spec["start_at"])
+    if start.tzinfo is None:
+        raise ValueError("its start_at has no zone")
+    owner = str(spec["owner"])
+    with DAG(
+        dag_id=f"athena__{spec['team']}__{spec['id']}",
+        dag_display_name=str(spec["name"]),
+        schedule=_timetable_of(spec["schedule"]),
+        start_date=start,
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        tags=["athena", f"v{spec['version']}", f"owner:{owner}"],
+    ) as dag:
+        NotebookOperator(
+            task_id=TASK_ID,
+            spec=spec,
+            owner=owner,
+            retries=LOST_WORKER_RETRIES + spec["retries"],
+            retry_delay=LOST_WORKER_DELAY,
+            retry_policy=_policy_of(spec["retries"]),
+        )
+    return dag
+
+
+def _check(spec: dict[str, Any]) -> None:
+    if spec.get("schema_version") != SCHEMA_VERSION:
+        raise ValueError(f"its schema_version is not {SCHEMA_VERSION}")
+    for key in ("id", "team"):
+        if not isinstance(spec[key], str) or not _NAME.fullmatch(spec[key]):
+            raise ValueError(f"its {key} is no name of a-z, 0-9 and _")
+    if not _HASH.fullmatch(str(spec["bundle"])):
+        raise ValueError("its bundle is no SHA-256")
+    for key in ("version", "retries", "timeout_s"):
+        if type(spec[key]) is not int or spec[key] < 0:
+            raise ValueError(f"its {key} is no whole number")
+
+
+def _timetable_of(schedule: Mapping[str, Any]) -> CronTriggerTimetable | None:
+    """Give the timetable of a cron in its zone; None is by hand only."""
+    if schedule["cron"] is None:
+        return None
+    return CronTriggerTimetable(str(schedule["cron"]), timezone=str(schedule["timezone"]))
+
+
+def _policy_of(retries: int) -> ExceptionRetryPolicy | None:
+    """Give a failing notebook its own delay; a lost worker never gets here and keeps the task's short one."""
+    if retries == 0:
+        return None
+    failed = f"{NotebookFailedError.__module__}.{NotebookFailedError.__qualname__}"
+    return ExceptionRetryPolicy(
+        rules=[RetryRule(exception=failed, action=RetryAction.RETRY, retry_delay=NOTEBOOK_RETRY_DELAY)]
+    )
+
+
+def _order_of(kind: Any, spec: Mapping[str, Any], context: Mapping[str, Any]) -> Any:
+    """Take from the task's context what the gateway needs to know; a manual run has no logical date."""
+    run, instance = context["dag_run"], context["ti"]
+    return kind(
+        spec=spec,
+        dag_id=run.dag_id,
+        airflow_run_id=run.run_id,
+        run_type=str(getattr(run.run_type, "value", run.run_type)),
+        run_after=run.run_after,
+        logical_date=run.logical_date,
+        try_number=instance.try_number,
+        is_last_try=instance.try_number > instance.max_tries,
+    )
