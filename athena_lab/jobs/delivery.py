@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from athena_lab.errors import ConflictError, NotFoundError, PlatformError, UnreachableError
 from athena_lab.gateway_api.jobs import Promotion, PromotionState
+from athena_lab.gateway_api.worker import dag_id_of
 from athena_lab.jobs.outbox import Entry, EntryKind, EntryState
 from athena_lab.jobs.services import Services
 from athena_lab.jobs.spec import JobSpec
@@ -54,7 +55,7 @@ class Delivery:
             if entry.kind is EntryKind.DELETE and entry.attempts == 0:
                 self._stop(spec)
             self._scheduler.reparse(
-                None if is_new else spec.dag_id, spec.dag_id.replace(spec.id, sibling) if sibling else None
+                None if is_new else spec.dag_id, dag_id_of(spec.team, sibling) if sibling else None
             )
         except (PlatformError, NotFoundError) as error:
             state, message = EntryState.WAITING, f"{_WAITING}: {error}"

@@ -69,7 +69,7 @@ class JobsRepository:
             if not (self._clone / "HEAD").exists():
                 _init_bare(self._clone, mode="umask")
             self._git.text("config", "remote.origin.url", self._remote)
-            self._git.text("config", "remote.origin.fetch", f"+{BRANCH}:{REMOTE_BRANCH}")
+            self._git.text("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
             self._fetch()
             if self._head_of(BRANCH) is None:
                 self.commit(Change({"dags/beacon.py": BEACON}), _PLATFORM, "Add the beacon")
