@@ -79,6 +79,7 @@ class Scheduler:
 
     def close(self) -> None:
         self._http.close()
+        self._client.rest_client.pool_manager.clear()
 
     # -- health and DAGs
 
