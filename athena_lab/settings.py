@@ -54,7 +54,8 @@ class Home:
 
     @property
     def jobs_repository(self) -> Path:
-        return self.root / "jobs.git"
+        """The bare repository, in a folder of the gateway's in which it is made whole or not at all."""
+        return self.root / "jobs" / "jobs.git"
 
     @property
     def worker(self) -> Path:

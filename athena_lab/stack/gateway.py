@@ -25,7 +25,7 @@ def gateway(place: Place) -> Process:
         directory=home.gateway,
         environment=environment,
         is_ready=answers_http(ports["gateway"], "/healthz"),
-        # Airflow's user reads what the gateway commits to jobs.git, everybody its public keys; what is
+        # Airflow's user reads what the gateway pushes to the jobs repository, everybody its public keys; what is
         # secret lies in gateway/, which nobody else can enter.
         umask=0o022,
     )

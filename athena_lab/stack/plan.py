@@ -45,7 +45,7 @@ def _describe(place: Place, options: Options, cluster: Path, *, is_migrated: boo
         gateway(place),
         emulator(place),
     ]
-    database = ("postgres",) if is_migrated else ("migrate",)
+    database = ("postgres",) if is_migrated else ("postgres", "migrate")
     if not is_migrated:
         processes.append(airflow.migrate(place))
     if options.has_lab:
