@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request, Response
@@ -26,33 +27,41 @@ _LONGEST_NAME = 200
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
 
 
+class Recording(Enum):
+    """When it goes on record that a request is allowed; never after the answer."""
+
+    BEFORE = "before"
+    """Before the handler runs: it acts without looking back."""
+    AFTER = "after"
+    """After the handler, before its answer leaves; unless the handler did so itself before it acted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """What a route asks of its caller.
 
     `is_polled`: the same caller asks the same thing again and again; recorded once a minute.
-    `is_deferred`: the handler records the permission itself, once it knows that it will act.
     """
 
     action: str
     kinds: frozenset[str]
-    is_polled: bool = False
-    is_deferred: bool = False
-    limit_bytes: int = MEBIBYTE
+    recording: Recording
+    is_polled: bool
+    limit_bytes: int
 
 
 def guard(
     action: str,
     kinds: frozenset[str],
     *,
+    recording: Recording = Recording.AFTER,
     is_polled: bool = False,
-    is_deferred: bool = False,
     limit_bytes: int = MEBIBYTE,
 ) -> Callable[[Endpoint], Endpoint]:
     """Say what a route asks of its caller; a route without it cannot be made."""
 
     def mark(endpoint: Endpoint) -> Endpoint:
-        endpoint.__dict__["access"] = Access(action, kinds, is_polled, is_deferred, limit_bytes)
+        endpoint.__dict__["access"] = Access(action, kinds, recording, is_polled, limit_bytes)
         return endpoint
 
     return mark
@@ -75,7 +84,7 @@ class Act:
         self._access = access
         self._target = target
         self._caller: Caller | None = None
-        self.is_recorded = False
+        self._is_allowed = False
 
     @property
     def principal(self) -> Principal:
@@ -92,35 +101,30 @@ class Act:
                 f"Cannot do '{self._access.action}': a credential of kind '{self._caller.principal.kind}' "
                 f"has no right to it. Use one of kind '{' or '.join(sorted(self._access.kinds))}'."
             )
-        if self._access.is_deferred:
-            return
-        if self._access.is_polled:
-            self._allow_polled(self._caller)
-        else:
+        if self._access.recording is Recording.BEFORE:
             self.allow()
 
     def allow(self) -> None:
-        """Record that the request is allowed; raise AuditError if that cannot be written."""
-        if not self.is_recorded:
+        """Record that the request is allowed, if it is not yet; raise AuditError if that cannot be written."""
+        if self._is_allowed or self._caller is None:
+            return
+        if not self._access.is_polled:
             self.audit(self._access.action, {})
+            return
+        key = (self._caller.token_id, self._access.action, tuple(sorted(self._target.items())))
+        if self._guardian.repeats.is_new(key):
+            self.audit(self._access.action, {})
+            self._guardian.repeats.remember(key)
 
     def audit(self, action: str, details: Mapping[str, Any]) -> None:
         """Record an allowed action on `details` (names and numbers only); what the domains call before they act."""
         self._write("allowed", "", action, {**self._target, **details})
+        self._is_allowed = True
 
     def refuse(self, problem: Exception) -> None:
-        """Record why the answer is no, unless a decision is on record already."""
-        if not self.is_recorded:
-            error = error_of(problem)
-            reason = type(error or problem).__name__
-            self._write("denied", reason, self._access.action, self._target)
-
-    def _allow_polled(self, caller: Caller) -> None:
-        key = (caller.token_id, self._access.action, tuple(sorted(self._target.items())))
-        if self._guardian.repeats.is_new(key):
-            self.allow()
-            self._guardian.repeats.remember(key)
-        self.is_recorded = True
+        """Record why the answer is no; behind an "allowed" of the same request it says that nothing came of it."""
+        reason = type(error_of(problem) or problem).__name__
+        self._write("denied", reason, self._access.action, self._target)
 
     def _write(self, decision: str, reason: str, action: str, target: Mapping[str, Any]) -> None:
         caller = self._caller
@@ -136,7 +140,6 @@ class Act:
                 reason=reason,
             )
         )
-        self.is_recorded = True
 
 
 class GuardedRoute(APIRoute):

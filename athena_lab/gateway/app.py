@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from athena_lab.gateway import routes_about, routes_jobs, routes_runs, routes_worker
 from athena_lab.gateway.answers import answer_of
@@ -23,18 +23,9 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 def make_app(services: Services | None = None) -> FastAPI:
     """Make the application; without `services` it only describes itself (the OpenAPI document)."""
 
-    @asynccontextmanager
-    async def live(_app: FastAPI) -> AsyncIterator[None]:
-        if services is not None:
-            services.start()
-        yield
-        if services is not None:
-            services.close()
-
     app = FastAPI(
         title="Athena gateway",
         version=str(API_VERSION),
-        lifespan=live,
         # Documentation is a file (docs/openapi.json), so that every route served is guarded.
         openapi_url=None,
         docs_url=None,
@@ -49,7 +40,7 @@ def make_app(services: Services | None = None) -> FastAPI:
     for routes in (routes_about, routes_jobs, routes_runs, routes_worker):
         app.include_router(routes.router)
     app.add_exception_handler(HTTPException, _answer_unknown)
-    app.middleware("http")(_add_headers)
+    app.add_middleware(SafeHeaders)
     return app
 
 
@@ -62,8 +53,18 @@ async def _answer_unknown(_request: Request, problem: Exception) -> Response:
     return answer_of(problem)
 
 
-async def _add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call_next(request)
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Cache-Control"] = "no-store"
-    return response
+class SafeHeaders:
+    """Forbid browsers to guess types and anybody to keep answers, on every response."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_safely(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers["Cache-Control"] = "no-store"
+            await send(message)
+
+        await self._app(scope, receive, send_safely)

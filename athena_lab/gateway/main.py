@@ -18,7 +18,7 @@ import uvicorn
 from athena_lab.errors import AthenaError, ConfigurationError
 from athena_lab.gateway.app import make_app
 from athena_lab.gateway.keys import prepare_secrets
-from athena_lab.gateway.services import make_services
+from athena_lab.gateway.services import Services, make_services
 from athena_lab.settings import GatewaySettings, Home, default_home
 
 _PR_SET_DUMPABLE = 4
@@ -58,13 +58,21 @@ def _serve(settings: GatewaySettings) -> int:
     _hide_memory()
     listener = _listen(settings.host, settings.port)
     services = make_services(settings, os.environ)
+    try:
+        services.start()
+        return _answer_until_told(settings, listener, services)
+    finally:
+        services.close()
+
+
+def _answer_until_told(settings: GatewaySettings, listener: socket.socket, services: Services) -> int:
     config = uvicorn.Config(
         make_app(services),
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=_GRACE_S,
-        lifespan="on",
+        lifespan="off",
     )
     server = _Server(config, f"http://{settings.host}:{listener.getsockname()[1]}")
     for number in (signal.SIGTERM, signal.SIGINT):

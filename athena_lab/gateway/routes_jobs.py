@@ -40,7 +40,7 @@ router = APIRouter(prefix="/v1", route_class=GuardedRoute, tags=["jobs"])
 
 
 @router.post("/bundles")
-@guard("bundle.upload", USER, is_deferred=True, limit_bytes=LARGEST_BUNDLE)
+@guard("bundle.upload", USER, limit_bytes=LARGEST_BUNDLE)
 def upload_bundle(upload: BundleUpload, act: CurrentAct, services: CurrentServices) -> Bundle:
     """Keep a notebook and its side files, without outputs, under the hash of their content."""
     built = build_bundle(upload)
@@ -70,7 +70,7 @@ def check_promotion(request: PromoteRequest, act: CurrentAct, services: CurrentS
 
 
 @router.post("/jobs")
-@guard("job.promote", USER, is_deferred=True)
+@guard("job.promote", USER)
 def promote(request: PromoteRequest, act: CurrentAct, services: CurrentServices) -> Promotion:
     """Make a bundle a job, or the next version of one."""
     promotion = services.promoter.promote(request, act.principal, act.audit)
@@ -94,7 +94,7 @@ def get_job(job: str, act: CurrentAct, services: CurrentServices) -> Job:
 
 
 @router.delete("/jobs/{job}")
-@guard("job.delete", USER, is_deferred=True)
+@guard("job.delete", USER)
 def delete_job(job: str, act: CurrentAct, services: CurrentServices) -> Job:
     """Delete a job; its record of runs stays."""
     deleted = services.promoter.delete(job, act.principal, act.audit)
@@ -126,14 +126,14 @@ async def get_promotion(
 
 
 @router.post("/jobs/{job}/pause")
-@guard("job.pause", USER, is_deferred=True)
+@guard("job.pause", USER)
 def pause_job(job: str, act: CurrentAct, services: CurrentServices) -> Job:
     """Stop a job's schedule."""
     return services.promoter.pause(job, act.principal, act.audit)
 
 
 @router.post("/jobs/{job}/resume")
-@guard("job.resume", USER, is_deferred=True)
+@guard("job.resume", USER)
 def resume_job(job: str, act: CurrentAct, services: CurrentServices) -> Job:
     """Start a paused job's schedule again."""
     return services.promoter.resume(job, act.principal, act.audit)

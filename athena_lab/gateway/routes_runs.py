@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1", route_class=GuardedRoute, tags=["runs"])
 
 
 @router.post("/jobs/{job}/runs")
-@guard("run.request", USER, is_deferred=True)
+@guard("run.request", USER)
 def run_job(job: str, request: RunRequest, act: CurrentAct, services: CurrentServices) -> Run:
     """Run a job now."""
     known = services.promoter.job(job)
@@ -62,7 +62,7 @@ def get_output(run: str, act: CurrentAct, services: CurrentServices) -> Response
 
 
 @router.post("/runs/{run}/cancel")
-@guard("run.cancel", USER, is_deferred=True)
+@guard("run.cancel", USER)
 def cancel_run(run: str, act: CurrentAct, services: CurrentServices) -> Run:
     """Ask a run to stop."""
     require_owner(act.principal, f"the run '{run}'", owner=services.runs.owner_of(run))

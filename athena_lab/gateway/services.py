@@ -28,6 +28,7 @@ from athena_lab.jobs.bundle_store import BundleStore
 from athena_lab.jobs.outbox import Outbox
 from athena_lab.jobs.promote import Promoter, PromotionRules
 from athena_lab.jobs.repository import JobsRepository
+from athena_lab.jobs.run_attempts import Attempts
 from athena_lab.jobs.run_store import RunStore
 from athena_lab.jobs.run_watch import RunWatch
 from athena_lab.jobs.runs import Runs
@@ -56,6 +57,7 @@ class Services:
     scheduler: Scheduler
     promoter: Promoter
     runs: Runs
+    attempts: Attempts
     outputs: Outputs
     pump: Beat
     watch: Beat
@@ -77,11 +79,12 @@ class Services:
             close()
 
 
-class TokensOfRuns:
-    """Mints and revokes on behalf of `Runs`; a run's groups are its owner's present ones."""
+class PowersOverRuns:
+    """Mints, revokes and stops on behalf of `Runs`; a run's groups are its owner's present ones."""
 
-    def __init__(self, mint: Mint, revocations: Revocations, users: LocalUsers) -> None:
+    def __init__(self, mint: Mint, revocations: Revocations, users: LocalUsers, tables: Tables) -> None:
         self._mint, self._revocations, self._users = mint, revocations, users
+        self._tables = tables
 
     def mint(self, owner: str, run_id: str, attempt: int) -> tuple[str, datetime]:
         minted = self._mint.mint_run_token(owner, self._users.groups_of(owner), run_id, attempt)
@@ -89,6 +92,9 @@ class TokensOfRuns:
 
     def revoke(self, run_id: str, attempt: int) -> None:
         self._revocations.revoke_attempts(run_id, attempt)
+
+    def stop_queries(self, run_id: str) -> None:
+        self._tables.stop_queries(run_id)
 
 
 def make_services(settings: GatewaySettings, environ: Mapping[str, str]) -> Services:
@@ -108,10 +114,11 @@ def make_services(settings: GatewaySettings, environ: Mapping[str, str]) -> Serv
     rules = PromotionRules(minimum_interval_s=settings.minimum_interval_s, team=TEAM)
     promoter = Promoter(PromotionServices(repository, outbox, bundles, scheduler), rules, now=utc_now, at_seam=at_seam)
     store = RunStore(home.gateway / "runs.sqlite")
-    tokens = TokensOfRuns(mint, revocations, users)
-    runs = Runs(store, repository, scheduler, tokens, now=utc_now)
     tables = Tables(settings, mint)
-    watch = RunWatch(store, runs, scheduler, tokens, stop_queries=tables.stop_queries, now=utc_now)
+    powers = PowersOverRuns(mint, revocations, users, tables)
+    runs = Runs(store, repository, scheduler, now=utc_now)
+    attempts = Attempts(store, runs, repository, powers, now=utc_now)
+    watch = RunWatch(store, runs, scheduler, powers, now=utc_now)
     identities = Identities([WorkerKey(secrets.worker_key), users, RunTokens(verifier)])
     return Services(
         settings=settings,
@@ -122,6 +129,7 @@ def make_services(settings: GatewaySettings, environ: Mapping[str, str]) -> Serv
         scheduler=scheduler,
         promoter=promoter,
         runs=runs,
+        attempts=attempts,
         outputs=Outputs(home.gateway / "outputs"),
         pump=Beat("pump", _Pump(promoter).round),
         watch=Beat("watch", lambda: _look(watch)),

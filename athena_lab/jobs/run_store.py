@@ -13,6 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from athena_lab.errors import ConfigurationError
 from athena_lab.gateway_api.jobs import RunState
 
 _SCHEMA = """
@@ -121,14 +122,17 @@ class RunStore:
     """Keep the records in one SQLite file (WAL, every commit on the disk); safe for threads."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._lock = threading.RLock()
-        self._depth = 0
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-        self._db.row_factory = sqlite3.Row
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.executescript(_SCHEMA)
-        path.chmod(0o600)
+        try:
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode=WAL")
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(_SCHEMA)
+            path.chmod(0o600)
+        except (OSError, sqlite3.Error) as error:
+            raise _unusable(path, error) from error
 
     def close(self) -> None:
         self._db.close()
@@ -137,20 +141,17 @@ class RunStore:
     def transaction(self) -> Iterator[None]:
         """Make everything inside happen together or not at all; may be nested."""
         with self._lock:
-            self._depth += 1
-            if self._depth == 1:
-                self._db.execute("BEGIN IMMEDIATE")
+            if self._db.in_transaction:
+                yield
+                return
+            self._run("BEGIN IMMEDIATE")
             try:
                 yield
+                self._run("COMMIT")
             except BaseException:
-                self._leave("ROLLBACK")
+                if self._db.in_transaction:
+                    self._run("ROLLBACK")
                 raise
-            self._leave("COMMIT")
-
-    def _leave(self, how: str) -> None:
-        self._depth -= 1
-        if self._depth == 0:
-            self._db.execute(how)
 
     # -- runs
 
@@ -232,7 +233,7 @@ class RunStore:
     # -- how a row is read and written
 
     def _query(self, sql: str, *values: Any) -> list[sqlite3.Row]:
-        with self._lock:
+        with self._lock, self._translating():
             return self._db.execute(sql, values).fetchall()
 
     def _select(self, kind: Callable[..., Row], sql: str, *values: Any) -> list[Row]:
@@ -243,15 +244,30 @@ class RunStore:
         names = [item.name for item in fields(row)]
         places = ", ".join("?" * len(names))
         sql = f"INSERT {how} INTO {table} ({', '.join(names)}) VALUES ({places})"  # noqa: S608 (names are ours)
-        with self._lock:
-            return self._db.execute(sql, [_write(getattr(row, name)) for name in names]).rowcount
+        return self._run(sql, *(_write(getattr(row, name)) for name in names))
 
     def _update(self, table: str, changes: dict[str, Any], key: dict[str, Any]) -> None:
         assignments = ", ".join(f"{name} = ?" for name in changes)
         condition = " AND ".join(f"{name} = ?" for name in key)
         sql = f"UPDATE {table} SET {assignments} WHERE {condition}"  # noqa: S608 (names are ours)
-        with self._lock:
-            self._db.execute(sql, [_write(value) for value in (*changes.values(), *key.values())])
+        self._run(sql, *(_write(value) for value in (*changes.values(), *key.values())))
+
+    def _run(self, sql: str, *values: Any) -> int:
+        with self._lock, self._translating():
+            return self._db.execute(sql, values).rowcount
+
+    @contextmanager
+    def _translating(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _unusable(self._path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> ConfigurationError:
+    return ConfigurationError(
+        f"Cannot use the records of runs '{path}' ({error}). Check the disk and the file's owner, then restart."
+    )
 
 
 def _write(value: Any) -> Any:

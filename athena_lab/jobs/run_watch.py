@@ -10,8 +10,9 @@ from athena_lab.errors import AthenaError, ConflictError, NotFoundError, Platfor
 from athena_lab.gateway_api.worker import run_id_of
 from athena_lab.jobs import run_rules
 from athena_lab.jobs.airflow_api import BEACON_DAG_ID, AirflowRun, Scheduler
+from athena_lab.jobs.run_attempts import RunPowers
 from athena_lab.jobs.run_store import AttemptRow, RunRow, RunStore
-from athena_lab.jobs.runs import Runs, RunTokens, is_silent
+from athena_lab.jobs.runs import Runs, is_silent
 
 PREFIX = "athena__"
 NEWEST = 100
@@ -31,14 +32,13 @@ class RunWatch:
         store: RunStore,
         runs: Runs,
         scheduler: Scheduler,
-        tokens: RunTokens,
+        powers: RunPowers,
         *,
-        stop_queries: Callable[[str], None],
         now: Callable[[], datetime],
     ) -> None:
         self._store, self._runs = store, runs
-        self._scheduler, self._tokens = scheduler, tokens
-        self._stop_queries, self._now = stop_queries, now
+        self._scheduler, self._powers = scheduler, powers
+        self._now = now
         self._is_down = False
 
     def look(self) -> None:
@@ -96,7 +96,7 @@ class RunWatch:
 
     def _give_up(self, row: RunRow, last: AttemptRow | None, state: str) -> dict[str, str]:
         if last is not None:
-            self._tokens.revoke(row.run_id, last.attempt)
+            self._powers.revoke(row.run_id, last.attempt)
             self._store.change_attempt(row.run_id, last.attempt, state=run_rules.ABANDONED, ended_at=self._now())
         if row.cancel_requested_at is not None or state == "success":
             return {}
@@ -119,19 +119,24 @@ class RunWatch:
         """Stop a run's queries at once; after the grace take its token, then end it in Airflow."""
         attempts = self._store.list_attempts(row.run_id)
         last = attempts[-1] if attempts else None
-        if last is not None:
-            self._stop_queries(row.run_id)
         if last is not None and last.state == run_rules.RUNNING:
-            if row.cancel_requested_at is not None and self._now() - row.cancel_requested_at < CANCEL_GRACE:
+            if self._is_in_grace(row):
+                self._powers.stop_queries(row.run_id)
                 return
             self._take_token(row, last)
-            self._stop_queries(row.run_id)
-        self._stop_in_airflow(row)
+        if last is None or last.state != run_rules.SUCCEEDED:
+            self._stop_in_airflow(row)
+        if last is not None:
+            self._powers.stop_queries(row.run_id)
         self._store.change_run(row.run_id, must_stop=False)
+
+    def _is_in_grace(self, row: RunRow) -> bool:
+        """Does the worker still have time to stop by itself, and to save what there is?"""
+        return row.cancel_requested_at is not None and self._now() - row.cancel_requested_at < CANCEL_GRACE
 
     def _take_token(self, row: RunRow, last: AttemptRow) -> None:
         with self._store.transaction():
-            self._tokens.revoke(row.run_id, last.attempt)
+            self._powers.revoke(row.run_id, last.attempt)
             self._store.change_attempt(row.run_id, last.attempt, state=run_rules.CANCELLED, ended_at=self._now())
             self._runs.settle(row.run_id)
 

@@ -1,0 +1,245 @@
+"""Attempts: workers begin a run, say that they live, report its cells and end it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from athena_lab.errors import ConflictError, Fault, InvalidError, NotFoundError, PlatformError
+from athena_lab.gateway_api.jobs import RunState
+from athena_lab.gateway_api.worker import Attempt, AttemptRequest, CellEvent, Finish, Heartbeat, run_id_of
+from athena_lab.jobs import run_rules
+from athena_lab.jobs.parameters import resolve_parameters
+from athena_lab.jobs.repository import JobsRepository
+from athena_lab.jobs.run_store import AttemptRow, CellRow, RunRow, RunStore, Standing
+from athena_lab.jobs.runs import Runs, new_row
+from athena_lab.jobs.spec import JobSpec
+
+_LONGEST_ERROR = 20_000
+_CELL_STATES = {"started": "running", "running": "running", "succeeded": "succeeded", "failed": "failed"}
+_log = logging.getLogger(__name__)
+
+
+class RunPowers(Protocol):
+    """Who gives a run its credential and takes it away, and stops what it started in the warehouse."""
+
+    def mint(self, owner: str, run_id: str, attempt: int) -> tuple[str, datetime]:
+        """Give a token and when it ends."""
+
+    def revoke(self, run_id: str, attempt: int) -> None:
+        """Withdraw the tokens of all attempts up to and including this one."""
+
+    def stop_queries(self, run_id: str) -> None:
+        """Cancel the run's warehouse jobs; raise a PlatformError when the warehouse does not do so."""
+
+
+class Attempts:
+    """What workers may do; threads may share one."""
+
+    def __init__(
+        self,
+        store: RunStore,
+        runs: Runs,
+        repository: JobsRepository,
+        powers: RunPowers,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._store, self._runs = store, runs
+        self._repository, self._powers = repository, powers
+        self._now = now
+
+    def begin(self, request: AttemptRequest) -> Attempt:
+        """Give leave to execute; earlier attempts lose their token first."""
+        job = self._spec(request.job_id, request.version)
+        _require_match(job, request)
+        run_id = run_id_of(request.dag_id, request.airflow_run_id)
+        now = self._now()
+        with self._store.transaction():
+            row = self._known_row(job, request, run_id)
+            attempts = self._store.list_attempts(run_id)
+            number = attempts[-1].attempt + 1 if attempts else 1
+            if number > 1:
+                self._powers.revoke(run_id, number - 1)
+            lost = [one.attempt for one in attempts if one.state == run_rules.RUNNING]
+            for attempt in lost:
+                self._store.change_attempt(run_id, attempt, state=run_rules.ABANDONED, ended_at=now)
+            parameters = self._resolve(job, row, request)
+            is_cancelled = row.cancel_requested_at is not None or row.standing is Standing.WITHDRAWN
+            self._store.add_attempt(_new_attempt(request, run_id, number, now, is_cancelled=is_cancelled))
+            if is_cancelled:
+                self._powers.revoke(run_id, number)
+            self._runs.settle(run_id)
+        if lost:
+            self._stop_lost_queries(run_id)
+        token, expires_at = self._powers.mint(job.owner, run_id, number)
+        return Attempt(
+            run_id=run_id,
+            attempt=number,
+            token=token,
+            token_expires_at=expires_at,
+            owner=job.owner,
+            anchor=self._runs.row(run_id, also_hidden=True).anchor or now,
+            parameters=parameters,
+            timeout_s=job.timeout_s,
+            is_cancelled=is_cancelled,
+        )
+
+    def heartbeat(self, run_id: str, attempt: int) -> Heartbeat:
+        """Renew the attempt's token and say whether it should stop; raise ConflictError if it may not go on."""
+        with self._store.transaction():
+            row, current = self._current(run_id, attempt)
+            self._require_running(current)
+            self._store.change_attempt(run_id, attempt, heartbeat_at=self._now())
+            if row.state is RunState.RETRYING:
+                self._runs.settle(run_id)
+        token, expires_at = self._powers.mint(row.owner, run_id, attempt)
+        return Heartbeat(token=token, token_expires_at=expires_at, is_cancelled=row.cancel_requested_at is not None)
+
+    def report_cell(self, run_id: str, attempt: int, event: CellEvent) -> None:
+        """Record what became of a cell; raise ConflictError if the attempt may not go on."""
+        state = _CELL_STATES.get(event.state)
+        if state is None or event.index < 0:
+            raise InvalidError(
+                [
+                    Fault(
+                        "state", f"Cannot record the cell: '{event.state}' is no state. Use started, succeeded, failed."
+                    )
+                ]
+            )
+        with self._store.transaction():
+            _, current = self._current(run_id, attempt)
+            self._require_running(current)
+            known = {cell.position: cell for cell in self._store.list_cells(run_id, attempt)}.get(event.index)
+            self._store.put_cell(
+                CellRow(
+                    run_id=run_id,
+                    attempt=attempt,
+                    position=event.index,
+                    state=state,
+                    started_at=known.started_at if known else event.at,
+                    ended_at=None if state == "running" else event.at,
+                    error=_shorten(event.error),
+                )
+            )
+            started = current.cells_started + (known is None)
+            self._store.change_attempt(run_id, attempt, heartbeat_at=self._now(), cells_started=started)
+            self._store.change_run(run_id, cells_total=event.cells_total)
+
+    def require(self, run_id: str, attempt: int) -> None:
+        """Raise ConflictError unless this is the run's latest attempt: an older one may write nothing more."""
+        self._current(run_id, attempt)
+
+    def finish(self, run_id: str, attempt: int, finish: Finish) -> None:
+        """End an attempt and withdraw its token; the same message twice is fine."""
+        if finish.state not in run_rules.ATTEMPT_ENDINGS:
+            raise InvalidError(
+                [Fault("state", f"Cannot end the attempt: '{finish.state}' is no ending. Use succeeded or failed.")]
+            )
+        with self._store.transaction():
+            _, current = self._current(run_id, attempt)
+            if current.state == finish.state:
+                return
+            self._require_running(current)
+            self._powers.revoke(run_id, attempt)
+            self._end_cells(run_id, attempt, finish)
+            self._store.change_attempt(run_id, attempt, state=finish.state, ended_at=finish.at)
+            self._store.change_run(run_id, error=_shorten(finish.error))
+            self._runs.settle(run_id)
+
+    def _spec(self, job_id: str, version: int) -> JobSpec:
+        current = self._repository.spec(job_id)
+        if current.version == version:
+            return current
+        for spec in self._repository.past_specs(job_id):
+            if spec.version == version:
+                return spec
+        raise NotFoundError(f"Cannot find version {version} of the job '{job_id}': there is none. Deploy it again.")
+
+    def _known_row(self, job: JobSpec, request: AttemptRequest, run_id: str) -> RunRow:
+        """Give the run's record, made now where only Airflow knew of the run; it follows the version that runs."""
+        queued_at = min(request.run_after, self._now())
+        self._store.add_run(new_row(job, request.airflow_run_id, run_type=request.run_type, queued_at=queued_at))
+        if self._runs.row(run_id, also_hidden=True).standing is Standing.ASKED:
+            # Airflow took the run although the gateway did not live to hear it.
+            self._store.change_run(run_id, standing=Standing.LISTED)
+        # Airflow's state may be of the former try ("failed", then cleared): this attempt knows better.
+        self._store.change_run(
+            run_id, job_version=job.version, failures_allowed=job.retries, airflow_state="running", error=None
+        )
+        return self._runs.row(run_id, also_hidden=True)
+
+    def _resolve(self, job: JobSpec, row: RunRow, request: AttemptRequest) -> dict[str, Any]:
+        """Give the run's parameters, the same for all attempts at one version."""
+        if row.resolved_version == job.version:
+            return row.parameters
+        anchor = run_rules.anchor_of(
+            request.run_type,
+            logical_date=request.logical_date,
+            run_after=request.run_after,
+            triggered_at=row.anchor if row.requested_by is not None else None,
+        )
+        parameters = resolve_parameters(job.parameters, row.requested, anchor, job.schedule.timezone)
+        self._store.change_run(row.run_id, anchor=anchor, parameters=parameters, resolved_version=job.version)
+        return parameters
+
+    def _stop_lost_queries(self, run_id: str) -> None:
+        """Stop what a lost attempt still has running in the warehouse, before another appends the same rows."""
+        try:
+            self._powers.stop_queries(run_id)
+        except PlatformError as error:
+            _log.warning("Queries of a lost attempt of run %s may go on: %s", run_id, error)
+
+    def _end_cells(self, run_id: str, attempt: int, finish: Finish) -> None:
+        for cell in self._store.list_cells(run_id, attempt):
+            if cell.state == "running":
+                self._store.put_cell(replace(cell, state="failed", ended_at=finish.at, error=_shorten(finish.error)))
+
+    def _current(self, run_id: str, attempt: int) -> tuple[RunRow, AttemptRow]:
+        """Give the run and its latest attempt; raise ConflictError if `attempt` was superseded."""
+        row = self._runs.row(run_id, also_hidden=True)
+        attempts = self._store.list_attempts(run_id)
+        if not 1 <= attempt <= len(attempts):
+            raise NotFoundError(f"Cannot find attempt {attempt} of the run '{run_id}': it never began. Begin it first.")
+        if attempt != len(attempts):
+            raise ConflictError(
+                f"Cannot go on with attempt {attempt} of the run '{run_id}': another attempt took its place. "
+                "Stop its kernel."
+            )
+        return row, attempts[-1]
+
+    def _require_running(self, attempt: AttemptRow) -> None:
+        if attempt.state != run_rules.RUNNING:
+            raise ConflictError(
+                f"Cannot go on with attempt {attempt.attempt} of the run '{attempt.run_id}': "
+                f"it ended as {attempt.state}. Stop its kernel."
+            )
+
+
+def _new_attempt(request: AttemptRequest, run_id: str, number: int, now: datetime, *, is_cancelled: bool) -> AttemptRow:
+    return AttemptRow(
+        run_id=run_id,
+        attempt=number,
+        worker=request.worker,
+        state=run_rules.CANCELLED if is_cancelled else run_rules.RUNNING,
+        is_isolated=request.is_isolated,
+        try_number=request.try_number,
+        started_at=now,
+        heartbeat_at=now,
+        ended_at=now if is_cancelled else None,
+    )
+
+
+def _require_match(job: JobSpec, request: AttemptRequest) -> None:
+    if request.dag_id != job.dag_id or request.bundle != job.bundle:
+        raise ConflictError(
+            f"Cannot begin a run of '{request.dag_id}': version {job.version} of the job '{job.id}' "
+            "is another bundle or another DAG. Deploy the job again."
+        )
+
+
+def _shorten(error: str | None) -> str | None:
+    return error if error is None or len(error) <= _LONGEST_ERROR else error[:_LONGEST_ERROR] + "\n…"
