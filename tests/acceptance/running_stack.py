@@ -39,9 +39,13 @@ class RunningStack:
     state: dict[str, Any]
     process: subprocess.Popen[bytes]
 
+    def url(self, name: str) -> str:
+        """Give the address of "lab", "gateway" or "airflow"."""
+        return str(self.state["urls"][name])
+
     def gateway(self) -> GatewayClient:
         token = (self.home / "analyst" / "token").read_text().strip()
-        return GatewayClient(self.state["gateway_url"], lambda: token)
+        return GatewayClient(self.url("gateway"), lambda: token)
 
     def status(self) -> dict[str, Any]:
         return read_status(self.home)

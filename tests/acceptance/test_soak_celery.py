@@ -88,7 +88,7 @@ def test_abandoned_attempt_cannot_speak_to_the_gateway(celery):
         run = gateway.run_job(promotion.job_id, RunRequest())
     celery.wait_run(run.id, "running")
     key = (celery.home / "worker" / "worker.key").read_text().strip()
-    with GatewayClient(celery.state["gateway_url"], lambda: key) as worker, pytest.raises(AthenaError):
+    with GatewayClient(celery.url("gateway"), lambda: key) as worker, pytest.raises(AthenaError):
         worker.heartbeat(run.id, 0)
     done = celery.wait_run(run.id, "succeeded")
     assert done.attempts[0].worker.startswith("worker-")

@@ -166,5 +166,5 @@ def test_consolidated_warehouse_answers_a_query(stack):
 
 
 def test_stranger_is_refused(stack):
-    with GatewayClient(stack.state["gateway_url"], lambda: "nobody") as stranger, pytest.raises(UnauthenticatedError):
+    with GatewayClient(stack.url("gateway"), lambda: "nobody") as stranger, pytest.raises(UnauthenticatedError):
         stranger.list_jobs()
