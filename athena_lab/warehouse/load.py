@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from google.api_core import exceptions
 from google.cloud import bigquery
 
 from athena_lab.errors import Fault, InvalidError
 from athena_lab.warehouse.connect import Warehouse
+from athena_lab.warehouse.datasets import make_dataset
 from athena_lab.warehouse.failures import translating
 
 FORMATS = {
@@ -68,17 +68,6 @@ def load_content(client: Warehouse, content: BinaryIO, table: str, config: bigqu
         job = client.load_table_from_file(content, reference.table(name), job_config=config)
         job.result()
     return int(job.output_rows or 0)
-
-
-def make_dataset(client: Warehouse, name: str, description: str | None = None) -> None:
-    """Make a dataset where it is absent."""
-    reference = bigquery.DatasetReference(client.project, name)
-    try:
-        client.get_dataset(reference)
-    except exceptions.NotFound:
-        dataset = bigquery.Dataset(reference)
-        dataset.location, dataset.description = client.location, description
-        client.create_dataset(dataset, exists_ok=True)
 
 
 def _faults(path: Path, table: str, disposition: str) -> list[Fault]:

@@ -14,6 +14,7 @@ from google.api_core import exceptions
 
 from athena_lab.errors import ConflictError, NotFoundError
 from athena_lab.warehouse.connect import Warehouse
+from athena_lab.warehouse.datasets import make_dataset
 from athena_lab.warehouse.estimate import named
 from athena_lab.warehouse.failures import translating
 from athena_lab.warehouse.parameters import Parameter
@@ -114,6 +115,7 @@ def _post(client: Warehouse, query: Query) -> dict[str, Any]:
 def _insert(client: Warehouse, query: Query, destination: Destination) -> dict[str, Any]:
     """Start a job that writes to a table; its answer is made to look like one that is not complete."""
     table = table_of(client, destination.table)
+    make_dataset(client, table["datasetId"])
     if destination.mode == "create":
         _refuse_existing(client, destination.table, table)
     settings: dict[str, Any] = {

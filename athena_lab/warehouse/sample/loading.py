@@ -11,8 +11,9 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 
 from athena_lab.warehouse.connect import Warehouse
+from athena_lab.warehouse.datasets import make_dataset
 from athena_lab.warehouse.failures import translating
-from athena_lab.warehouse.load import Loaded, load_content, make_dataset
+from athena_lab.warehouse.load import Loaded, load_content
 from athena_lab.warehouse.sample import people, tables
 from athena_lab.warehouse.sample.plan import Plan
 from athena_lab.warehouse.sample.readings import make_readings
