@@ -1,0 +1,55 @@
+/** The labserver's API: one typed method an endpoint. */
+import type { ServerConnection } from '@jupyterlab/services';
+
+import { request } from './request.js';
+import type {
+  IBundle,
+  ICheck,
+  IHandshake,
+  IJob,
+  IPromoteRequest,
+  IPromotion,
+  IRun,
+  IRunRequest,
+  IRunSummary
+} from './tokens/wire.js';
+
+export interface IAthenaApi {
+  /** Who answers, and whether it speaks our API. */
+  getHandshake(): Promise<IHandshake>;
+  /** Read the saved notebook, upload it, and tell what was found in it. */
+  draft(path: string, cellId: string | null): Promise<IBundle>;
+  /** What a promotion would do, with all its faults. */
+  check(body: IPromoteRequest, signal?: AbortSignal): Promise<ICheck>;
+  promote(body: IPromoteRequest): Promise<IPromotion>;
+  /** A promotion's state; answers once it changes or after `waitSeconds`. */
+  getPromotion(jobId: string, version: number, waitSeconds: number): Promise<IPromotion>;
+  listJobs(): Promise<IJob[]>;
+  pauseJob(jobId: string): Promise<IJob>;
+  resumeJob(jobId: string): Promise<IJob>;
+  deleteJob(jobId: string): Promise<IJob>;
+  runJob(jobId: string, body: IRunRequest): Promise<IRun>;
+  listRuns(jobId: string, limit: number): Promise<IRunSummary[]>;
+  cancelRun(runId: string): Promise<IRun>;
+}
+
+/** Make the API over a connection to Jupyter Server. */
+export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
+  const job = (id: string) => `api/jobs/${encodeURIComponent(id)}`;
+  const run = (id: string) => `api/runs/${encodeURIComponent(id)}`;
+  return {
+    getHandshake: () => request(settings, 'version'),
+    draft: (path, cellId) => request(settings, 'draft', { method: 'POST', body: { path, cell_id: cellId } }),
+    check: (body, signal) => request(settings, 'api/jobs/check', { method: 'POST', body, signal }),
+    promote: body => request(settings, 'api/jobs', { method: 'POST', body }),
+    getPromotion: (jobId, version, waitSeconds) =>
+      request(settings, `${job(jobId)}/versions/${version}/promotion`, { query: { wait_s: String(waitSeconds) } }),
+    listJobs: () => request(settings, 'api/jobs'),
+    pauseJob: id => request(settings, `${job(id)}/pause`, { method: 'POST' }),
+    resumeJob: id => request(settings, `${job(id)}/resume`, { method: 'POST' }),
+    deleteJob: id => request(settings, job(id), { method: 'DELETE' }),
+    runJob: (id, body) => request(settings, `${job(id)}/runs`, { method: 'POST', body }),
+    listRuns: (jobId, limit) => request(settings, 'api/runs', { query: { job_id: jobId, limit: String(limit) } }),
+    cancelRun: id => request(settings, `${run(id)}/cancel`, { method: 'POST' })
+  };
+}

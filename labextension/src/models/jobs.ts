@@ -1,0 +1,176 @@
+/** The jobs and runs that the sidebar shows, kept fresh by polling: quickly while something moves, slowly else. */
+import { Poll } from '@lumino/polling';
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import type { IAthenaApi } from '../api.js';
+import { type Failure, failureOf } from '../tokens/failure.js';
+import { API_VERSION, type IHandshake, type IJob, type IRunSummary, isFinal, type Json } from '../tokens/wire.js';
+
+export const ACTIVE_MS = 1000;
+export const IDLE_MS = 10_000;
+const RUNS_SHOWN = 10;
+
+export interface IJobsState {
+  isLoaded: boolean;
+  jobs: IJob[];
+  /** Runs of the jobs whose history is open, by job. */
+  runs: { [jobId: string]: IRunSummary[] };
+  handshake: IHandshake | null;
+  /** Why the list is not fresh: the gateway does not answer, or speaks another API. */
+  failure: Failure | null;
+  /** What the last button pressed could not do. */
+  refusal: Failure | null;
+  selected: string | null;
+}
+
+export class JobsModel {
+  constructor(private readonly api: IAthenaApi) {
+    this._poll = new Poll({
+      auto: false,
+      name: 'athena:jobs',
+      factory: () => this.refresh(),
+      frequency: { interval: IDLE_MS, backoff: false, max: IDLE_MS },
+      standby: 'when-hidden'
+    });
+  }
+
+  get state(): IJobsState {
+    return this._state;
+  }
+
+  get changed(): ISignal<this, IJobsState> {
+    return this._changed;
+  }
+
+  get isDisposed(): boolean {
+    return this._poll.isDisposed;
+  }
+
+  dispose(): void {
+    this._poll.dispose();
+    Signal.clearData(this);
+  }
+
+  /** Start polling when the sidebar shows, stop when it is hidden. */
+  async setVisible(isVisible: boolean): Promise<void> {
+    this._isVisible = isVisible;
+    await (isVisible ? this._poll.refresh() : this._poll.stop());
+  }
+
+  /** Ask again at once. */
+  async poke(): Promise<void> {
+    if (!this.isDisposed) {
+      await (this._isVisible ? this._poll.refresh() : this.refresh());
+    }
+  }
+
+  /** Open or close a job's history. */
+  async toggle(jobId: string): Promise<void> {
+    const { [jobId]: open, ...others } = this._state.runs;
+    this.set({ runs: open ? others : { ...others, [jobId]: [] }, selected: jobId });
+    await this.poke();
+  }
+
+  /** Show one job with its history open. */
+  async reveal(jobId: string): Promise<void> {
+    this.set({ runs: { ...this._state.runs, [jobId]: this._state.runs[jobId] ?? [] }, selected: jobId });
+    await this.poke();
+  }
+
+  async runNow(jobId: string, parameters: { [name: string]: Json }): Promise<boolean> {
+    const isDone = await this.act(() => this.api.runJob(jobId, { parameters }));
+    if (isDone) {
+      await this.reveal(jobId);
+    }
+    return isDone;
+  }
+
+  async pause(jobId: string): Promise<boolean> {
+    return this.act(() => this.api.pauseJob(jobId));
+  }
+
+  async resume(jobId: string): Promise<boolean> {
+    return this.act(() => this.api.resumeJob(jobId));
+  }
+
+  async remove(jobId: string): Promise<boolean> {
+    return this.act(() => this.api.deleteJob(jobId));
+  }
+
+  async cancel(runId: string): Promise<boolean> {
+    return this.act(() => this.api.cancelRun(runId));
+  }
+
+  /** Take the last refusal off the screen. */
+  dismiss(): void {
+    this.set({ refusal: null });
+  }
+
+  /** Read jobs and open histories anew; a failure is shown and the last list stays. */
+  async refresh(): Promise<void> {
+    try {
+      if (this._state.handshake?.gateway == null) {
+        this.set({ handshake: await this.api.getHandshake() });
+      }
+      const jobs = (await this.api.listJobs()).filter(job => job.state !== 'deleted');
+      const open = Object.keys(this._state.runs).filter(id => jobs.some(job => job.id === id));
+      const lists = await Promise.all(open.map(id => this.api.listRuns(id, RUNS_SHOWN)));
+      const fresh = Object.fromEntries(open.map((id, index) => [id, lists[index]]));
+      this.set({ isLoaded: true, jobs, runs: this.refill(fresh, jobs), failure: null });
+    } catch (reason) {
+      // The version is asked again once somebody answers: it may be another one then.
+      this.set({ failure: failureOf(reason), handshake: null, isLoaded: true });
+    }
+    this._poll.frequency = { interval: isMoving(this._state) ? ACTIVE_MS : IDLE_MS, backoff: false, max: IDLE_MS };
+  }
+
+  /** Histories opened or closed while the answer was under way stay as the user left them. */
+  private refill(fresh: IJobsState['runs'], jobs: readonly IJob[]): IJobsState['runs'] {
+    const open = Object.entries(this._state.runs).filter(([id]) => jobs.some(job => job.id === id));
+    return Object.fromEntries(open.map(([id, runs]) => [id, fresh[id] ?? runs]));
+  }
+
+  private async act(action: () => Promise<unknown>): Promise<boolean> {
+    this.set({ refusal: null });
+    try {
+      await action();
+    } catch (reason) {
+      this.set({ refusal: failureOf(reason) });
+      return false;
+    }
+    await this.poke();
+    return true;
+  }
+
+  private set(patch: Partial<IJobsState>): void {
+    if (!this.isDisposed) {
+      this._state = { ...this._state, ...patch };
+      this._changed.emit(this._state);
+    }
+  }
+
+  private _state: IJobsState = {
+    isLoaded: false,
+    jobs: [],
+    runs: {},
+    handshake: null,
+    failure: null,
+    refusal: null,
+    selected: null
+  };
+  private _isVisible = false;
+  private readonly _poll: Poll;
+  private readonly _changed = new Signal<this, IJobsState>(this);
+}
+
+/** Whether something shown may change within seconds. */
+export function isMoving(state: IJobsState): boolean {
+  const runs = [...Object.values(state.runs).flat(), ...state.jobs.flatMap(job => job.last_run ?? [])];
+  const isPromoting = state.jobs.some(job => job.promotion === 'committed' || job.promotion === 'waiting');
+  return state.failure !== null || isPromoting || runs.some(run => !isFinal(run.state));
+}
+
+/** Whether all three speak the API that this front end was built for. */
+export function isMatching(handshake: IHandshake): boolean {
+  return handshake.api === API_VERSION && (handshake.gateway === null || handshake.gateway.api === API_VERSION);
+}

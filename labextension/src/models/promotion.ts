@@ -1,0 +1,252 @@
+/** One notebook on its way to becoming a job: the form, its live check, the deployment and its stopwatch. */
+import { type ISignal, Signal } from '@lumino/signaling';
+
+import type { IAthenaApi } from '../api.js';
+import { type Failure, failureOf } from '../tokens/failure.js';
+import type { IWords } from '../tokens/names.js';
+import type { IBundle, ICheck, IFault, IJob, IPromoteRequest, IPromotion } from '../tokens/wire.js';
+import { entryOf, type IEntry, parametersOf } from './parameters.js';
+import { defaultPlan, type IPlan, planOf, scheduleOf } from './schedule.js';
+
+const CHECK_DELAY_MS = 300;
+const LONG_POLL_S = 20;
+const STOPWATCH_MS = 100;
+const RETRY_MS = 2000;
+
+export interface IForm {
+  name: string;
+  plan: IPlan;
+  entries: IEntry[];
+  message: string;
+}
+
+/** `loading` until the notebook was read; `refused` if it cannot be scheduled as it is. */
+export type Phase = 'loading' | 'refused' | 'editing' | 'deploying' | 'settled';
+
+export interface IPromotionState {
+  phase: Phase;
+  form: IForm;
+  bundle: IBundle | null;
+  /** The job that this notebook is already scheduled as. */
+  job: IJob | null;
+  check: ICheck | null;
+  isChecking: boolean;
+  faults: IFault[];
+  failure: Failure | null;
+  promotion: IPromotion | null;
+  /** Milliseconds since Deploy was pressed. */
+  elapsed: number;
+}
+
+export interface IPromotionOptions {
+  api: IAthenaApi;
+  trans: IWords;
+  path: string;
+  cellId: string | null;
+  timezone: string;
+  defaultName: string;
+  /** Save the notebook if it has changes that are not on disk. */
+  save: () => Promise<void>;
+}
+
+export class PromotionModel {
+  constructor(private readonly options: IPromotionOptions) {
+    const { defaultName, timezone } = options;
+    this._state = {
+      phase: 'loading',
+      form: { name: defaultName, plan: defaultPlan(timezone), entries: [], message: '' },
+      bundle: null,
+      job: null,
+      check: null,
+      isChecking: false,
+      faults: [],
+      failure: null,
+      promotion: null,
+      elapsed: 0
+    };
+  }
+
+  get state(): IPromotionState {
+    return this._state;
+  }
+
+  get changed(): ISignal<this, IPromotionState> {
+    return this._changed;
+  }
+
+  /** Emitted with the promotion once a deployment was accepted or has become visible. */
+  get deployed(): ISignal<this, IPromotion> {
+    return this._deployed;
+  }
+
+  get isDisposed(): boolean {
+    return this._isDisposed;
+  }
+
+  /** Whether Deploy may be pressed now. */
+  get canDeploy(): boolean {
+    const { phase, faults, check, isChecking } = this._state;
+    return (phase === 'editing' || phase === 'settled') && faults.length === 0 && check !== null && !isChecking;
+  }
+
+  dispose(): void {
+    this._isDisposed = true;
+    clearTimeout(this._timer);
+    clearInterval(this._stopwatch);
+    this._abort?.abort();
+    Signal.clearData(this);
+  }
+
+  /** Read the notebook and the jobs; show the job that it is already, if it is one. */
+  async load(): Promise<void> {
+    const { api, path, cellId } = this.options;
+    this.set({ phase: 'loading', failure: null });
+    try {
+      await this.options.save();
+      const [bundle, jobs] = await Promise.all([api.draft(path, cellId), api.listJobs()]);
+      const job = findJob(jobs, bundle);
+      this.set({ phase: 'editing', bundle, job, form: this.formOf(bundle, job) });
+      await this.runCheck();
+    } catch (reason) {
+      this.set({ phase: 'refused', failure: failureOf(reason) });
+    }
+  }
+
+  /** Take an edit of the form and check it once the typing pauses. */
+  edit(patch: Partial<IForm>): void {
+    const phase = this._state.phase === 'settled' ? 'editing' : this._state.phase;
+    this.set({ form: { ...this._state.form, ...patch }, phase, promotion: null, failure: null, isChecking: true });
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => void this.runCheck(), CHECK_DELAY_MS);
+  }
+
+  /** Save, upload and deploy, then wait until Airflow reports the version; the stopwatch runs meanwhile. */
+  async deploy(): Promise<void> {
+    if (!this.canDeploy) {
+      return;
+    }
+    const started = performance.now();
+    this.set({ phase: 'deploying', failure: null, promotion: null, elapsed: 0 });
+    this._stopwatch = setInterval(() => this.set({ elapsed: performance.now() - started }), STOPWATCH_MS);
+    try {
+      await this.options.save();
+      const bundle = await this.options.api.draft(this.options.path, this.options.cellId);
+      this.set({ bundle, form: { ...this._state.form, entries: merge(bundle, this._state.form.entries) } });
+      await this.follow(await this.options.api.promote(this.request()));
+      this.set({ phase: 'settled' });
+    } catch (reason) {
+      const failure = failureOf(reason);
+      this.set({ phase: 'editing', failure, faults: failure.faults });
+    } finally {
+      clearInterval(this._stopwatch);
+      this.set({ elapsed: performance.now() - started });
+    }
+  }
+
+  private async follow(first: IPromotion): Promise<void> {
+    let promotion = first;
+    this.set({ promotion });
+    this._deployed.emit(promotion);
+    while ((promotion.state === 'committed' || promotion.state === 'waiting') && !this._isDisposed) {
+      try {
+        promotion = await this.options.api.getPromotion(promotion.job_id, promotion.version, LONG_POLL_S);
+        this.set({ promotion, failure: null });
+      } catch (reason) {
+        const failure = failureOf(reason);
+        if (!failure.isUnreachable) {
+          throw failure;
+        }
+        // It is committed and will be finished; only the answer has to wait until the gateway is back.
+        this.set({ failure });
+        await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    this._deployed.emit(promotion);
+    await this.refreshJob(promotion.job_id);
+  }
+
+  private async refreshJob(jobId: string): Promise<void> {
+    const jobs = await this.options.api.listJobs();
+    this.set({ job: jobs.find(job => job.id === jobId) ?? this._state.job });
+  }
+
+  private async runCheck(): Promise<void> {
+    this._abort?.abort();
+    const abort = new AbortController();
+    this._abort = abort;
+    const seen = parametersOf(this._state.form.entries, this.options.trans).faults;
+    this.set({ isChecking: true });
+    try {
+      const check = await this.options.api.check(this.request(), abort.signal);
+      if (!abort.signal.aborted) {
+        this.set({ check, faults: [...seen, ...check.faults], isChecking: false, failure: null });
+      }
+    } catch (reason) {
+      if (!abort.signal.aborted) {
+        const failure = failureOf(reason);
+        this.set({ check: null, faults: [...seen, ...failure.faults], failure, isChecking: false });
+      }
+    }
+  }
+
+  private request(): IPromoteRequest {
+    const { form, bundle, job } = this._state;
+    return {
+      bundle: bundle?.hash ?? '',
+      name: form.name.trim(),
+      schedule: scheduleOf(form.plan),
+      parameters: parametersOf(form.entries, this.options.trans).values,
+      job_id: job?.id ?? null,
+      message: form.message.trim()
+    };
+  }
+
+  private formOf(bundle: IBundle, job: IJob | null): IForm {
+    const { form } = this._state;
+    return {
+      name: job?.name ?? form.name,
+      plan: job ? planOf(job.schedule) : form.plan,
+      entries: bundle.parameters.map(parameter =>
+        entryOf(
+          parameter,
+          job?.parameters.find(saved => saved.name === parameter.name)
+        )
+      ),
+      message: ''
+    };
+  }
+
+  private set(patch: Partial<IPromotionState>): void {
+    if (!this._isDisposed) {
+      this._state = { ...this._state, ...patch };
+      this._changed.emit(this._state);
+    }
+  }
+
+  private _state: IPromotionState;
+  private _isDisposed = false;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
+  private _stopwatch: ReturnType<typeof setInterval> | undefined;
+  private _abort: AbortController | null = null;
+  private readonly _changed = new Signal<this, IPromotionState>(this);
+  private readonly _deployed = new Signal<this, IPromotion>(this);
+}
+
+/** Find the job that a notebook (or one cell of it) is already scheduled as: by its id, else by its path. */
+export function findJob(jobs: readonly IJob[], bundle: IBundle): IJob | null {
+  const { notebook_id, path, cell_id } = bundle.source;
+  const alive = jobs.filter(job => job.state !== 'deleted' && job.source.cell_id === cell_id);
+  return (
+    alive.find(job => notebook_id !== null && job.source.notebook_id === notebook_id) ??
+    alive.find(job => job.source.path === path) ??
+    null
+  );
+}
+
+/** Keep what was typed for the parameters that the notebook still has. */
+function merge(bundle: IBundle, entries: readonly IEntry[]): IEntry[] {
+  return bundle.parameters.map(parameter => {
+    const typed = entries.find(entry => entry.name === parameter.name && entry.type === parameter.type);
+    return typed ? { ...typed, default: parameter.default } : entryOf(parameter);
+  });
+}

@@ -1,0 +1,19 @@
+/** The names that other code, settings and tests know: commands, drive, MIME type, plugins. */
+
+export const COMMAND = {
+  scheduleNotebook: 'athena:schedule-notebook',
+  promoteCell: 'athena:promote-cell',
+  showSidebar: 'athena:show-sidebar',
+  openOutput: 'athena:open-output'
+} as const;
+
+export const DRIVE = 'AthenaRuns';
+export const RESULT_MIME = 'application/vnd.athena.result+json';
+export const SIDEBAR_ID = 'athena-sidebar';
+export const TRANSLATION_DOMAIN = 'athena_lab';
+
+/** What views and models need of a translation bundle: `__` puts arguments in place of %1, %2, … */
+export interface IWords {
+  __(message: string, ...values: (string | number)[]): string;
+  _n(singular: string, plural: string, count: number, ...values: (string | number)[]): string;
+}

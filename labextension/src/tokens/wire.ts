@@ -1,0 +1,175 @@
+/** What crosses the wire: the TypeScript side of `athena_lab/gateway_api` (checked against tests/wire/*.json). */
+
+/** A JSON value. */
+export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+
+/** The number of the API that this front end speaks (`gateway_api.wire.API_VERSION`). */
+export const API_VERSION = 1;
+
+export interface IFault {
+  field: string;
+  message: string;
+}
+
+export interface IErrorBody {
+  error: string;
+  message: string;
+  faults: IFault[];
+  error_id: string | null;
+}
+
+export interface IVersion {
+  version: string;
+  api: number;
+  is_isolated: boolean;
+}
+
+export interface IHandshake {
+  labserver: string;
+  api: number;
+  gateway: IVersion | null;
+  error: IErrorBody | null;
+}
+
+export type ParameterType = 'int' | 'float' | 'bool' | 'str' | 'date' | 'datetime' | 'json';
+
+export interface IParameter {
+  name: string;
+  type: ParameterType;
+  default: Json;
+  value: Json;
+  relative: string | null;
+  description: string;
+}
+
+export interface ISchedule {
+  cron: string | null;
+  timezone: string;
+}
+
+export interface ISource {
+  path: string;
+  notebook_id: string | null;
+  cell_id: string | null;
+}
+
+export interface ICellSummary {
+  index: number;
+  cell_id: string;
+  first_line: string;
+}
+
+export interface IBundle {
+  hash: string;
+  source: ISource;
+  cells: ICellSummary[];
+  parameters: IParameter[];
+  size_bytes: number;
+  warnings: string[];
+}
+
+export interface IPromoteRequest {
+  bundle: string;
+  name: string;
+  schedule: ISchedule;
+  parameters: IParameter[];
+  job_id: string | null;
+  message: string;
+  expected_version?: number | null;
+}
+
+export interface ICheck {
+  faults: IFault[];
+  next_runs: string[];
+  job_id: string | null;
+  next_version: number;
+  is_unchanged: boolean;
+}
+
+export type PromotionState = 'committed' | 'waiting' | 'visible' | 'failed';
+
+export interface IPromotion {
+  job_id: string;
+  version: number;
+  state: PromotionState;
+  is_unchanged: boolean;
+  message: string;
+  requested_at: string;
+  visible_at: string | null;
+}
+
+export type JobState = 'active' | 'paused' | 'deleted';
+export type RunState = 'queued' | 'running' | 'retrying' | 'succeeded' | 'failed' | 'cancelled';
+
+export interface IRunSummary {
+  id: string;
+  job_id: string;
+  job_name: string;
+  job_version: number;
+  type: string;
+  state: RunState;
+  queued_at: string;
+  started_at: string | null;
+  ended_at: string | null;
+  error: string | null;
+  cells_done: number;
+  cells_total: number;
+}
+
+export interface IRun extends IRunSummary {
+  airflow_run_id: string;
+  dag_id: string;
+  anchor: string | null;
+  parameters: { [name: string]: Json };
+  is_isolated: boolean;
+  may_be_doubled: boolean;
+  has_output: boolean;
+}
+
+export interface IJob {
+  id: string;
+  name: string;
+  team: string;
+  owner: string;
+  version: number;
+  bundle: string;
+  source: ISource;
+  schedule: ISchedule;
+  parameters: IParameter[];
+  state: JobState;
+  promotion: PromotionState;
+  next_run_at: string | null;
+  last_run: IRunSummary | null;
+  created_at: string;
+  updated_at: string;
+}
+
+export interface IRunRequest {
+  parameters: { [name: string]: Json };
+  note?: string;
+}
+
+export interface ISchedulePreview {
+  runs: string[];
+  faults: IFault[];
+}
+
+/** What `%%athena` shows: the payload of `application/vnd.athena.result+json`. */
+export interface IResult {
+  version: 1;
+  name: string | null;
+  columns: { name: string; type: string }[];
+  rows: Json[][];
+  total_rows: number;
+  bytes_processed: number | null;
+  cost?: number | null;
+  currency?: string | null;
+  job_id?: string | null;
+  elapsed_ms: number | null;
+  truncated?: boolean;
+}
+
+/** Tell whether a run in this state will change no more. */
+export function isFinal(state: RunState): boolean {
+  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
+}

@@ -1,0 +1,2 @@
+// Loaded with the front end.
+import './index.css';
