@@ -9,6 +9,7 @@ down is told about only where it is needed.
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 from collections.abc import Callable
 from importlib.abc import Loader, MetaPathFinder
@@ -21,7 +22,12 @@ Change = Callable[[ModuleType], None]
 
 
 def install() -> None:
-    """Change the Google libraries once they are imported; safe to call twice."""
+    """Change the Google libraries once they are imported; safe to call twice, and never raises.
+
+    Outside the platform (no ATHENA_GATEWAY_URL) they are left as they are.
+    """
+    if not os.environ.get("ATHENA_GATEWAY_URL"):
+        return
     for name, change in (("google.auth", _change_auth), ("google.cloud.bigquery_storage_v1.client", _change_storage)):
         if name in sys.modules:
             change(sys.modules[name])

@@ -44,6 +44,8 @@ class Warehouse(bigquery.Client):  # type: ignore[misc]  # the vendor's class is
             default_query_job_config=bigquery.QueryJobConfig(labels=self.labels),
             default_load_job_config=bigquery.LoadJobConfig(labels=self.labels),
         )
+        if place.endpoint:
+            self._http.trust_env = False  # the machine's proxy cannot reach the embedded endpoint
 
     @property
     def endpoint(self) -> str:

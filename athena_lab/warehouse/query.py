@@ -24,7 +24,7 @@ INLINE_ROWS = 500
 """Rows that come with the answer itself; more are read through the Storage API."""
 FIRST_WAIT_MS = 250
 """How long the first trip waits: until it returns, the job's id is not known, so it cannot be stopped."""
-NEXT_WAIT_MS = 5_000
+NEXT_WAIT_MS = 2_000
 DISPOSITIONS = {"create": "WRITE_EMPTY", "append": "WRITE_APPEND", "replace": "WRITE_TRUNCATE"}
 
 
@@ -167,13 +167,12 @@ def _continue(client: Warehouse, reference: Mapping[str, str]) -> dict[str, Any]
 
 def _cancel(client: Warehouse, first: Future[dict[str, Any]]) -> None:
     """Stop the job: it is known once the first trip has ended, which was told not to wait long."""
-    try:
-        reference = first.result()["jobReference"]
-    except exceptions.GoogleAPICallError:
+    if first.exception() is not None:
         return  # refused, so there is no job
-    client.call(
-        "POST", f"/jobs/{reference['jobId']}/cancel", query={"location": reference.get("location") or client.location}
-    )
+    reference = first.result()["jobReference"]
+    location = reference.get("location") or client.location
+    with translating(client, f"cancel job '{reference['jobId']}'"):
+        client.call("POST", f"/jobs/{reference['jobId']}/cancel", query={"location": location})
 
 
 def _in_background(work: Callable[[], dict[str, Any]], future: Future[dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 from google.cloud import bigquery
 
+from athena_lab.errors import NotFoundError
 from athena_lab.warehouse import storage
 from athena_lab.warehouse.connect import Warehouse
 from athena_lab.warehouse.failures import translating
@@ -27,16 +28,36 @@ def all_rows(client: Warehouse, answer: Answer, *, is_ordered: bool, max_rows: i
     wanted = answer.total_rows if max_rows is None else min(max_rows, answer.total_rows)
     if inline >= wanted:
         return first_rows(client, answer).slice(0, wanted)
-    table = destination_of(client, answer)
+    table = _find_destination(client, answer)
     with translating(client, "read the query's rows"):
+        if table is None:
+            rows: pa.Table = _job_of(client, answer).result(max_results=wanted).to_arrow(create_bqstorage_client=False)
+            return rows
         return _download(client, table, wanted, is_ordered=is_ordered)
 
 
 def destination_of(client: Warehouse, answer: Answer) -> dict[str, str]:
-    """Ask which table holds the rows: the one written to, else an anonymous one that lives for a day."""
+    """Ask which table holds the rows: the one written to, else an anonymous one that lives for a day.
+
+    Raises NotFoundError for a script, whose last statement's rows are in no table of the job's own.
+    """
+    table = _find_destination(client, answer)
+    if table is None:
+        raise NotFoundError(
+            f"Cannot query the rows of job '{answer.job_id}': it was a script of several statements. "
+            "Put its last SELECT in a cell of its own."
+        )
+    return table
+
+
+def _job_of(client: Warehouse, answer: Answer) -> Any:
+    return client.get_job(answer.job_id, location=answer.location or client.location)
+
+
+def _find_destination(client: Warehouse, answer: Answer) -> dict[str, str] | None:
     with translating(client, f"find the rows of job '{answer.job_id}'"):
         job = client.call("GET", f"/jobs/{answer.job_id}", query={"location": answer.location or client.location})
-    destination: dict[str, str] = job["configuration"]["query"]["destinationTable"]
+    destination: dict[str, str] | None = job["configuration"]["query"].get("destinationTable")
     return destination
 
 

@@ -14,7 +14,11 @@ from google.cloud.bigquery_storage_v1.services.big_query_read.transports import 
 
 from athena_lab.warehouse.credentials import GatewayCredentials
 
-CHANNEL_OPTIONS = (("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1))
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+)
 STREAMS = 4
 
 
