@@ -105,6 +105,7 @@ def execute_run(order: RunOrder, worker: Worker, on_started: Callable[[Reporter]
     Raises RunFailedError, RunStoppedError, WorkerTroubleError (and ConfigurationError before anything began);
     `on_started` gets the reporter, whose `stop` ends the attempt, from a signal handler too.
     """
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # a line for each heartbeat would bury the task's log
     key = worker.read_key()
     sandbox = choose_sandbox(worker.environ)
     with GatewayClient(worker.gateway_url, lambda: key, timeout_s=_REQUEST_TIMEOUT_S) as client:

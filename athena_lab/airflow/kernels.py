@@ -17,7 +17,7 @@ from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
 from athena_lab.airflow.guard import INTERRUPT
-from athena_lab.airflow.sandbox import RunFolder, Sandbox, guard_command
+from athena_lab.airflow.sandbox import RunFolder, Sandbox, guard_command, share
 
 KERNEL_MODULE = "athena_lab.kernel"
 _ADD_FOLDER = (
@@ -62,11 +62,13 @@ class GuardedProvisioner(LocalProvisioner):  # type: ignore[misc]
     leash: Leash
     token_fd: int
     stderr: Any
+    guard: subprocess.Popen[bytes] | None = None
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
         connection = self.folder.connection_file
         os.chown(connection, -1, self.sandbox.gid)
         connection.chmod(0o640)
+        share(self.folder.path, self.sandbox)  # jupyter_client made it sticky, so the guard could not empty it
         order = {
             "command": cmd,
             "cwd": str(self.folder.work),
@@ -85,6 +87,7 @@ class GuardedProvisioner(LocalProvisioner):  # type: ignore[misc]
             pass_fds=(self.leash.guard_fd, self.token_fd),
             start_new_session=True,
         )
+        self.guard = self.process
         self.leash.release_guard_end()
         self.pid, self.cwd = self.process.pid, str(self.folder.work)
         return self.connection_info
@@ -127,6 +130,15 @@ class RunKernel:
         provisioner.token_fd, provisioner.stderr = token_fd, self._stderr
         self.manager.provisioner = provisioner
 
+    def describe_end(self) -> str:
+        """Say how the kernel's process ended."""
+        guard = self.manager.provisioner.guard
+        code = guard.wait(timeout=15) if guard is not None else None
+        if code is None or code < 192:
+            return f"its process exited with code {code}"
+        name = signal.Signals(256 - code).name
+        return f"{name} ended its process" + (", as when memory runs out" if name == "SIGKILL" else "")
+
     def last_words(self, limit: int = 2000) -> str:
         """Give the end of what the kernel wrote to its own standard error, not through Jupyter."""
         size = self._stderr.seek(0, os.SEEK_END)
@@ -137,7 +149,7 @@ class RunKernel:
         """End the kernel and everything that it started; wait until the guard is gone."""
         self.leash.kill()
         self.leash.release_guard_end()
-        process = self.manager.provisioner.process
-        if process is not None:
-            process.wait(timeout=15)
+        guard = self.manager.provisioner.guard
+        if guard is not None:
+            guard.wait(timeout=15)
         self._stderr.close()

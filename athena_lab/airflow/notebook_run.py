@@ -22,7 +22,7 @@ from papermill.translators import papermill_translators
 
 from athena_lab.airflow.kernels import RunKernel
 from athena_lab.airflow.parameters import TypedTranslator
-from athena_lab.errors import AthenaError
+from athena_lab.errors import AthenaError, PlatformError
 
 KERNEL_NAME = "athena"
 INJECTED = "injected-parameters"
@@ -38,6 +38,10 @@ papermill_translators.register(KERNEL_NAME, TypedTranslator)
 
 class NotebookError(AthenaError):
     """A cell raised, or the kernel died: the notebook's own failure; `str(error)` is short."""
+
+
+class KernelStartError(PlatformError):
+    """The kernel ended before it could be asked anything: the platform's trouble, not the notebook's."""
 
 
 class StoppedError(AthenaError):
@@ -86,15 +90,23 @@ def run_notebook(source: NotebookInput, kernel: RunKernel, environment: dict[str
     try:
         client.execute(env=environment, cleanup_kc=True)
     except DeadKernelError as error:
-        raise NotebookError(progress.fail_running_cell("The kernel died", kernel.last_words())) from error
+        raise NotebookError(progress.fail_running_cell(kernel.describe_end())) from error
     except RuntimeError as error:
-        # nbclient knows no narrower error for a kernel that ends before it answers
-        raise NotebookError(progress.fail_running_cell("The kernel did not start", kernel.last_words())) from error
+        # nbclient knows no narrower error for a kernel that ends before it answers, and no cell has run yet
+        raise _start_error(kernel, listener) from error
     finally:
         progress.notebook_complete()
     if progress.failure is not None:
         _mark_failure(progress)
         raise NotebookError(progress.failure)
+
+
+def _start_error(kernel: RunKernel, listener: Listener) -> AthenaError:
+    if listener.is_stopping():
+        return StoppedError("Cannot go on with the run: it was asked to stop. Start it again if that was a mistake.")
+    _log.error("The kernel's last words:\n%s", _shorten(kernel.last_words()))
+    words = _shorten((kernel.last_words().splitlines() or ["it said nothing"])[-1])
+    return KernelStartError(f"Cannot start the run's kernel: '{words}'. Read the task's log in Airflow.")
 
 
 def _prepare(source: NotebookInput) -> Any:
@@ -198,12 +210,9 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
         self.nb.metadata.papermill["duration"] = (self.end_time - self.start_time).total_seconds()
         self.publish()
 
-    def fail_running_cell(self, what: str, last_words: str) -> str:
+    def fail_running_cell(self, how: str) -> str:
         """Say that the kernel's end ended the cell that was running, if one was."""
-        if self._listener.is_stopping():
-            what, last_words = "Stopped", "the run was asked to stop"
-        last_line = last_words.splitlines()[-1] if last_words else ""
-        text = f"{what}: {last_line}" if last_line else f"{what}. Its memory may have run out; try with less data"
+        text = "Stopped: the run was asked to stop" if self._listener.is_stopping() else f"The kernel died: {how}"
         if self._running is None:
             self.nb.metadata.papermill["exception"] = True
             return _shorten(text)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pwd
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -73,7 +80,7 @@ class WorkerGateway:
     def output(self) -> dict[str, Any]:
         return json.loads(self.outputs[-1])
 
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, bytes]:
+    def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         parts = path.strip("/").split("/")[2:]
         if parts[0] == "bundles":
             return 200, self.bundles[parts[1]]
@@ -121,7 +128,7 @@ def _handler_of(gateway: WorkerGateway) -> type[BaseHTTPRequestHandler]:
                 status, answer = 401, json.dumps({"error": "UnauthenticatedError", "message": "no worker"}).encode()
             else:
                 with gateway.changed:
-                    status, answer = gateway.answer(self.command, self.path, body)
+                    status, answer = gateway.answer(self.path, body)
                     gateway.changed.notify_all()
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
@@ -222,15 +229,104 @@ def worker(gateway: WorkerGateway, tmp_path: Path) -> Worker:
         cache=tmp_path / "cache",
         name="test-worker",
         environ=environ | {"SECRET_OF_THE_WORKER": "hunter2"},
-        kernel_module="ipykernel_launcher",
         pace=Pace(heartbeat_s=0.3, retry_s=0.1, give_up_s=20, grace_s=2),
     )
+
+
+class WorkerProcess:
+    """A worker in a process of its own: `supervisor` forks `task` as Airflow does, and executes one run in it."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: Path) -> None:
+        self.process, self.folder = process, folder
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "log").read_text()
+
+    def pid_of(self, name: str) -> int:
+        file = self.folder / f"{name}.pid"
+        return eventually(lambda: file.exists() and file.read_text() and int(file.read_text()))
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder that every user may traverse, with a short path."""
+    folder = Path(tempfile.mkdtemp(prefix="ath-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture
+def start_worker(gateway: WorkerGateway, short_folder: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Start a worker process for a spec; `run_user` starts it as athena-airflow, with runs as athena-run."""
+    started: list[WorkerProcess] = []
+
+    def start(spec: dict[str, Any], *, is_isolated: bool = False) -> WorkerProcess:
+        folder = Path(tempfile.mkdtemp(dir=short_folder))
+        folder.chmod(0o711)
+        prefix, owner = _lowered(["athena-airflow", "athena-run"]) if is_isolated else ([], None)
+        (folder / "spec.json").write_text(json.dumps(spec))
+        (folder / "worker.key").write_text(KEY)
+        (folder / "worker.key").chmod(0o600)
+        environ = {
+            "PATH": os.environ["PATH"],
+            "ATHENA_GATEWAY_URL": gateway.url,
+            "ATHENA_WORKER_KEY_FILE": str(folder / "worker.key"),
+            "ATHENA_BUNDLE_CACHE": str(folder / "cache"),
+            "ATHENA_RUNS_DIR": str(folder / "r"),
+            "ATHENA_WORKER_NAME": "celery@w1",
+            "AIRFLOW__CORE__FERNET_KEY": "hunter2",
+        } | ({"ATHENA_RUN_USER": "athena-run"} if is_isolated else {})
+        if owner is not None:
+            for path in (folder, *folder.iterdir()):
+                os.chown(path, *owner)
+        script = Path(__file__).with_name("worker_process.py")
+        with (folder / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*prefix, sys.executable, str(script), str(folder)],
+                env=environ, stdout=log, stderr=log, start_new_session=True, cwd="/",
+            )  # fmt: skip
+        started.append(WorkerProcess(process, folder))
+        return started[-1]
+
+    yield start
+    for worker in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(worker.process.pid, signal.SIGKILL)
+        worker.process.wait()
+
+
+def _lowered(users: list[str]) -> tuple[list[str], tuple[int, int]]:
+    """Give the setpriv call of the stack's workers, and their user; the users are made where they are absent."""
+    for user in users:
+        try:
+            pwd.getpwnam(user)
+        except KeyError:
+            subprocess.run(["useradd", "--system", "--user-group", "--shell", "/usr/sbin/nologin", user], check=True)
+    entry = pwd.getpwnam(users[0])
+    rights = "-all,+setuid,+setgid"
+    identity = ["--reuid", str(entry.pw_uid), "--regid", str(entry.pw_gid), "--clear-groups"]
+    return ["setpriv", *identity, "--inh-caps", rights, "--ambient-caps", rights], (entry.pw_uid, entry.pw_gid)
+
+
+def processes_of(marker: str) -> list[int]:
+    """List the processes whose command line has the marker."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                if marker.encode() in (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+    return found
 
 
 @pytest.fixture
 def lab() -> SimpleNamespace:
     """The makers above, for tests (conftest is not importable by name)."""
-    return SimpleNamespace(spec=make_spec, order=make_order, code=code, key=KEY, eventually=eventually)
+    return SimpleNamespace(
+        spec=make_spec, order=make_order, code=code, key=KEY, eventually=eventually, processes=processes_of
+    )
 
 
 def eventually(is_true: Callable[[], Any], timeout_s: float = 20) -> Any:

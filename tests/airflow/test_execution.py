@@ -129,7 +129,7 @@ def test_gateway_that_restarts_does_not_fail_the_run(gateway, worker, lab, a_not
 
 def test_dead_kernel_is_said_clearly(gateway, worker, lab, a_notebook):
     bundle = a_notebook("print('kept', flush=True)", "import os; os._exit(3)")
-    with pytest.raises(RunFailedError, match=r"The kernel died.*\(code cell 2 of 2\)"):
+    with pytest.raises(RunFailedError, match=r"The kernel died: its process exited with code 3 \(code cell 2 of 2\)"):
         execute_run(lab.order(lab.spec(bundle)), worker)
     assert outputs_of(gateway.output)[0] == "kept\n"
     assert (gateway.cells[-1].index, gateway.cells[-1].state) == (1, "failed")
