@@ -34,6 +34,8 @@ class Git:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.held: tuple[int, ...] = ()
+        """Descriptors of locks that git inherits: a git that outlives its killed parent still holds them."""
 
     def text(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
         """Run a command and give what it printed, without the last newline."""
@@ -43,15 +45,27 @@ class Git:
         """Run a command and give the bytes it printed; raise GitError."""
         settings = [part for setting in _SETTINGS for part in ("-c", setting)]
         command = ["git", *settings, "--git-dir", str(self.directory), *arguments]
-        return run_git(command, stdin=stdin, env=env)
+        return run_git(command, stdin=stdin, env=env, held=self.held)
 
 
-def run_git(command: Sequence[str], *, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> bytes:
+def run_git(
+    command: Sequence[str],
+    *,
+    stdin: bytes = b"",
+    env: Mapping[str, str] | None = None,
+    held: tuple[int, ...] = (),
+) -> bytes:
     """Run a whole git command line in the closed environment; raise GitError."""
     verb = next((part for part in command[1:] if part[0] not in "-/" and "=" not in part), "git")
     try:
         done = subprocess.run(
-            list(command), input=stdin, capture_output=True, env=_closed(env or {}), timeout=_TIMEOUT_S, check=False
+            list(command),
+            input=stdin,
+            capture_output=True,
+            env=_closed(env or {}),
+            timeout=_TIMEOUT_S,
+            check=False,
+            pass_fds=held,
         )
     except FileNotFoundError as error:
         raise ConfigurationError("Cannot keep jobs: the program 'git' is not installed. Install git.") from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,8 +38,8 @@ with DAG("athena_beacon", schedule=None, tags=["athena"], doc_md=__doc__):
     pass
 '''
 _PLATFORM = "athena"
-_OVERTAKEN = ("[rejected]", "[remote rejected]", "non-fast-forward")
-"""What git says when another commit came first, between our look and our push."""
+_STALE_LOCK_S = 60.0
+"""Git holds a branch's lock for milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,9 @@ class JobsRepository:
     def __init__(self, remote: Path | str, clone: Path) -> None:
         self._remote, self._clone = str(remote), clone
         self._git = Git(clone)
-        self._index = SpecIndex(self._git)
+        # Readers have one of their own: they need not and must not inherit the writers' lock.
+        self._reader = Git(clone)
+        self._index = SpecIndex(self._reader)
         self._histories: dict[str, tuple[JobSpec, ...]] = {}
         self._lock = threading.RLock()
         self._depth = 0
@@ -70,7 +73,8 @@ class JobsRepository:
                 _init_bare(self._clone, mode="umask")
             self._git.text("config", "remote.origin.url", self._remote)
             self._git.text("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
-            self._fetch()
+            if self._head_of(BRANCH) is None:
+                self._fetch()  # a clone that has commits can begin without its remote
             if self._head_of(BRANCH) is None:
                 self.commit(Change({"dags/beacon.py": BEACON}), _PLATFORM, "Add the beacon")
                 self.push()
@@ -87,16 +91,15 @@ class JobsRepository:
     def push(self) -> None:
         """Send our commits to the remote.
 
-        Raises UnreachableError when it does not answer (the commits stay), and ConflictError when
+        Raises UnreachableError when it does not take them now (they stay), and ConflictError when
         somebody else's came first: then ours are dropped, so that the caller begins anew.
         """
         with self.locked():
             try:
                 self._git.text("push", "--quiet", "origin", f"{BRANCH}:{BRANCH}")
             except GitError as error:
-                if any(word in error.stderr for word in _OVERTAKEN):
-                    self._fetch()
-                    self._yield_to_remote()
+                self._drop_stale_remote_lock()
+                if "rejected]" in error.stderr and self._fetch():
                     raise ConflictError(
                         "Cannot deploy: the jobs repository has moved on meanwhile. Try again."
                     ) from error
@@ -123,7 +126,14 @@ class JobsRepository:
                 self._clone.parent.mkdir(parents=True, exist_ok=True)
                 with self._clone.with_suffix(".lock").open("w") as file:
                     fcntl.flock(file, fcntl.LOCK_EX)
-                    yield
+                    self._git.held = (file.fileno(),)
+                    # Nobody else writes now, so what locks the branches is left over from a crash.
+                    for name in ("packed-refs", BRANCH, REMOTE_BRANCH):
+                        (self._clone / f"{name}.lock").unlink(missing_ok=True)
+                    try:
+                        yield
+                    finally:
+                        self._git.held = ()
             finally:
                 self._depth -= 1
 
@@ -189,7 +199,7 @@ class JobsRepository:
         if known and newest.version == known[0].version + 1:
             return (newest, *known)
         pattern = f"dags/{newest.team}/*/{job_id}.json"
-        log = self._git.text("log", "--format=%H", "--raw", "--no-abbrev", "--no-renames", BRANCH, "--", pattern)
+        log = self._reader.text("log", "--format=%H", "--raw", "--no-abbrev", "--no-renames", BRANCH, "--", pattern)
         blobs = [line.split()[3] for line in log.splitlines() if line.startswith(":")]
         blobs = [blob for blob in dict.fromkeys(blobs) if blob.strip("0")]
         versions: dict[int, JobSpec] = {}
@@ -266,24 +276,28 @@ class JobsRepository:
             text = ""
         if len(text) == 40:
             return text
-        return self._git.text("for-each-ref", "--format=%(objectname)", ref) or None
+        return self._reader.text("for-each-ref", "--format=%(objectname)", ref) or None
 
-    def _fetch(self) -> None:
+    def _fetch(self) -> bool:
+        """Take over the remote's commits; say whether ours had to be dropped because others came first."""
         try:
             self._git.text("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "origin")
         except GitError as error:
             raise self._unreachable(error) from error
         ours, theirs = self._head_of(BRANCH), self._head_of(REMOTE_BRANCH)
         if theirs is None or ours == theirs:
-            return
-        if ours is None or self._git.text("merge-base", ours, theirs) == ours:
-            self._git.text("update-ref", BRANCH, theirs)
-        elif self._git.text("merge-base", ours, theirs) != theirs:
-            self._yield_to_remote()
+            return False
+        common = self._git.text("merge-base", ours, theirs) if ours else None
+        if common == theirs:
+            return False
+        self._git.text("update-ref", BRANCH, theirs)
+        return common != ours
 
-    def _yield_to_remote(self) -> None:
-        """Drop commits of ours that the remote refused because others came first."""
-        self._git.text("update-ref", BRANCH, REMOTE_BRANCH)
+    def _drop_stale_remote_lock(self) -> None:
+        """Remove a branch's lock that a killed git left in a remote on this machine."""
+        lock = Path(self._remote) / f"{BRANCH}.lock"
+        if lock.is_file() and time.time() - lock.stat().st_mtime > _STALE_LOCK_S:
+            lock.unlink(missing_ok=True)
 
     def _unreachable(self, error: GitError) -> UnreachableError:
         return UnreachableError(f"Cannot reach the jobs repository: {error} It is tried again until it answers.")

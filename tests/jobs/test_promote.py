@@ -16,7 +16,6 @@ from athena_lab.errors import (
 )
 from athena_lab.gateway_api.jobs import JobState, Parameter, ParameterType, PromotionState, Schedule
 
-
 MOMENT = "2026-11-24T06:00:00Z"
 
 
