@@ -49,7 +49,7 @@ def load(shell: Any) -> None:
 def _shortening(run: Any, source: str) -> Any:
     try:
         return run()
-    except AthenaError as error:
+    except (AthenaError, KeyboardInterrupt) as error:
         # Here and not above: only needed when something went wrong.
         from athena_lab.kernel import trouble  # noqa: PLC0415 (above)
 

@@ -83,8 +83,8 @@ def run(client: Warehouse, query: Query, progress: Progress | None = None) -> An
                 if progress is not None:
                     progress(time.monotonic() - started)
                 response = _continue(client, response["jobReference"])
-        except (KeyboardInterrupt, SystemExit):
-            _cancel(client, first)
+        except (KeyboardInterrupt, SystemExit) as interrupt:
+            interrupt.add_note(_cancel(client, first))
             raise
     return _answer_of(response, int((time.monotonic() - started) * 1000))
 
@@ -165,14 +165,15 @@ def _continue(client: Warehouse, reference: Mapping[str, str]) -> dict[str, Any]
     return {"jobReference": dict(reference), **answer}
 
 
-def _cancel(client: Warehouse, first: Future[dict[str, Any]]) -> None:
-    """Stop the job: it is known once the first trip has ended, which was told not to wait long."""
+def _cancel(client: Warehouse, first: Future[dict[str, Any]]) -> str:
+    """Stop the job and say so: it is known once the first trip has ended, which was told not to wait long."""
     if first.exception() is not None:
-        return  # refused, so there is no job
+        return "No job was running."
     reference = first.result()["jobReference"]
     location = reference.get("location") or client.location
     with translating(client, f"cancel job '{reference['jobId']}'"):
         client.call("POST", f"/jobs/{reference['jobId']}/cancel", query={"location": location})
+    return f"The query was stopped: job '{reference['jobId']}' is cancelled."
 
 
 def _in_background(work: Callable[[], dict[str, Any]], future: Future[dict[str, Any]]) -> None:

@@ -158,6 +158,7 @@ def test_interrupt_stops_the_job_for_real(kernel, warehouse):
 
     status, _, _, error = kernel.run(f"%%athena --label kind=long --no-cache\n{LONG}", interrupt)
     assert (status, error[0]) == ("error", "KeyboardInterrupt")
+    assert "is cancelled" in error[2]
     jobs = [job for job in warehouse.list_jobs(max_results=50) if (job.labels or {}).get("kind") == "long"]
     assert jobs
     for job in jobs:
