@@ -12,7 +12,7 @@ def shorten(error: AthenaError | KeyboardInterrupt, source: str) -> None:
     that a notebook's run fails.
     """
     lines = [f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ()), *_spot(error, source)]
-    error._render_traceback_ = lambda: lines  # type: ignore[union-attr]  # noqa: SLF001 (IPython's protocol)
+    error._render_traceback_ = lambda: lines  # type: ignore[union-attr]
 
 
 def _spot(error: BaseException, source: str) -> list[str]:
