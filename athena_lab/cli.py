@@ -31,6 +31,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AthenaError as error:
         print(error, file=sys.stderr)
         return EXIT_USER if isinstance(error, UserError) else EXIT_PLATFORM
+    except BrokenPipeError:
+        # Whoever read the output has enough (`athena status | head`); Python would complain when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         return 128 + 2  # what a shell gives for SIGINT
 

@@ -71,7 +71,7 @@ def local_executor() -> Configuration:
 
 
 def write_configuration(place: Place, configuration: Configuration) -> None:
-    """Write airflow.cfg, which holds the secrets, for Airflow's user alone."""
+    """Write airflow.cfg, which holds the secrets, and git's configuration, for Airflow's user alone."""
     parser = RawConfigParser()
     # Airflow interpolates its file (ConfigParser), so a percent sign is doubled.
     for section, settings in configuration.items():
@@ -83,6 +83,8 @@ def write_configuration(place: Place, configuration: Configuration) -> None:
         folder = place.home.airflow
         (folder / "dags").mkdir(exist_ok=True)
         write_private(folder / "airflow.cfg", text.getvalue())
+        # git refuses a repository of another owner unless told (git-config(1), safe.directory).
+        write_private(folder / "gitconfig", f'[safe]\n\tdirectory = "{place.home.jobs_repository}"\n')
         return ""
 
     run_as(place.accounts.of("airflow"), write)
@@ -120,10 +122,9 @@ def environment(place: Place) -> dict[str, str]:
         "AIRFLOW_CONFIG": str(home.airflow / "airflow.cfg"),
         "ATHENA_GATEWAY_URL": place.url("gateway"),
         "ATHENA_WORKER_KEY_FILE": str(home.worker / "worker.key"),
-        # git refuses a repository of another owner unless told (git-config(1), safe.directory).
-        "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "safe.directory",
-        "GIT_CONFIG_VALUE_0": str(home.jobs_repository),
+        # Not GIT_CONFIG_COUNT: the upload-pack that a clone of a folder starts would not be told.
+        "GIT_CONFIG_GLOBAL": str(home.airflow / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
     }
     if place.is_isolated:

@@ -46,6 +46,8 @@ def _describe(place: Place, options: Options, cluster: Path, *, is_migrated: boo
         emulator(place),
     ]
     database = ("postgres",) if is_migrated else ("postgres", "migrate")
+    # The gateway makes the jobs repository at its first start; the processor must find it.
+    repository = () if (place.home.jobs_repository / "HEAD").exists() else ("gateway",)
     if not is_migrated:
         processes.append(airflow.migrate(place))
     if options.has_lab:
@@ -53,8 +55,7 @@ def _describe(place: Place, options: Options, cluster: Path, *, is_migrated: boo
     processes += [
         airflow.api_server(place, after=database),
         airflow.scheduler(place, after=database),
-        # The gateway makes the jobs repository at its first start; the processor must find it.
-        airflow.dag_processor(place, after=(*database, "gateway")),
+        airflow.dag_processor(place, after=(*database, *repository)),
     ]
     if options.is_celery:
         processes.append(celery.redis(place))

@@ -45,7 +45,8 @@ def format_status(status: dict[str, Any]) -> str:
     isolation = "isolated: each part runs as a user of its own"
     if not status["is_isolated"]:
         isolation = "not isolated: everything runs as one user"
-    lines += ["", f"state: {status['state']}", isolation, f"home: {status['home']}"]
+    memory = f"memory: {status['memory_bytes'] / 2**20:.0f} MB"
+    lines += ["", f"state: {status['state']}", isolation, memory, f"home: {status['home']}"]
     lines += [f"{name}: {url}" for name, url in status["urls"].items()]
     return "\n".join(lines)
 
