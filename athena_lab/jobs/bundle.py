@@ -194,9 +194,11 @@ def _text(source: str | Sequence[str]) -> str:
 
 def _with_ids(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """Give the notebook with a distinct id on every cell (format 4.5), the same for the same content."""
+    if not isinstance(notebook.get("cells"), list):
+        return dict(notebook)
     seen: set[str] = set()
     cells = []
-    for index, cell in enumerate(notebook.get("cells") or ()):
+    for index, cell in enumerate(notebook["cells"]):
         wanted = cell.get("id") or f"cell-{index}"
         cell_id = wanted if wanted not in seen else f"{wanted[:50]}-{index}"
         seen.add(cell_id)
@@ -207,10 +209,11 @@ def _with_ids(notebook: Mapping[str, Any]) -> dict[str, Any]:
 def _clean_notebook(notebook: Mapping[str, Any], cells: list[Cell]) -> dict[str, Any]:
     """Keep what decides how it runs: not outputs, execution counts, widgets' state or editors' marks."""
     metadata = notebook["metadata"]
-    language = metadata.get("language_info") or {}
-    kept: dict[str, Any] = {"kernelspec": metadata["kernelspec"]}
-    if language.get("name"):
-        kept["language_info"] = {"name": language["name"]}
+    spec, info = metadata["kernelspec"], metadata.get("language_info") or {}
+    # JupyterLab adds the language once a kernel has run; Athena's runs know Python kernels only.
+    language = info.get("name") or spec.get("language") or "python"
+    kernel = {"name": spec["name"], "display_name": spec.get("display_name") or spec["name"], "language": language}
+    kept = {"kernelspec": kernel, "language_info": {"name": language}}
     return {"cells": cells, "metadata": kept, "nbformat": 4, "nbformat_minor": 5}
 
 

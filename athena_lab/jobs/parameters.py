@@ -127,7 +127,10 @@ def _assigned(node: ast.stmt) -> tuple[str, ast.expr, ast.expr | None]:
 def _annotated(annotation: ast.expr) -> ParameterType | None:
     """Give the type that an annotation names: `int`, `datetime.date`, `list[int]`, `int | None`, `"int"`."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
-        return _ANNOTATIONS.get(annotation.value)
+        try:
+            return _annotated(ast.parse(annotation.value, mode="eval").body)
+        except (SyntaxError, ValueError):
+            return None
     if isinstance(annotation, ast.BinOp):
         return _annotated(annotation.left) or _annotated(annotation.right)
     if isinstance(annotation, ast.Subscript):

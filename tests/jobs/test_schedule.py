@@ -1,0 +1,100 @@
+"""A schedule that cannot be is refused with what is wrong and what to do."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from croniter import croniter
+
+from athena_lab.gateway_api.jobs import Schedule
+from athena_lab.jobs.schedule import schedule_faults
+
+
+def told(cron: str, minimum_s: int = 900, timezone: str = "UTC") -> list[str]:
+    return [fault.message for fault in schedule_faults(Schedule(cron=cron, timezone=timezone), minimum_s)]
+
+
+@pytest.mark.parametrize(
+    "cron",
+    ["0 6 * * *", "*/15 * * * *", "0,30 9-17 * * MON-FRI", "0 0 1 jan,jul *", "5 4 * * 7", "0 0 29 2 *", "0 0-23/6 * * *",
+     "0 0 30 2 1", "10/20 * * * *", "0 6 31 * sun"],
+)  # fmt: skip
+def test_a_schedule_that_can_be_has_no_fault(cron):
+    assert told(cron) == []
+
+
+@pytest.mark.parametrize(
+    ("cron", "message"),
+    [
+        ("61 * * * *", "Cannot schedule: cron '61 * * * *' has no minute 61. Use 0 to 59."),
+        ("0 24 * * *", "Cannot schedule: cron '0 24 * * *' has no hour 24. Use 0 to 23."),
+        ("0 0 0 * *", "Cannot schedule: cron '0 0 0 * *' has no day of the month 0. Use 1 to 31."),
+        ("0 0 * 13 *", "Cannot schedule: cron '0 0 * 13 *' has no month 13. Use 1 to 12."),
+        ("0 0 * * 8", "Cannot schedule: cron '0 0 * * 8' has no day of the week 8. Use 0 to 7."),
+        ("0 0 * * noday", "Cannot schedule: cron '0 0 * * noday' has 'noday' as day of the week. Use 0 to 7."),
+        ("@daily", "Cannot schedule: cron '@daily' has 1 field, not five."),
+        ("", "Cannot schedule: cron '' has 0 fields, not five."),
+        ("0 0 * * * *", "Cannot schedule: cron '0 0 * * * *' has 6 fields, not five."),
+        ("*/0 * * * *", "has '/0' in the minute. Write a number from 1 behind '/'."),
+        ("*/ * * * *", "has '/' in the minute."),
+        ("0 5-1 * * *", "has the hour range '5-1', which ends before it begins."),
+        ("0,, * * * *", "has '' as minute."),
+        ("-5 * * * *", "has '' as minute."),
+        ("0 0 L * *", "has 'l' as day of the month."),
+        ("0 0 ? * *", "has '?' as day of the month."),
+        ("H * * * *", "has 'h' as minute."),
+        ("٣ * * * *", "has '٣' as minute."),
+        ("0 0 30 2 *", "never fires: no year has such a day. Choose a day that exists."),
+        ("0 0 31 4,6,9,11 *", "never fires"),
+        ("*/5 * * * *", "fires every 5 minutes; the shortest interval allowed is 15 minutes. Make it rarer."),
+        ("* * * * *", "fires every 1 minute"),
+        ("0,50 0 * * *", None),
+        ("55 23,0 * * *", None),
+        ("0,59 0,23 * * *", "fires every 1 minute"),
+        ("50 23 * * *", None),
+    ],
+)
+def test_a_schedule_that_cannot_be_says_why(cron, message):
+    faults = told(cron)
+    if message is None:
+        assert faults == []
+    else:
+        assert len(faults) == 1
+        assert message in faults[0]
+
+
+def test_every_bad_field_is_told_at_once():
+    assert len(told("61 25 32 13 9")) == 5
+
+
+def test_by_hand_only_needs_no_cron():
+    assert schedule_faults(Schedule(cron=None), 900) == ()
+
+
+@pytest.mark.parametrize(
+    ("timezone", "near"),
+    [
+        ("Europe/Londn", "'Europe/London'"),
+        ("europe/london", "Did you mean 'Europe/London'?"),
+        ("london", "'Europe/London'"),
+        ("New York", "'America/New_York'"),
+        ("Mars/Olympus", "Use an IANA name such as 'Europe/London'."),
+        ("", "Use an IANA name"),
+        ("/etc/passwd", "no zone has that name"),
+        ("../../etc/passwd", "no zone has that name"),
+    ],
+)
+def test_an_unknown_zone_is_refused_with_near_names(timezone, near):
+    (fault,) = schedule_faults(Schedule(cron="0 6 * * *", timezone=timezone), 900)
+    assert fault.field == "schedule.timezone"
+    assert near in fault.message
+
+
+def test_the_interval_is_the_one_that_croniter_finds():
+    for cron in ("7 */5 * * *", "0 0,12 1 * *", "15,45 8-10 * * 1,3", "0 9 1,15 * mon", "1 1 1 1 *"):
+        fires = croniter(cron, 0)
+        times = [fires.get_next(float) for _ in range(500)]
+        shortest = int(min(later - earlier for earlier, later in pairwise(times)))
+        assert told(cron, shortest) == []
+        assert len(told(cron, shortest + 1)) == 1, cron
