@@ -166,6 +166,9 @@ def _notebook_faults(notebook: Mapping[str, Any], path: str) -> Sequence[Fault]:
         return [
             _fault("notebook", path, f"it is not a notebook of format 4 (found {found!r})", "Save it in JupyterLab")
         ]
+    cells = notebook.get("cells")
+    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
+        return [_fault("notebook", path, "it is not a valid notebook (it has no cells)", "Save it anew in JupyterLab")]
     try:
         nbformat.validate(_with_ids(notebook), relax_add_props=True)
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
@@ -194,8 +197,6 @@ def _text(source: str | Sequence[str]) -> str:
 
 def _with_ids(notebook: Mapping[str, Any]) -> dict[str, Any]:
     """Give the notebook with a distinct id on every cell (format 4.5), the same for the same content."""
-    if not isinstance(notebook.get("cells"), list):
-        return dict(notebook)
     seen: set[str] = set()
     cells = []
     for index, cell in enumerate(notebook["cells"]):

@@ -219,7 +219,7 @@ def test_a_bundle_that_nobody_put_is_not_found(tmp_path, content_hash):
 
 
 @pytest.mark.parametrize(
-    "spoil", [lambda data: data[:-20], lambda data: b"", lambda data: data[:60] + b"zz" + data[62:]]
+    "spoil", [lambda data: data[:-20], lambda _data: b"", lambda data: data[:60] + b"zz" + data[62:]]
 )
 def test_a_damaged_bundle_is_refused_and_mended_by_the_next_upload(tmp_path, make_notebook, spoil):
     store = BundleStore(str(tmp_path))

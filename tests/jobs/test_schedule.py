@@ -17,8 +17,8 @@ def told(cron: str, minimum_s: int = 900, timezone: str = "UTC") -> list[str]:
 
 @pytest.mark.parametrize(
     "cron",
-    ["0 6 * * *", "*/15 * * * *", "0,30 9-17 * * MON-FRI", "0 0 1 jan,jul *", "5 4 * * 7", "0 0 29 2 *", "0 0-23/6 * * *",
-     "0 0 30 2 1", "10/20 * * * *", "0 6 31 * sun"],
+    ["0 6 * * *", "*/15 * * * *", "0,30 9-17 * * MON-FRI", "0 0 1 jan,jul *", "5 4 * * 7", "0 0 29 2 *",
+     "0 0-23/6 * * *", "0 0 30 2 1", "10/20 * * * *", "0 6 31 * sun"],
 )  # fmt: skip
 def test_a_schedule_that_can_be_has_no_fault(cron):
     assert told(cron) == []
