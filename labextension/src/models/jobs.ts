@@ -109,7 +109,7 @@ export class JobsModel {
   /** Read jobs and open histories anew; a failure is shown and the last list stays. */
   async refresh(): Promise<void> {
     try {
-      if (this._state.handshake?.gateway == null) {
+      if (!this._state.handshake?.gateway) {
         this.set({ handshake: await this.api.getHandshake() });
       }
       const jobs = (await this.api.listJobs()).filter(job => job.state !== 'deleted');

@@ -96,26 +96,24 @@ export function overridesOf(
 
 /** Read typed text; undefined where it is not of the type, null where it is empty (the notebook's default). */
 export function valueOf(text: string, type: ParameterType): Json | undefined {
-  const trimmed = text.trim();
   if (type === 'str') {
     return text;
   }
-  if (trimmed === '') {
-    return null;
-  }
-  switch (type) {
-    case 'int':
-      return /^[+-]?\d+$/.test(trimmed) && Number.isSafeInteger(Number(trimmed)) ? Number(trimmed) : undefined;
-    case 'float':
-      return Number.isFinite(Number(trimmed)) ? Number(trimmed) : undefined;
-    case 'bool':
-      return trimmed.toLowerCase() === 'true' ? true : trimmed.toLowerCase() === 'false' ? false : undefined;
-    case 'json':
-      return parseJson(trimmed);
-    default:
-      return Number.isNaN(Date.parse(trimmed)) ? undefined : trimmed;
-  }
+  const trimmed = text.trim();
+  return trimmed === '' ? null : READERS[type](trimmed);
 }
+
+const BOOLEANS: { [text: string]: boolean } = { true: true, false: false };
+const readDate = (text: string) => (Number.isNaN(Date.parse(text)) ? undefined : text);
+const READERS: Record<ParameterType, (text: string) => Json | undefined> = {
+  int: text => (/^[+-]?\d+$/.test(text) && Number.isSafeInteger(Number(text)) ? Number(text) : undefined),
+  float: text => (Number.isFinite(Number(text)) ? Number(text) : undefined),
+  bool: text => BOOLEANS[text.toLowerCase()],
+  str: text => text,
+  date: readDate,
+  datetime: readDate,
+  json: parseJson
+};
 
 function parseJson(text: string): Json | undefined {
   try {

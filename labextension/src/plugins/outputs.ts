@@ -51,7 +51,7 @@ export const outputsPlugin: JupyterFrontEndPlugin<void> = {
       describedBy: {
         args: { type: 'object', properties: { runId: { type: 'string' } }, required: ['runId'] }
       },
-      execute: args => openOutput(documents, String(args.runId), trans)
+      execute: args => (typeof args.runId === 'string' ? openOutput(documents, args.runId, trans) : undefined)
     });
   }
 };

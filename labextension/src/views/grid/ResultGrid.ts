@@ -124,15 +124,18 @@ export class ResultGrid extends Widget implements IRenderMime.IRenderer {
       return;
     }
     const { x, y } = meta;
-    const isCursor = x === this._cursor.x && y === this._cursor.y;
     cell.setAttribute('role', 'gridcell');
     cell.setAttribute('aria-colindex', String(x + 1));
     cell.parentElement?.setAttribute('role', 'row');
     cell.parentElement?.setAttribute('aria-rowindex', String(y + 2));
-    cell.tabIndex = isCursor ? 0 : -1;
-    cell.classList.toggle('jp-mod-cursor', isCursor);
     cell.classList.toggle('jp-mod-null', (result.rows[y]?.[x] ?? null) === null);
     cell.classList.toggle('jp-mod-number', isNumeric(result.columns[x]?.type ?? ''));
+    this.styleCursor(cell, x === this._cursor.x && y === this._cursor.y);
+  }
+
+  private styleCursor(cell: HTMLElement, isCursor: boolean): void {
+    cell.tabIndex = isCursor ? 0 : -1;
+    cell.classList.toggle('jp-mod-cursor', isCursor);
     if (isCursor && this._hasFocus && document.activeElement !== cell) {
       cell.focus({ preventScroll: true });
     }

@@ -86,7 +86,7 @@ function Refusal({ model, state, trans }: IPartProps): React.JSX.Element {
 }
 
 function Fields({ model, state, trans }: IPartProps): React.JSX.Element {
-  const { form, faults, check, bundle, failure } = state;
+  const { form, faults, check } = state;
   return (
     <div className="jp-Athena-columns">
       <fieldset disabled={state.phase === 'deploying'}>
@@ -114,18 +114,7 @@ function Fields({ model, state, trans }: IPartProps): React.JSX.Element {
             />
           )}
         </Field>
-        <div aria-live="polite" className="jp-Athena-live">
-          <Faults faults={faults.filter(fault => !hasField(fault, form.entries))} />
-          {failure && failure.faults.length === 0 && <p className="jp-Athena-error">{failure.message}</p>}
-          {faults.length > 0 && (
-            <p className="jp-Athena-hint">{trans._n('%1 fault to mend.', '%1 faults to mend.', faults.length, faults.length)}</p>
-          )}
-          {bundle?.warnings.map(warning => (
-            <p key={warning} className="jp-Athena-warning">
-              {warning}
-            </p>
-          ))}
-        </div>
+        <Live state={state} trans={trans} />
       </fieldset>
       <NextRuns
         runs={check?.next_runs ?? []}
@@ -133,6 +122,24 @@ function Fields({ model, state, trans }: IPartProps): React.JSX.Element {
         isManual={form.plan.preset === 'manual'}
         trans={trans}
       />
+    </div>
+  );
+}
+
+/** What belongs to no field, announced as it comes and goes: other faults, failures, warnings of the bundle. */
+function Live({ state, trans }: Omit<IPartProps, 'model'>): React.JSX.Element {
+  const { form, faults, failure, bundle } = state;
+  const count = faults.length;
+  return (
+    <div aria-live="polite" className="jp-Athena-live">
+      <Faults faults={faults.filter(fault => !hasField(fault, form.entries))} />
+      {failure && failure.faults.length === 0 && <p className="jp-Athena-error">{failure.message}</p>}
+      {count > 0 && <p className="jp-Athena-hint">{trans._n('%1 fault to mend.', '%1 faults to mend.', count)}</p>}
+      {bundle?.warnings.map(warning => (
+        <p key={warning} className="jp-Athena-warning">
+          {warning}
+        </p>
+      ))}
     </div>
   );
 }

@@ -2,7 +2,7 @@
 import React, { useState } from 'react';
 
 import type { JobsModel } from '../../models/jobs.js';
-import { entryOf, overridesOf } from '../../models/parameters.js';
+import { entryOf, type IEntry, overridesOf } from '../../models/parameters.js';
 import type { IWords } from '../../tokens/names.js';
 import type { IFault, IJob } from '../../tokens/wire.js';
 import { ParameterTable } from '../ParameterTable.js';
@@ -17,26 +17,16 @@ export interface IRunFormProps {
 /** Show the form; it closes once the run was accepted. */
 export function RunForm({ job, model, trans, onClose }: IRunFormProps): React.JSX.Element {
   const [entries, setEntries] = useState(() => job.parameters.map(parameter => entryOf(parameter)));
-  const [faults, setFaults] = useState<readonly IFault[]>([]);
   const [isSending, setSending] = useState(false);
+  const [faults, setFaults] = useState<readonly IFault[]>([]);
   const start = async () => {
-    const overrides = overridesOf(entries, job.parameters, trans);
-    setFaults(overrides.faults);
-    if (overrides.faults.length > 0) {
-      return;
-    }
     setSending(true);
-    const isAccepted = await model.runNow(job.id, overrides.values);
+    const found = await startRun(job, entries, model, trans);
     setSending(false);
-    if (isAccepted) {
+    setFaults(found ?? []);
+    if (found === null) {
       onClose();
-    } else {
-      setFaults(model.state.refusal?.faults ?? []);
     }
-  };
-  const ownRelatives = (name: string) => {
-    const relative = job.parameters.find(parameter => parameter.name === name)?.relative;
-    return relative ? [relative] : [];
   };
   return (
     <form
@@ -51,7 +41,7 @@ export function RunForm({ job, model, trans, onClose }: IRunFormProps): React.JS
         <ParameterTable
           entries={entries}
           faults={faults}
-          relativesOf={ownRelatives}
+          relativesOf={name => ownRelatives(job, name)}
           trans={trans}
           onChange={setEntries}
         />
@@ -68,4 +58,24 @@ export function RunForm({ job, model, trans, onClose }: IRunFormProps): React.JS
       </div>
     </form>
   );
+}
+
+/** Start a run with what the form changed; null once it was accepted, else the faults. */
+async function startRun(
+  job: IJob,
+  entries: readonly IEntry[],
+  model: JobsModel,
+  trans: IWords
+): Promise<readonly IFault[] | null> {
+  const overrides = overridesOf(entries, job.parameters, trans);
+  if (overrides.faults.length > 0) {
+    return overrides.faults;
+  }
+  return (await model.runNow(job.id, overrides.values)) ? null : (model.state.refusal?.faults ?? []);
+}
+
+/** A run by hand may keep the job's own relative date; another one would have nothing to hang on in the request. */
+function ownRelatives(job: IJob, name: string): string[] {
+  const relative = job.parameters.find(parameter => parameter.name === name)?.relative;
+  return relative ? [relative] : [];
 }

@@ -1,0 +1,113 @@
+/** The way of a notebook to a job: what the form sends, in which order, and what it says meanwhile. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+import type { IAthenaApi } from '../api.js';
+import { Failure } from '../tokens/failure.js';
+import type { IBundle, IJob, IPromoteRequest, IPromotion } from '../tokens/wire.js';
+import { findJob, PromotionModel } from './promotion.js';
+import { WORDS } from './words.test.js';
+
+const read = (name: string) =>
+  JSON.parse(readFileSync(new URL(`../../../tests/wire/${name}.json`, import.meta.url), 'utf8')) as unknown;
+const BUNDLE = read('bundle') as IBundle;
+const JOB = read('job') as IJob;
+const PROMOTION = read('promotion') as IPromotion;
+
+/** An API in memory: these tests are about the order of requests, which a server would hide. */
+function apiOf(patch: Partial<IAthenaApi>): { api: IAthenaApi; sent: IPromoteRequest[] } {
+  const sent: IPromoteRequest[] = [];
+  const api = {
+    draft: () => Promise.resolve(BUNDLE),
+    listJobs: () => Promise.resolve([]),
+    check: () => Promise.resolve({ faults: [], next_runs: [], job_id: null, next_version: 1, is_unchanged: false }),
+    promote: (body: IPromoteRequest) => {
+      sent.push(body);
+      return Promise.resolve({ ...PROMOTION, state: 'committed' as const });
+    },
+    getPromotion: () => Promise.resolve(PROMOTION),
+    ...patch
+  } as unknown as IAthenaApi;
+  return { api, sent };
+}
+
+function modelOf(api: IAthenaApi, save = () => Promise.resolve()): PromotionModel {
+  return new PromotionModel({ api, trans: WORDS, path: 'a.ipynb', cellId: null, timezone: 'UTC', defaultName: 'a', save });
+}
+
+test('a notebook is saved before it is read and before it is deployed', async () => {
+  const order: string[] = [];
+  const { api } = apiOf({
+    draft: () => {
+      order.push('draft');
+      return Promise.resolve(BUNDLE);
+    }
+  });
+  const model = modelOf(api, () => {
+    order.push('save');
+    return Promise.resolve();
+  });
+  await model.load();
+  await model.deploy();
+  assert.deepEqual(order, ['save', 'draft', 'save', 'draft']);
+});
+
+test('a deployment is followed until Airflow reports it', async () => {
+  const { api, sent } = apiOf({});
+  const model = modelOf(api);
+  await model.load();
+  await model.deploy();
+  assert.equal(sent.length, 1);
+  assert.equal(model.state.phase, 'settled');
+  assert.equal(model.state.promotion?.state, 'visible');
+});
+
+test('a notebook that is scheduled already opens with its job and deploys its next version', async () => {
+  const { api, sent } = apiOf({ listJobs: () => Promise.resolve([JOB]) });
+  const model = modelOf(api);
+  await model.load();
+  assert.equal(model.state.form.name, JOB.name);
+  assert.equal(model.state.form.plan.preset, 'weekdays');
+  assert.equal(model.state.form.entries.find(entry => entry.name === 'day')?.relative, 'yesterday');
+  await model.deploy();
+  assert.equal(sent[0].job_id, JOB.id);
+});
+
+test('a gateway that goes away after the commit does not lose the deployment', async () => {
+  let asked = 0;
+  const away = new Failure(503, { error: 'UnreachableError', message: 'away', faults: [], error_id: null });
+  const { api } = apiOf({
+    getPromotion: () => (asked++ === 0 ? Promise.reject(away) : Promise.resolve(PROMOTION))
+  });
+  const model = modelOf(api);
+  await model.load();
+  await model.deploy();
+  assert.equal(model.state.promotion?.state, 'visible');
+});
+
+test('a refused deployment leaves the form open with its faults', async () => {
+  const faults = [{ field: 'name', message: "Cannot use 'a': it is taken. Choose another." }];
+  const refusal = new Failure(409, { error: 'ConflictError', message: 'taken', faults, error_id: null });
+  const { api } = apiOf({ promote: () => Promise.reject(refusal) });
+  const model = modelOf(api);
+  await model.load();
+  await model.deploy();
+  assert.equal(model.state.phase, 'editing');
+  assert.deepEqual(model.state.faults, faults);
+});
+
+test('a notebook that cannot be scheduled is refused at once', async () => {
+  const refusal = new Failure(422, { error: 'InvalidError', message: 'no kernel', faults: [], error_id: null });
+  const model = modelOf(apiOf({ draft: () => Promise.reject(refusal) }).api);
+  await model.load();
+  assert.equal(model.state.phase, 'refused');
+  assert.equal(model.canDeploy, false);
+});
+
+test('a renamed notebook finds its job by its id, a promoted cell does not find the job of the whole', () => {
+  const renamed = { ...BUNDLE, source: { ...BUNDLE.source, path: 'elsewhere.ipynb' } };
+  assert.equal(findJob([JOB], renamed)?.id, JOB.id);
+  assert.equal(findJob([JOB], { ...renamed, source: { ...renamed.source, cell_id: 'c1' } }), null);
+  assert.equal(findJob([{ ...JOB, state: 'deleted' }], renamed), null);
+});
