@@ -144,9 +144,16 @@ def _logs(arguments: argparse.Namespace) -> int:
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    from athena_lab.warehouse import sample  # noqa: PLC0415 (as in _up)
+    from athena_lab.gateway_api.client import GatewayClient  # noqa: PLC0415 (as in _up)
 
-    return sample.main(_settings(arguments), replace=arguments.replace, if_empty=arguments.if_empty)
+    with GatewayClient.from_settings(_settings(arguments)) as gateway:
+        if arguments.if_empty and gateway.get_catalog().tables:
+            _announce("The warehouse holds tables already.")
+            return 0
+        from athena_lab.warehouse import connect, sample  # noqa: PLC0415 (heavy, and not needed above)
+
+        sample.load_sample(connect.connect(gateway), _announce, is_replacing=arguments.replace)
+    return 0
 
 
 def _load(arguments: argparse.Namespace) -> int:

@@ -92,9 +92,9 @@ class Child:
         return now - self.began > self.process.start_timeout_s
 
     def note_crash(self, now: float) -> None:
-        """Count a crash: start again after a growing pause, or give up after several quick ones."""
+        """Count a crash: start again after a growing pause, or give up (a one-shot at once, others in the end)."""
         self.quick_crashes = self.quick_crashes + 1 if now - self.began < QUICK_CRASH_S else 1
-        if self.quick_crashes > QUICK_CRASHES_ALLOWED:
+        if self.process.is_oneshot or self.quick_crashes > QUICK_CRASHES_ALLOWED:
             self.state = State.FAILED
             return
         self.restarts += 1

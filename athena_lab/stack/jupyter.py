@@ -37,7 +37,7 @@ def prepare_lab(place: Place) -> str:
         _write_kernel(folder / "jupyter" / "data" / "kernels" / KERNEL)
         _write_default_settings(folder / "jupyter" / "settings" / _NOTIFICATION)
         _link_extension(folder / "jupyter" / "labextensions" / "athena-lab")
-        _seed(tours, place.workspace / "notebooks")
+        seed(tours, place.workspace / "notebooks")
         return ""
 
     run_as(place.accounts.of("analyst"), prepare)
@@ -148,7 +148,7 @@ def _link_extension(link: Path) -> None:
         link.symlink_to(target)
 
 
-def _seed(tours: Path | None, folder: Path) -> None:
+def seed(tours: Path | None, folder: Path) -> None:
     """Copy the tours that the workspace lacks. One that the user never changed follows the project's.
 
     What was seeded is remembered by content, so that an edited tour is told from an old one.

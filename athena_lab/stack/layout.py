@@ -89,7 +89,11 @@ def _folders(home: Home, accounts: Accounts, workspace: Path) -> list[tuple[Path
         (home.analyst, "analyst"),
     ]
     folders: list[tuple[Path, str | None, int]] = [(path, role, 0o700) for path, role in private]
-    folders += [(home.logs, None, 0o755), (home.public, "gateway", 0o755), (home.jobs_repository.parent, "gateway", 0o755)]
+    folders += [
+        (home.logs, None, 0o755),
+        (home.public, "gateway", 0o755),
+        (home.jobs_repository.parent, "gateway", 0o755),
+    ]
     if workspace == home.workspace or not workspace.exists():
         folders.append((workspace, "analyst", 0o700))
     elif accounts.is_isolated:

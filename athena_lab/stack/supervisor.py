@@ -40,6 +40,7 @@ class Supervisor:
         self._by_name = {child.process.name: child for child in self.children}
         self._announce, self._on_change = announce, on_change
         self._adopted: set[int] = set()
+        self._strangers: set[int] = set()
         self._next_sweep = 0.0
 
     def start(self, should_stop: Callable[[], bool]) -> bool:
@@ -48,6 +49,8 @@ class Supervisor:
         Raises UnreachableError naming the log of the first process that cannot be started.
         """
         _adopt_orphans()
+        # Children that this process had before (a test's, a program's that embeds the supervisor) are not ours.
+        self._strangers = self._orphans(list_processes())
         while not should_stop():
             self._tick()
             failed = [child for child in self.children if child.state is State.FAILED]
@@ -76,7 +79,7 @@ class Supervisor:
         while running := [child for child in self.children if child.state is not State.STOPPED]:
             needed = {name for child in running for name in child.process.after}
             self._stop_together([child for child in running if child.process.name not in needed] or running)
-        while left := find_descendants([os.getpid()], list_processes()):
+        while left := self._left():
             send(left)
             self._reap()
             time.sleep(_TICK_S)
@@ -117,8 +120,6 @@ class Supervisor:
         else:
             self._clean_after(child)
             child.note_crash(now)
-            if child.process.is_oneshot:
-                child.state = State.FAILED
             what = "given up" if child.state is State.FAILED else "starting it again"
             self._announce(f"{child.process.name} ended with {code}, {what}; log: {child.log}")
         self._on_change()
@@ -165,7 +166,13 @@ class Supervisor:
 
     def _orphans(self, table: dict[int, Entry]) -> set[int]:
         own = {child.popen.pid for child in self.children if child.popen is not None}
-        return {entry.pid for entry in table.values() if entry.parent == os.getpid()} - own
+        return {entry.pid for entry in table.values() if entry.parent == os.getpid()} - own - self._strangers
+
+    def _left(self) -> set[int]:
+        """Give every living descendant of this process but the strangers' own."""
+        table = list_processes()
+        ours = self._orphans(table)
+        return {pid for pid in ours if not table[pid].is_zombie} | find_descendants(ours, table)
 
     def _reap(self) -> set[int]:
         """Bury dead orphans; give the living ones."""
