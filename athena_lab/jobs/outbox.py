@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -85,20 +85,20 @@ class Outbox:
 
     def put(self, entry: Entry) -> Entry:
         """Write an entry, over an earlier one of the same job, version and kind."""
-        row = (
-            entry.job_id,
-            entry.version,
-            entry.kind.value,
-            entry.state.value,
-            _text(entry.requested_at),
-            _text(entry.visible_at),
-            entry.message,
-            _text(entry.asked_at),
-            entry.attempts,
-        )
-        with self._using() as connection:
-            connection.execute("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self.put_all([entry])
         return entry
+
+    def put_all(self, entries: Sequence[Entry]) -> None:
+        """Write entries in one transaction."""
+        rows = [_row_of(entry) for entry in entries]
+        with self._using() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                connection.executemany("INSERT OR REPLACE INTO entries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+            except sqlite3.Error:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
 
     def update(self, entry: Entry, **changes: object) -> Entry:
         """Write an entry with some fields changed."""
@@ -168,6 +168,20 @@ def _text(moment: datetime | None) -> str | None:
 
 def _moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
+
+
+def _row_of(entry: Entry) -> tuple[object, ...]:
+    return (
+        entry.job_id,
+        entry.version,
+        entry.kind.value,
+        entry.state.value,
+        _text(entry.requested_at),
+        _text(entry.visible_at),
+        entry.message,
+        _text(entry.asked_at),
+        entry.attempts,
+    )
 
 
 def _entry_of(row: tuple[str, int, str, str, str, str | None, str, str | None, int]) -> Entry:

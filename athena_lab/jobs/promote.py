@@ -97,9 +97,8 @@ class Promoter:
                 _LOG.warning("the jobs repository is not in agreement yet: %s", error)
             self._settle_prepared()
             known = self._outbox.versions()
-            for spec in self._repository.specs():
-                if (spec.id, spec.version) not in known:
-                    self._outbox.put(entry_of(spec, EntryState.COMMITTED))
+            lost = [spec for spec in self._repository.specs() if (spec.id, spec.version) not in known]
+            self._outbox.put_all([entry_of(spec, EntryState.COMMITTED) for spec in lost])
             for spec in self._repository.deleted_specs():
                 if self._outbox.get(spec.id, spec.version, EntryKind.DELETE) is None:
                     self._outbox.put(entry_of(spec, EntryState.COMMITTED, kind=EntryKind.DELETE, at=self._now()))
