@@ -212,14 +212,16 @@ def _finish(reporter: Reporter, state: str, error: str | None) -> None:
 
 def _patiently(ask: Callable[[], Answer], pace: Pace) -> Answer:
     """Ask the gateway; wait for one that is restarting, up to `give_up_s`."""
-    deadline = time.monotonic() + pace.give_up_s
+    deadline, is_told = time.monotonic() + pace.give_up_s, False
     while True:
         try:
             return ask()
         except errors.PlatformError as error:
             if time.monotonic() >= deadline:
                 raise
-            _log.warning("%s", error)
+            if not is_told:
+                _log.warning("%s Trying again for %.0f s.", error, pace.give_up_s)
+                is_told = True
             time.sleep(pace.retry_s)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
     DAG,
@@ -21,12 +22,14 @@ from airflow.sdk import (
     get_parsing_context,
 )
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from croniter import croniter  # Airflow's own reader of cron, loaded already
 
 SCHEMA_VERSION = 1
 LOST_WORKER_RETRIES = 2
 LOST_WORKER_DELAY = timedelta(seconds=3)
 NOTEBOOK_RETRY_DELAY = timedelta(seconds=60)
 TASK_ID = "notebook"
+CRON_FIELDS = 5
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _log = logging.getLogger("athena_lab.airflow")
@@ -142,7 +145,12 @@ def _timetable_of(schedule: Mapping[str, Any]) -> CronTriggerTimetable | None:
     """Give the timetable of a cron in its zone; None is by hand only."""
     if schedule["cron"] is None:
         return None
-    return CronTriggerTimetable(str(schedule["cron"]), timezone=str(schedule["timezone"]))
+    cron, timezone = str(schedule["cron"]), str(schedule["timezone"])
+    # Airflow checks these only after the whole file was read, and then refuses the whole file.
+    ZoneInfo(timezone)
+    if len(cron.split()) != CRON_FIELDS or not croniter.is_valid(cron):
+        raise ValueError(f"its cron '{cron}' cannot be read")
+    return CronTriggerTimetable(cron, timezone=timezone)
 
 
 def _policy_of(retries: int) -> ExceptionRetryPolicy | None:

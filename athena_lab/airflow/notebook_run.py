@@ -32,6 +32,8 @@ _IOPUB_TIMEOUT_S = 30  # nbclient's 4 s fail runs on a busy worker
 _LONGEST_ERROR = 400
 _TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 _log = logging.getLogger("athena_lab.airflow")
+_papermill_log = logging.getLogger("athena_lab.airflow.papermill")
+_papermill_log.setLevel(logging.INFO)  # at DEBUG nbclient logs every output, and with it whatever a cell prints
 
 papermill_translators.register(KERNEL_NAME, TypedTranslator)
 
@@ -84,7 +86,7 @@ def run_notebook(source: NotebookInput, kernel: RunKernel, environment: dict[str
         startup_timeout=_START_TIMEOUT_S,
         iopub_timeout=_IOPUB_TIMEOUT_S,
         kernel_name=KERNEL_NAME,
-        log=_log,
+        log=_papermill_log,
     )
     progress.notebook_start()
     try:

@@ -1,0 +1,164 @@
+"""Specs become DAGs, as Airflow's own processor reads and serializes them."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from datetime import UTC, datetime
+
+import pytest
+
+LOADER = "from athena_lab.airflow.loader import load_shard\n\nglobals().update(load_shard(__file__))  # DAG airflow\n"
+
+
+@pytest.fixture
+def shard(tmp_path, lab):
+    """A loader file and the folder of its specs; call it with specs."""
+    (tmp_path / "shard_000").mkdir()
+    (tmp_path / "shard_000.py").write_text(LOADER)
+
+    def write(*specs):
+        for spec in specs:
+            (tmp_path / "shard_000" / f"{spec['id']}.json").write_text(json.dumps(spec, sort_keys=True))
+        return tmp_path / "shard_000.py"
+
+    return write
+
+
+def in_airflow(tmp_path, program, *arguments, dag_id=None):
+    """Run a program in a process that has its own AIRFLOW_HOME; give what it printed as JSON."""
+    environ = {
+        "PATH": "/usr/bin:/bin",
+        "AIRFLOW_HOME": str(tmp_path / "home"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+    } | ({"_AIRFLOW_PARSING_CONTEXT_DAG_ID": dag_id} if dag_id else {})
+    done = subprocess.run(
+        [sys.executable, "-c", program, *map(str, arguments)],
+        env=environ, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr
+
+
+PARSE = """
+import json, resource, sys, time
+from airflow.dag_processing.dagbag import DagBag
+start = time.process_time()
+bag = DagBag(dag_folder=sys.argv[1], bundle_path=None, bundle_name="jobs")
+spent = time.process_time() - start
+from airflow.serialization.serialized_objects import DagSerialization
+data = {}
+for dag_id, dag in bag.dags.items():
+    whole = DagSerialization.to_dict(dag)
+    back = DagSerialization.from_dict(whole)
+    task = back.get_task("notebook")
+    data[dag_id] = {
+        "tags": sorted(back.tags), "catchup": back.catchup, "max_active_runs": back.max_active_runs,
+        "paused": back.is_paused_upon_creation, "name": back.dag_display_name, "start": back.start_date.isoformat(),
+        "timetable": [type(back.timetable).__name__, back.timetable.summary], "retries": task.retries,
+        "delay": task.retry_delay.total_seconds(), "owner": task.owner, "bytes": len(json.dumps(whole)),
+    }
+heavy = [m for m in ("papermill", "nbclient", "pandas", "duckdb", "fastapi.applications") if m in sys.modules]
+print(json.dumps({"dags": data, "errors": dict(bag.import_errors), "cpu_s": spent, "heavy": heavy}))
+"""
+
+
+def test_spec_becomes_the_dag_that_it_describes(tmp_path, lab, shard):
+    loader = shard(lab.spec("a" * 64), lab.spec("b" * 64, id="by_hand", schedule={"cron": None, "timezone": "UTC"}))
+    parsed, _ = in_airflow(tmp_path, PARSE, loader)
+    assert parsed["errors"] == {}
+    dag = parsed["dags"]["athena__analysts__daily"]
+    assert dag["tags"] == ["athena", "owner:ada", "v3"]
+    assert (dag["catchup"], dag["max_active_runs"], dag["paused"]) == (False, 1, False)
+    assert (dag["name"], dag["owner"]) == ("Daily report", "ada")
+    assert dag["start"].startswith("2026-11-01T00:00:00")
+    assert dag["timetable"] == ["CronTriggerTimetable", "30 6 * * *"]
+    assert (dag["retries"], dag["delay"]) == (2, 3.0)
+    assert parsed["dags"]["athena__analysts__by_hand"]["timetable"][0] == "NullTimetable"
+    assert "papermill" not in parsed["heavy"]
+
+
+def test_broken_spec_does_not_take_down_its_neighbours(tmp_path, lab, shard):
+    bundle = "a" * 64
+    shard(
+        lab.spec(bundle, id="good"),
+        lab.spec(bundle, id="bad_cron", schedule={"cron": "61 * * * *", "timezone": "UTC"}),
+        lab.spec(bundle, id="bad_zone", schedule={"cron": "1 * * * *", "timezone": "Mars/Olympus"}),
+        lab.spec(bundle, id="bad_version", version="1; import os"),
+        lab.spec(bundle, id="bad_start", start_at="2026-11-01"),
+    )
+    loader = shard(lab.spec("../../etc", id="bad_bundle"))
+    (tmp_path / "shard_000" / "no_json.json").write_text("{")
+    (tmp_path / "shard_000" / "a_list.json").write_text("[]")
+    (tmp_path / "shard_000" / "other_id.json").write_text(json.dumps(lab.spec("a" * 64)))
+    parsed, log = in_airflow(tmp_path, PARSE, loader)
+    assert (list(parsed["dags"]), parsed["errors"]) == (["athena__analysts__good"], {})
+    assert all(
+        name in log
+        for name in ("bad_cron", "bad_zone", "bad_start", "bad_bundle", "bad_version", "no_json", "a_list", "other_id")
+    )
+
+
+def test_only_the_wanted_dag_is_read_before_a_task(tmp_path, lab, shard):
+    loader = shard(*(lab.spec("a" * 64, id=f"job_{n}") for n in range(5)))
+    parsed, _ = in_airflow(tmp_path, PARSE, loader, dag_id="athena__analysts__job_3")
+    assert list(parsed["dags"]) == ["athena__analysts__job_3"]
+
+
+def test_shard_of_40_specs_is_parsed_in_a_second(tmp_path, lab, shard):
+    loader = shard(*(lab.spec("a" * 64, id=f"job_{n}", retries=n % 2) for n in range(40)))
+    parsed, _ = in_airflow(tmp_path, PARSE, loader)
+    print(f"40 specs: {parsed['cpu_s']:.2f} CPU-s, {parsed['dags']['athena__analysts__job_0']['bytes']} bytes a DAG")
+    assert len(parsed["dags"]) == 40
+    assert parsed["cpu_s"] < 4
+
+
+EXECUTE = """
+import json, sys
+from datetime import datetime, UTC
+from types import SimpleNamespace
+from athena_lab.airflow.loader import build_dag
+spec = json.load(open(sys.argv[1]))
+dag = build_dag(spec)
+now = datetime.now(UTC)
+run = SimpleNamespace(dag_id=dag.dag_id, run_id="manual__1", run_type="manual", run_after=now, logical_date=None)
+task = dag.get_task("notebook")
+try:
+    task.execute.__wrapped__(task, {"dag_run": run, "ti": SimpleNamespace(try_number=1, max_tries=2)})
+    print(json.dumps("success"))
+except Exception as error:
+    print(json.dumps([type(error).__name__, str(error)]))
+"""
+
+
+def test_operator_fails_at_once_unless_its_owner_asked_for_retries(tmp_path, lab, gateway, a_notebook, monkeypatch):
+    key = tmp_path / "worker.key"
+    key.write_text(lab.key)
+    bundle = a_notebook("1 / 0")
+    program = (
+        f"import os; os.environ.update(ATHENA_GATEWAY_URL='{gateway.url}', ATHENA_WORKER_KEY_FILE='{key}')\n" + EXECUTE
+    )
+    for retries, expected in ((0, "AirflowFailException"), (1, "NotebookFailedError")):
+        spec = tmp_path / f"{retries}.json"
+        spec.write_text(json.dumps(lab.spec(bundle, retries=retries)))
+        (kind, message), _ = in_airflow(tmp_path, program, spec)
+        assert (kind, message) == (expected, "ZeroDivisionError: division by zero (code cell 1 of 1)")
+    assert gateway.requests[0].logical_date is None
+    assert gateway.requests[0].run_after <= datetime.now(UTC)
+
+
+def test_plugin_is_found_through_its_entry_point(tmp_path):
+    program = (
+        "import json, sys\n"
+        "from airflow import plugins_manager\n"
+        "names = [p.name for p in plugins_manager._get_plugins()[0]]\n"
+        "light = 'athena_lab.airflow.routes' not in sys.modules\n"
+        "apps = [a['url_prefix'] for a in plugins_manager.get_fastapi_plugins()[0]]\n"
+        "print(json.dumps([names, light, apps]))"
+    )
+    (names, light, apps), _ = in_airflow(tmp_path, program)
+    assert "athena_lab" in names
+    assert light
+    assert "/athena" in apps
