@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from athena_lab.settings import Home
+from athena_lab.stack import Handle, Options, start
 from athena_lab.stack.accounts import Account
 from athena_lab.stack.process import Process, never
 
@@ -27,6 +28,16 @@ def make_home() -> Path:
 def home() -> Iterator[Home]:
     folder = make_home()
     yield Home(folder / "home")
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def stack() -> Iterator[Handle]:
+    """Start a whole stack once for the tests that only look at it, or harm it in a way that it mends."""
+    folder = make_home()
+    running = start(Home(folder / "home"), Options())
+    yield running
+    running.stop()
     shutil.rmtree(folder)
 
 
