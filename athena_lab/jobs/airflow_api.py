@@ -71,8 +71,8 @@ class Scheduler:
         self._password_file, self._user, self._timeout_s = password_file, user, timeout_s
         self._http = httpx.Client(base_url=self._url, timeout=timeout_s, trust_env=False)
         configuration = Configuration(host=self._url)
-        # One attempt: a caller that retries knows better what is safe to repeat.
-        configuration.retries = urllib3.Retry(0, redirect=False)
+        # Once more only where a kept connection breaks under GET, PUT or DELETE, which are safe to repeat.
+        configuration.retries = urllib3.Retry(total=1, connect=0, read=1, status=0, other=0, redirect=0)
         self._client = ApiClient(configuration)
         self._token: str | None = None
         self._lock = threading.Lock()

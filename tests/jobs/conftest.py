@@ -345,3 +345,13 @@ def workbench(tmp_path: Path):
     bench = Workbench(tmp_path)
     yield bench
     bench.close()
+
+
+@pytest.fixture
+def make_dag():
+    return dag_of
+
+
+@pytest.fixture
+def make_run():
+    return run_of
