@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from http import HTTPStatus
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -28,7 +29,9 @@ class ContentsReader:
         try:
             model = await ensure_async(self._contents.get(path, content=True, type="notebook"))
         except HTTPError as error:
-            raise _refusal(path, f"it cannot be read ({error.log_message})", "Open it and save it again.") from error
+            # The manager's own message names the file by its absolute path, which is nobody's business.
+            reason = "you may not read it" if error.status_code == HTTPStatus.FORBIDDEN else "it is no valid notebook"
+            raise _refusal(path, reason, "Open it in JupyterLab and save it again.") from error
         # Through JSON: the contents manager's NotebookNode is a dict of its own kind.
         return Document(json.loads(json.dumps(model["content"])), str(model.get("message") or ""))
 

@@ -1,0 +1,371 @@
+"""A gateway's stand-in as a process of its own: real HTTP and the real wire models, but jobs and runs only in memory.
+
+Why a double: the real gateway needs a git repository, Airflow and PostgreSQL, so it cannot be made to lose its
+scheduler, to fail a run's third cell or to speak another API number at a test's word. The acceptance story drives the
+same front end against the real stack.
+
+    python gateway_double.py PORT TOKEN      prints "ready" and serves until it is ended
+    POST /control {"visible_after_s": …}     changes how it behaves (see `Behaviour`)
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+import sys
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
+from pydantic import TypeAdapter, ValidationError
+
+from athena_lab.gateway_api import jobs, wire
+
+CELL_S, QUEUED_S = 0.5, 0.5
+
+
+@dataclass
+class Behaviour:
+    """What a test may change."""
+
+    visible_after_s: float = 0.6
+    is_scheduler_down: bool = False
+    failing_cell: int | None = None
+    api: int = wire.API_VERSION
+    last_upload: dict[str, Any] = field(default_factory=dict)
+    last_run_request: dict[str, Any] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
+
+
+class RefusedError(Exception):
+    """An answer that is an `ErrorBody`."""
+
+    def __init__(self, status: int, error: str, message: str, faults: list[wire.FaultModel] | None = None) -> None:
+        self.status = status
+        self.body = wire.ErrorBody(error=error, message=message, faults=tuple(faults or ()))
+
+
+class State:
+    """Everything the double remembers."""
+
+    def __init__(self) -> None:
+        self.behaviour = Behaviour()
+        self.bundles: dict[str, tuple[jobs.Bundle, dict[str, Any]]] = {}
+        self.jobs: dict[str, jobs.Job] = {}
+        self.deployed: dict[tuple[str, int], float] = {}
+        self.runs: dict[str, dict[str, Any]] = {}
+
+    # -- promotion
+
+    def bundle(self, body: bytes) -> jobs.Bundle:
+        upload = jobs.BundleUpload.model_validate_json(body)
+        self.behaviour.last_upload = json.loads(body)
+        content = json.dumps([upload.notebook["cells"], upload.source.cell_id], sort_keys=True)
+        cells = [cell for cell in upload.notebook["cells"] if cell["cell_type"] == "code"]
+        bundle = jobs.Bundle(
+            hash=hashlib.sha256(content.encode()).hexdigest(),
+            source=upload.source,
+            cells=tuple(
+                jobs.CellSummary(index=i, cell_id=c.get("id", ""), first_line=text_of(c).split("\n")[0])
+                for i, c in enumerate(cells)
+            ),
+            parameters=parameters_of(cells),
+            size_bytes=len(body),
+            warnings=("The output table is appended to: a repeated run adds its rows again.",),
+        )
+        self.bundles[bundle.hash] = (bundle, upload.notebook)
+        return bundle
+
+    def check(self, body: bytes) -> jobs.Check:
+        request = jobs.PromoteRequest.model_validate_json(body)
+        faults, runs = faults_and_runs(request)
+        job = self.find(request)
+        is_unchanged = job is not None and self.is_same(job, request)
+        version = (job.version + (0 if is_unchanged else 1)) if job else 1
+        return jobs.Check(
+            faults=tuple(faults),
+            next_runs=() if faults else runs,
+            job_id=job.id if job else None,
+            next_version=version if not is_unchanged else version + 1,
+            is_unchanged=is_unchanged,
+        )
+
+    def promote(self, body: bytes) -> jobs.Promotion:
+        request = jobs.PromoteRequest.model_validate_json(body)
+        faults, runs = faults_and_runs(request)
+        if faults:
+            raise RefusedError(422, "InvalidError", "\n".join(f.message for f in faults), faults)
+        job, now = self.find(request), datetime.now(UTC)
+        if job and self.is_same(job, request):
+            return self.promotion(job.id, job.version).model_copy(update={"is_unchanged": True})
+        job_id = job.id if job else re.sub(r"[^a-z0-9]+", "_", request.name.lower()).strip("_")
+        version = job.version + 1 if job else 1
+        self.jobs[job_id] = jobs.Job(
+            id=job_id,
+            name=request.name,
+            team="main",
+            owner="analyst",
+            version=version,
+            bundle=request.bundle,
+            source=self.bundles[request.bundle][0].source,
+            schedule=request.schedule,
+            parameters=request.parameters,
+            next_run_at=runs[0] if runs else None,
+            created_at=job.created_at if job else now,
+            updated_at=now,
+        )
+        self.deployed[job_id, version] = time.time()
+        return self.promotion(job_id, version)
+
+    def promotion(self, job_id: str, version: int) -> jobs.Promotion:
+        at = self.deployed[job_id, version]
+        is_visible = time.time() - at >= self.behaviour.visible_after_s and not self.behaviour.is_scheduler_down
+        waiting = jobs.PromotionState.WAITING if self.behaviour.is_scheduler_down else jobs.PromotionState.COMMITTED
+        moment = datetime.fromtimestamp(at, UTC)
+        return jobs.Promotion(
+            job_id=job_id,
+            version=version,
+            state=jobs.PromotionState.VISIBLE if is_visible else waiting,
+            requested_at=moment,
+            visible_at=moment + timedelta(seconds=self.behaviour.visible_after_s) if is_visible else None,
+        )
+
+    def wait(self, job_id: str, version: int, wait_s: float) -> jobs.Promotion:
+        before, deadline = self.promotion(job_id, version), time.time() + wait_s
+        while (now := self.promotion(job_id, version)).state == before.state and time.time() < deadline:
+            if now.state == jobs.PromotionState.VISIBLE:
+                break
+            threading.Event().wait(0.05)
+        return now
+
+    def find(self, request: jobs.PromoteRequest) -> jobs.Job | None:
+        return self.jobs.get(request.job_id or "")
+
+    def is_same(self, job: jobs.Job, request: jobs.PromoteRequest) -> bool:
+        mine = (job.bundle, job.name, job.schedule, job.parameters)
+        return mine == (request.bundle, request.name, request.schedule, request.parameters)
+
+    # -- jobs and runs
+
+    def list_jobs(self) -> list[jobs.Job]:
+        return [self.job(job_id) for job_id in self.jobs]
+
+    def job(self, job_id: str) -> jobs.Job:
+        if job_id not in self.jobs:
+            raise RefusedError(404, "NotFoundError", f"Cannot show job '{job_id}': there is none. Reload the list.")
+        job, runs = self.jobs[job_id], self.list_runs(job_id)
+        promotion = self.promotion(job_id, job.version).state
+        last = summary_of(runs[0]) if runs else None
+        return job.model_copy(update={"last_run": last, "promotion": promotion})
+
+    def set_state(self, job_id: str, state: jobs.JobState) -> jobs.Job:
+        self.jobs[job_id] = self.job(job_id).model_copy(update={"state": state})
+        if state is jobs.JobState.DELETED:
+            return self.jobs.pop(job_id)
+        return self.jobs[job_id]
+
+    def start_run(self, job_id: str, body: bytes) -> jobs.Run:
+        request = jobs.RunRequest.model_validate_json(body)
+        self.behaviour.last_run_request = json.loads(body)
+        run_id = hashlib.sha256(f"{job_id}{len(self.runs)}".encode()).hexdigest()[:32]
+        self.runs[run_id] = {"job": job_id, "at": time.time(), "parameters": request.parameters, "cancelled_at": None}
+        return self.run(run_id)
+
+    def list_runs(self, job_id: str | None) -> list[jobs.Run]:
+        ids = [key for key, run in self.runs.items() if job_id in (None, run["job"])]
+        return [self.run(key) for key in reversed(ids)]
+
+    def run(self, run_id: str) -> jobs.Run:
+        if run_id not in self.runs:
+            raise RefusedError(404, "NotFoundError", f"Cannot show run '{run_id}': there is none. Reload the list.")
+        record = self.runs[run_id]
+        job = self.jobs[record["job"]]
+        total = len(self.bundles[job.bundle][0].cells)
+        until = record["cancelled_at"] or time.time()
+        done = int((until - record["at"] - QUEUED_S) / CELL_S)
+        state, error = state_of(done, total, self.behaviour.failing_cell, is_cancelled=bool(record["cancelled_at"]))
+        ended = record["at"] + QUEUED_S + CELL_S * min(max(done, 0), total)
+        return jobs.Run(
+            id=run_id,
+            job_id=job.id,
+            job_name=job.name,
+            job_version=job.version,
+            type="manual",
+            state=state,
+            queued_at=datetime.fromtimestamp(record["at"], UTC),
+            started_at=None if done < 0 else datetime.fromtimestamp(record["at"] + QUEUED_S, UTC),
+            ended_at=datetime.fromtimestamp(ended, UTC) if state.is_final else None,
+            error=error,
+            cells_done=max(0, min(done, total)),
+            cells_total=0 if done < 0 else total,
+            airflow_run_id=f"manual__{run_id}",
+            dag_id=f"athena__main__{job.id}",
+            parameters=record["parameters"],
+            has_output=done >= 0,
+        )
+
+    def output(self, run_id: str) -> dict[str, Any]:
+        job = self.jobs[self.runs[run_id]["job"]]
+        self.run(run_id)
+        return json.loads(json.dumps(self.bundles[job.bundle][1]))
+
+
+def state_of(done: int, total: int, failing: int | None, *, is_cancelled: bool) -> tuple[jobs.RunState, str | None]:
+    """Say how a run stands after `done` cells."""
+    if is_cancelled:
+        return jobs.RunState.CANCELLED, None
+    if done < 0:
+        return jobs.RunState.QUEUED, None
+    if failing is not None and done >= failing:
+        return jobs.RunState.FAILED, f"Cell {failing + 1}: NotFoundError: table 'sales.missing' does not exist."
+    return (jobs.RunState.SUCCEEDED if done >= total else jobs.RunState.RUNNING), None
+
+
+def summary_of(run: jobs.Run) -> jobs.RunSummary:
+    """Leave out what a list does not show."""
+    return jobs.RunSummary.model_validate({name: getattr(run, name) for name in jobs.RunSummary.model_fields})
+
+
+def text_of(cell: dict[str, Any]) -> str:
+    """Give a cell's source as one string."""
+    return "".join(cell["source"])
+
+
+def parameters_of(cells: list[dict[str, Any]]) -> tuple[jobs.Parameter, ...]:
+    """Read the literals of the cell tagged "parameters"; ISO dates count as dates."""
+    found = []
+    for cell in cells:
+        if "parameters" not in cell["metadata"].get("tags", ()):
+            continue
+        for node in ast.parse(text_of(cell)).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                value = ast.literal_eval(node.value)
+                is_date = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)
+                kind = "date" if is_date else type(value).__name__
+                found.append(jobs.Parameter(name=node.targets[0].id, type=jobs.ParameterType(kind), default=value))
+    return tuple(found)
+
+
+def faults_and_runs(request: jobs.PromoteRequest) -> tuple[list[wire.FaultModel], tuple[datetime, ...]]:
+    """Check a form as the gateway does: every fault at once."""
+    faults, runs, zone = [], (), None
+    if not request.name:
+        faults.append(wire.FaultModel(field="name", message="Cannot schedule '': it has no name. Type one."))
+    try:
+        zone = ZoneInfo(request.schedule.timezone)
+    except (KeyError, ValueError):
+        text = f"Cannot use the time zone '{request.schedule.timezone}': there is none. Use one such as Europe/Berlin."
+        faults.append(wire.FaultModel(field="schedule.timezone", message=text))
+    cron = request.schedule.cron
+    if cron is not None and not croniter.is_valid(cron):
+        text = f"Cannot schedule '{request.name}': cron '{cron}' is not valid. Use five fields such as 0 7 * * *."
+        faults.append(wire.FaultModel(field="schedule.cron", message=text))
+    elif cron is not None and zone is not None:
+        fires = croniter(cron, datetime.now(zone))
+        runs = tuple(fires.get_next(datetime).astimezone(UTC) for _ in range(10))
+    return faults, runs
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Routes requests to the state."""
+
+    state: State
+    token: str
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.answer("GET")
+
+    def do_POST(self) -> None:
+        self.answer("POST")
+
+    def do_DELETE(self) -> None:
+        self.answer("DELETE")
+
+    def answer(self, method: str) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urlsplit(self.path)
+        status: int = 200
+        try:
+            if url.path == "/control":
+                result = self.control(body)
+            elif self.headers.get("Authorization") != f"Bearer {self.token}":
+                raise RefusedError(
+                    401, "UnauthenticatedError", "Cannot accept the token. Start Athena with `athena up`."
+                )
+            else:
+                self.state.behaviour.requests.append(f"{method} {self.path}")
+                result = self.route(method, url.path, parse_qs(url.query), body)
+        except RefusedError as refusal:
+            status, result = refusal.status, refusal.body
+        except ValidationError as error:
+            faults = [wire.FaultModel(field=".".join(map(str, e["loc"])), message=e["msg"]) for e in error.errors()]
+            status, result = 422, wire.ErrorBody(error="InvalidError", message="invalid", faults=tuple(faults))
+        content = TypeAdapter(Any).dump_json(result)
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def control(self, body: bytes) -> dict[str, Any]:
+        for name, value in json.loads(body or b"{}").items():
+            setattr(self.state.behaviour, name, value)
+        return vars(self.state.behaviour)
+
+    def route(self, method: str, path: str, query: dict[str, list[str]], body: bytes) -> Any:
+        state = self.state
+        routes: list[tuple[str, str, Any]] = [
+            ("GET", r"/v1/version", lambda: wire.Version(version="0.1.0", api=state.behaviour.api, is_isolated=False)),
+            ("GET", r"/v1/me", lambda: wire.Principal(kind="user", user="analyst")),
+            ("POST", r"/v1/bundles", lambda: state.bundle(body)),
+            ("POST", r"/v1/jobs/check", lambda: state.check(body)),
+            ("POST", r"/v1/jobs", lambda: state.promote(body)),
+            ("GET", r"/v1/jobs", state.list_jobs),
+            ("GET", r"/v1/jobs/(\w+)", state.job),
+            ("DELETE", r"/v1/jobs/(\w+)", lambda job: state.set_state(job, jobs.JobState.DELETED)),
+            ("POST", r"/v1/jobs/(\w+)/pause", lambda job: state.set_state(job, jobs.JobState.PAUSED)),
+            ("POST", r"/v1/jobs/(\w+)/resume", lambda job: state.set_state(job, jobs.JobState.ACTIVE)),
+            ("POST", r"/v1/jobs/(\w+)/runs", lambda job: state.start_run(job, body)),
+            (
+                "GET",
+                r"/v1/jobs/(\w+)/versions/(\d+)/promotion",
+                lambda job, n: state.wait(job, int(n), float(query.get("wait_s", ["0"])[0])),
+            ),
+            ("GET", r"/v1/runs", lambda: [summary_of(r) for r in state.list_runs(query.get("job_id", [None])[0])]),
+            ("GET", r"/v1/runs/(\w+)", state.run),
+            ("GET", r"/v1/runs/(\w+)/output", state.output),
+            ("POST", r"/v1/runs/(\w+)/cancel", self.cancel),
+        ]
+        for verb, pattern, action in routes:
+            match = re.fullmatch(pattern, path)
+            if match and verb == method:
+                return action(*match.groups())
+        raise RefusedError(404, "NotFoundError", f"Cannot {method} '{path}': there is no such route.")
+
+    def cancel(self, run_id: str) -> jobs.Run:
+        self.state.runs[run_id]["cancelled_at"] = time.time()
+        return self.state.run(run_id)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the parent's name)
+        """Say nothing: tests ask `/control` which requests came."""
+
+
+def main() -> None:
+    """Serve until the process is ended."""
+    Handler.state, Handler.token = State(), sys.argv[2]
+    server = ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), Handler)
+    print("ready", flush=True)
+    server.serve_forever()
+
+
+if __name__ == "__main__":
+    main()
