@@ -1,0 +1,328 @@
+"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE: resolved through a SELECT, run in one transaction."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from athena_lab.emulator.catalog import Change, State, Table
+from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
+from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.select import Preparer
+from athena_lab.emulator.sql.references import Namespace, References
+from athena_lab.emulator.sql.resolve import columns_read, resolve
+from athena_lab.emulator.sql.rules import apply_rules
+from athena_lab.emulator.sql.translate import bind_parameters, generate
+from athena_lab.emulator.sql.unnest import straighten_unnests
+from athena_lab.emulator.types import Field, quote
+from athena_lab.emulator.warehouse import Warehouse
+from athena_lab.emulator.writing import Source, Target, write
+
+
+@dataclass(slots=True)
+class Plan:
+    """A statement that changes rows, ready to run, with what it reads."""
+
+    kind: str
+    target: Table
+    referenced: list[dict[str, str]]
+    read_bytes: int
+    statements: list[str]
+    """DuckDB's statements in order; the last one's count of rows is the number affected."""
+    parameters: dict[str, Any]
+    references: References
+    check: str | None = None
+    """A query that finds a row matched twice, which BigQuery refuses."""
+    source: Source | None = None
+    actions: Mapping[str, int] = field(default_factory=dict)
+    """After a MERGE: how many rows were inserted, updated and deleted (INSERT, UPDATE, DELETE)."""
+
+
+def plan(
+    warehouse: Warehouse,
+    preparer: Preparer,
+    statement: exp.Expression,
+    space: Namespace,
+    parameters: tuple[Mapping[str, Field], Mapping[str, Any]],
+) -> Plan:
+    """Translate a DML statement; refuse what is wrong before anything runs."""
+    builder = _Builder(warehouse, preparer, space, *parameters)
+    bind_parameters(statement, parameters[0])
+    makers = {
+        exp.Insert: builder.insert,
+        exp.Update: builder.update,
+        exp.Delete: builder.delete,
+        exp.Merge: builder.merge,
+        exp.TruncateTable: builder.truncate,
+    }
+    return makers[type(statement)](statement)
+
+
+def execute(warehouse: Warehouse, made: Plan, job: Job) -> int:
+    """Run a plan; give the number of rows affected. All of it happens or nothing."""
+    if made.source is not None:
+        return write(warehouse, made.source, Target(made.target.dataset, made.target.name, takes_literals=True), job)
+
+    def work(cursor: Any, state: State, change: Change) -> int:
+        if state.tables.get(made.target.key) is not made.target:
+            raise invalid_query(
+                f"Table {made.target.dataset}.{made.target.name} was changed meanwhile. Run the statement again."
+            )
+        change.based_on[made.target.key] = made.target
+        change.written.append(made.target)
+        for name, result in made.references.sources.results.items():
+            cursor.register(name, result.table())
+        if made.check and cursor.execute(made.check, _used(made.check, made.parameters)).fetchone():
+            raise invalid_query("UPDATE/MERGE must match at most one source row for each target row")
+        affected = 0
+        for sql in made.statements:
+            answer = cursor.execute(sql, _used(sql, made.parameters))
+            if made.kind == "MERGE":
+                made.actions = Counter(row[0] for row in answer.fetchall())
+                affected = sum(made.actions.values())
+            else:
+                affected = int(answer.fetchone()[0])
+        return affected
+
+    affected = warehouse.catalog.transact(work, holder=job)
+    warehouse.sizes.forget(made.target)
+    return affected
+
+
+def _used(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
+    return {name: value for name, value in parameters.items() if re.search(rf"\${name}\b", sql)} or None
+
+
+class _Builder:
+    """Makes the plan of one statement."""
+
+    def __init__(
+        self,
+        warehouse: Warehouse,
+        preparer: Preparer,
+        space: Namespace,
+        types: Mapping[str, Field],
+        values: Mapping[str, Any],
+    ) -> None:
+        self.warehouse, self.preparer, self.space = warehouse, preparer, space
+        self.types, self.values = types, values
+        self.references = References(space)
+
+    def insert(self, statement: exp.Insert) -> Plan:
+        node = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
+        target = self._target(node)
+        named = [item.name for item in statement.this.expressions] if isinstance(statement.this, exp.Schema) else []
+        columns = self._columns(target, named)
+        query = statement.expression
+        if isinstance(query, exp.Values):
+            query = self._rows(query, columns)
+        if not isinstance(query, exp.Query):
+            raise unsupported("INSERT without VALUES or a query")
+        prepared = self.preparer.prepare(query, self.space, self.types, self.values)
+        if len(prepared.fields) != len(columns):
+            raise invalid_query(
+                f"Inserted row has wrong column count; Has {len(prepared.fields)}, expected {len(columns)}"
+            )
+        source = Source(prepared.sql, columns, prepared.parameters(self.values), prepared.arrow())
+        translation = prepared.translation
+        return Plan(
+            "INSERT", target, translation.sources.referenced, self._bytes(translation.read, translation.sources.tables),
+            [], {}, self.references, source=source,
+        )  # fmt: skip
+
+    def delete(self, statement: exp.Delete) -> Plan:
+        node, where = statement.this, statement.args.get("where")
+        if where is None:
+            raise invalid_query("DELETE must have a WHERE clause")
+        target = self._target(node)
+        select = exp.Select(expressions=[exp.Literal.number(1)]).from_(node.copy())
+        select.set("where", where.copy())
+        resolved, read = self._resolved(select)
+        condition = generate(resolved.args["where"].this)
+        sql = f"DELETE FROM {target.physical} AS {_alias(node)} WHERE {condition}"  # noqa: S608 (translated)
+        return self._plan("DELETE", target, read, [sql])
+
+    def truncate(self, statement: exp.TruncateTable) -> Plan:
+        target = self._target(statement.expressions[0])
+        return self._plan("TRUNCATE_TABLE", target, 0, [f"DELETE FROM {target.physical}"])  # noqa: S608 (our own name)
+
+    def update(self, statement: exp.Update) -> Plan:
+        node, where = statement.this, statement.args.get("where")
+        if where is None:
+            raise invalid_query("UPDATE must have a WHERE clause")
+        target = self._target(node)
+        names = [self._set_column(target, item, node) for item in statement.expressions]
+        select = exp.Select(
+            expressions=[
+                exp.alias_(item.expression.copy(), f"s{index}") for index, item in enumerate(statement.expressions)
+            ]
+        ).from_(node.copy())
+        others = statement.args.get("from_")
+        if others is not None:
+            select.append("joins", exp.Join(this=others.this.copy()))
+        select.set("where", where.copy())
+        resolved, read = self._resolved(select)
+        sets = ", ".join(
+            f"{quote(name)} = {generate(item.unalias())}" for name, item in zip(names, resolved.selects, strict=True)
+        )
+        condition = generate(resolved.args["where"].this)
+        joined = [generate(item.this) for item in resolved.args.get("joins") or ()]
+        source = f" FROM {', '.join(joined)}" if joined else ""
+        sql = f"UPDATE {target.physical} AS {_alias(node)} SET {sets}{source} WHERE {condition}"  # noqa: S608
+        made = self._plan("UPDATE", target, read, [sql])
+        if joined:
+            tables = ", ".join([f"{target.physical} AS {_alias(node)}", *joined])
+            made.check = _twice(_alias(node), tables, condition)
+        return made
+
+    def merge(self, statement: exp.Merge) -> Plan:
+        node, using = statement.this, statement.args["using"]
+        target = self._target(node)
+        both: list[exp.Expression] = []
+        only_source: list[exp.Expression] = []
+        for when in statement.args["whens"].expressions:
+            for item in _merge_expressions(when):
+                (both if when.args.get("matched") or when.args.get("source") else only_source).append(item)
+        on = exp.Where(this=statement.args["on"].copy())
+        select = _select_of(both).from_(node.copy())
+        select.append("joins", exp.Join(this=using.copy(), kind="CROSS"))
+        select.set("where", on)
+        resolved, read = self._resolved(select)
+        source_select, _ = self._resolved(_select_of(only_source).from_(using.copy()))
+        matched = iter(resolved.selects)
+        unmatched = iter(source_select.selects)
+        clauses = []
+        for when in statement.args["whens"].expressions:
+            pool = matched if when.args.get("matched") or when.args.get("source") else unmatched
+            count = len(_merge_expressions(when))
+            clauses.append(self._clause(target, when, [generate(next(pool).unalias()) for _ in range(count)], using))
+        condition = generate(resolved.args["where"].this)
+        source = generate(resolved.args["joins"][0].this)
+        sql = f"MERGE INTO {target.physical} AS {_alias(node)} USING {source} ON {condition} {' '.join(clauses)} RETURNING merge_action"  # noqa: S608 (translated)
+        made = self._plan("MERGE", target, read, [sql])
+        if any(when.args.get("matched") for when in statement.args["whens"].expressions):
+            made.check = _twice(_alias(node), f"{target.physical} AS {_alias(node)}, {source}", condition)
+        return made
+
+    def _clause(self, target: Table, when: exp.Expression, texts: list[str], using: exp.Expression) -> str:
+        head = "WHEN MATCHED" if when.args.get("matched") else "WHEN NOT MATCHED"
+        if when.args.get("source"):
+            head += " BY SOURCE"
+        rest = list(texts)
+        if when.args.get("condition") is not None:
+            head += f" AND {rest.pop(0)}"
+        then = when.args["then"]
+        if isinstance(then, exp.Var):
+            return f"{head} THEN DELETE"
+        if isinstance(then, exp.Update):
+            names = [self._set_column(target, item, None) for item in then.expressions]
+            sets = ", ".join(f"{quote(name)} = {value}" for name, value in zip(names, rest, strict=True))
+            return f"{head} THEN UPDATE SET {sets}"
+        if isinstance(then.this, exp.Var):
+            columns = ", ".join(quote(item.name) for item in target.fields)
+            values = ", ".join(f"{quote(using.alias_or_name)}.{quote(item.name)}" for item in target.fields)
+            return f"{head} THEN INSERT ({columns}) VALUES ({values})"
+        named = [item.name for item in then.this.expressions] if then.this is not None else []
+        columns = ", ".join(quote(item.name) for item in self._columns(target, named))
+        return f"{head} THEN INSERT ({columns}) VALUES ({', '.join(rest)})"
+
+    # -- parts
+
+    def _target(self, node: exp.Expression) -> Table:
+        if not isinstance(node, exp.Table):
+            raise unsupported("DML on anything but a table")
+        table = self.references.lookup(node)
+        if table.view is not None:
+            raise BigQueryError("invalidQuery", f"Cannot modify the view {table.dataset}.{table.name}", "query")
+        return table
+
+    def _columns(self, target: Table, names: list[str]) -> tuple[Field, ...]:
+        known = {item.name.lower(): item for item in target.fields}
+        for name in names:
+            if name.lower() not in known:
+                raise invalid_query(f"Column {name} is not present in table {target.dataset}.{target.name}")
+        return tuple(known[name.lower()] for name in names) or target.fields
+
+    def _set_column(self, target: Table, item: exp.Expression, node: exp.Expression | None) -> str:
+        column = item.this
+        if not isinstance(item, exp.EQ) or not isinstance(column, exp.Column):
+            raise unsupported("SET of anything but a column")
+        is_field = bool(column.table) and node is not None and column.table.lower() != node.alias_or_name.lower()
+        if is_field or isinstance(column.parent, exp.Dot):
+            raise unsupported("SET of a struct's field")
+        return self._columns(target, [column.name])[0].name
+
+    def _rows(self, values: exp.Values, columns: tuple[Field, ...]) -> exp.Query:
+        rows = [item.expressions if isinstance(item, exp.Tuple) else [item] for item in values.expressions]
+        for row in rows:
+            if len(row) != len(columns):
+                raise invalid_query(f"Inserted row has wrong column count; Has {len(row)}, expected {len(columns)}")
+            for item in row:
+                if isinstance(item, exp.Column) and item.name.upper() == "DEFAULT":
+                    item.replace(exp.Null())
+        selects = [
+            exp.Select(expressions=[exp.alias_(item.copy(), f"v{index}") for index, item in enumerate(row)])
+            for row in rows
+        ]
+        return _union_all(selects)
+
+    def _resolved(self, select: exp.Select) -> tuple[exp.Select, int]:
+        self.references.replace(select)
+        resolved = resolve(select, self.references.sources)
+        read = self._bytes(columns_read(resolved, self.references.sources), self.references.sources.tables)
+        made = apply_rules(straighten_unnests(resolved))
+        assert isinstance(made, exp.Select)  # noqa: S101 (a SELECT stays one)
+        return made, read
+
+    def _bytes(self, read: frozenset[tuple[str, str]], tables: Mapping[str, Table]) -> int:
+        by_table: dict[str, list[str]] = {}
+        for physical, path in read:
+            by_table.setdefault(physical, []).append(path)
+        return sum(self.warehouse.sizes.of(tables[physical]).of(paths) for physical, paths in by_table.items())
+
+    def _plan(self, kind: str, target: Table, read: int, statements: list[str]) -> Plan:
+        whole = self.warehouse.sizes.of(target).total if kind != "TRUNCATE_TABLE" else 0
+        sources = self.references.sources
+        return Plan(kind, target, sources.referenced, max(whole, read), statements, dict(self.values), self.references)
+
+
+def _select_of(expressions: list[exp.Expression]) -> exp.Select:
+    items = [exp.alias_(item.copy(), f"s{index}") for index, item in enumerate(expressions)]
+    return exp.Select(expressions=items or [exp.alias_(exp.Literal.number(1), "s0")])
+
+
+def _merge_expressions(when: exp.Expression) -> list[exp.Expression]:
+    """Give the expressions of a WHEN clause in order: its condition, then what is set or inserted."""
+    found = [when.args["condition"]] if when.args.get("condition") is not None else []
+    then = when.args["then"]
+    if isinstance(then, exp.Update):
+        return found + [item.expression for item in then.expressions]
+    if isinstance(then, exp.Insert) and isinstance(then.expression, exp.Tuple):
+        return found + list(then.expression.expressions)
+    return found
+
+
+def _twice(alias: str, tables: str, condition: str) -> str:
+    return f"SELECT 1 FROM {tables} WHERE {condition} GROUP BY {alias}.rowid HAVING count(*) > 1 LIMIT 1"  # noqa: S608
+
+
+def _alias(node: exp.Expression) -> str:
+    return quote(node.alias or node.name.rpartition(".")[2])
+
+
+def _union_all(selects: list[exp.Select]) -> exp.Query:
+    """Join many rows in a tree of small depth."""
+    queries: list[exp.Query] = list(selects)
+    while len(queries) > 1:
+        queries = [
+            exp.Union(this=queries[index], expression=queries[index + 1], distinct=False)
+            if index + 1 < len(queries)
+            else queries[index]
+            for index in range(0, len(queries), 2)
+        ]
+    return queries[0]

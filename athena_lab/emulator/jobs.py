@@ -1,0 +1,170 @@
+"""Jobs: who asked for what, how far it is, how it ended; run in threads, each can be interrupted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+
+from athena_lab.emulator.access import Principal
+from athena_lab.emulator.catalog import StaleError, now_ms
+from athena_lab.emulator.faults import BigQueryError, engine_fault
+from athena_lab.emulator.results import Result
+from athena_lab.emulator.types import Field
+
+logger = logging.getLogger(__name__)
+_KEPT = 5000
+_RESULTS_KEPT_BYTES = 2 * 1024**3
+
+
+@dataclass(slots=True)
+class Job:
+    """One job; written by the thread that runs it, read by all."""
+
+    id: str
+    owner: Principal
+    configuration: Mapping[str, Any]
+    created_ms: int = field(default_factory=now_ms)
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    fault: BigQueryError | None = None
+    statistics: dict[str, Any] = field(default_factory=dict)
+    """What the kind of job adds to `statistics`: {"query": {...}} or {"load": {...}}."""
+    processed_bytes: int = 0
+    fields: tuple[Field, ...] | None = None
+    result: Result | None = None
+    destination: dict[str, str] | None = None
+    affected_rows: int | None = None
+    is_cancelled: bool = False
+    done: Future[None] = field(default_factory=Future)
+    _cursor: Any = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def kind(self) -> str:
+        return next((kind for kind in ("query", "load", "copy", "extract") if kind in self.configuration), "query")
+
+    @property
+    def state(self) -> str:
+        if self.done.done():
+            return "DONE"
+        return "PENDING" if self.started_ms is None else "RUNNING"
+
+    def hold(self, cursor: Any) -> None:
+        """Remember which connection works for this job, to interrupt it; None when it is done."""
+        with self._lock:
+            self._cursor = cursor
+            if cursor is not None and self.is_cancelled:
+                raise stopped()
+
+    def cancel(self) -> None:
+        """Stop the job: a statement of DuckDB's is interrupted where it is."""
+        with self._lock:
+            self.is_cancelled = True
+            if self._cursor is not None and not self.done.done():
+                self._cursor.interrupt()
+
+
+def stopped() -> BigQueryError:
+    """Say in BigQuery's words that a job was cancelled."""
+    return BigQueryError("stopped", "Job execution was cancelled: User requested cancellation")
+
+
+class Jobs:
+    """All jobs since the start, the oldest forgotten first; each is its owner's alone."""
+
+    def __init__(self, project: str, location: str, *, threads: int) -> None:
+        self.project, self.location = project, location
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="job")
+
+    def submit(self, job: Job, work: Callable[[Job], None]) -> None:
+        """Keep a new job and run it; refuse an id that is taken."""
+        with self._lock:
+            if job.id in self._jobs:
+                raise BigQueryError("duplicate", f"Already Exists: Job {self.project}:{self.location}.{job.id}")
+            self._jobs[job.id] = job
+            self._forget_oldest()
+        self._pool.submit(run, job, work)
+
+    def find(self, job_id: str, principal: Principal) -> Job:
+        """Give a job of the principal's own (any for the platform), else refuse with notFound."""
+        with self._lock:
+            job = self._jobs.get(job_id)
+        if job is None or not may_see(job, principal):
+            raise BigQueryError("notFound", f"Not found: Job {self.project}:{job_id}")
+        return job
+
+    def visible(self, principal: Principal) -> Iterator[Job]:
+        """Give the jobs that the principal may see, the newest first."""
+        with self._lock:
+            jobs = list(reversed(self._jobs.values()))
+        return (job for job in jobs if may_see(job, principal))
+
+    def close(self) -> None:
+        """Stop everything that still runs."""
+        with self._lock:
+            jobs = list(self._jobs.values())
+        for job in jobs:
+            if not job.done.done():
+                job.cancel()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _forget_oldest(self) -> None:
+        size = sum(job.result.size_bytes for job in self._jobs.values() if job.result is not None)
+        while len(self._jobs) > _KEPT or (size > _RESULTS_KEPT_BYTES and len(self._jobs) > 1):
+            oldest = next((key for key, job in self._jobs.items() if job.done.done()), None)
+            if oldest is None:
+                return
+            job = self._jobs.pop(oldest)
+            if job.result is not None:
+                size -= job.result.size_bytes
+                job.result.discard()
+
+
+def may_see(job: Job, principal: Principal) -> bool:
+    """A job belongs to its user, and within the user to the run; the platform sees all."""
+    return principal.is_platform or (job.owner.user, job.owner.run) == (principal.user, principal.run)
+
+
+def new_id() -> str:
+    """Make up a job's id."""
+    return f"job_{uuid.uuid4().hex}"
+
+
+def run(job: Job, work: Callable[[Job], None]) -> None:
+    """Run a job to its end in this thread; whatever goes wrong becomes its error."""
+    job.started_ms = now_ms()
+    try:
+        if job.is_cancelled:
+            raise stopped()
+        work(job)
+    except BigQueryError as fault:
+        job.fault = fault
+    except duckdb.InterruptException:
+        job.fault = stopped()
+    except (StaleError, duckdb.TransactionException):
+        message = "Could not serialize access to the table due to concurrent update. Run the statement again."
+        job.fault = BigQueryError("invalidQuery", message)
+    except duckdb.OutOfMemoryException:
+        message = (
+            "Resources exceeded during query execution: the embedded warehouse's memory limit. Read less at a time."
+        )
+        job.fault = BigQueryError("invalidQuery", message)
+    except duckdb.Error as error:
+        logger.info("job %s failed: %s", job.id, type(error).__name__)
+        job.fault = engine_fault(error)
+    except Exception:
+        logger.exception("job %s failed inside the emulator", job.id)
+        job.fault = BigQueryError("notImplemented", f"The embedded warehouse failed on job {job.id}; its log says why.")
+    finally:
+        job.ended_ms = now_ms()
+        job.done.set_result(None)

@@ -1,0 +1,197 @@
+"""Load jobs: files that the client sends (CSV, newline JSON, Parquet), read by Arrow, never by DuckDB."""
+
+from __future__ import annotations
+
+import datetime
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from athena_lab.emulator import json_rows
+from athena_lab.emulator.faults import BigQueryError, unsupported
+from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.types import Field, arrow_schema, duckdb_type, field_from_arrow, fields_from_json, quote
+from athena_lab.emulator.warehouse import Warehouse
+from athena_lab.emulator.writing import Source, Target, write
+
+
+def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
+    """Do a load job with the file that came along."""
+    load = job.configuration["load"]
+    destination = load["destinationTable"]
+    warehouse.require_project(str(destination.get("projectId", warehouse.project)))
+    warehouse.catalog.dataset(destination["datasetId"])
+    existing = warehouse.catalog.state.tables.get((destination["datasetId"], destination["tableId"]))
+    disposition = load.get("writeDisposition") or "WRITE_APPEND"
+    declared = fields_from_json(load.get("schema"))
+    known = declared or (existing.fields if existing is not None and disposition != "WRITE_TRUNCATE" else ())
+    size = _size_of(file)
+    table, fields = _read(load, file, known)
+    columns = ", ".join(f"CAST({quote(item.name)} AS {duckdb_type(item)})" for item in fields)
+    source = Source(f"SELECT {columns} FROM incoming", fields, arrow={"incoming": table})  # noqa: S608 (our own names)
+    target = Target(
+        destination["datasetId"],
+        destination["tableId"],
+        disposition,
+        load.get("createDisposition") or "CREATE_IF_NEEDED",
+        may_add_fields="ALLOW_FIELD_ADDITION" in (load.get("schemaUpdateOptions") or ()),
+        resource=_resource(load),
+    )
+    rows = write(warehouse, source, target, job)
+    job.destination = dict(destination)
+    job.statistics["load"] = {
+        "inputFiles": "1", "inputFileBytes": str(size), "outputRows": str(rows), "outputBytes": str(table.nbytes),
+        "badRecords": "0",
+    }  # fmt: skip
+
+
+def _resource(load: Mapping[str, Any]) -> dict[str, Any]:
+    found = {key: load[key] for key in ("timePartitioning", "rangePartitioning", "clustering") if load.get(key)}
+    return found | (load.get("destinationTableProperties") or {})
+
+
+def _size_of(file: BinaryIO) -> int:
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return size
+
+
+def _read(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> tuple[pa.Table, tuple[Field, ...]]:
+    kind = (load.get("sourceFormat") or "CSV").upper()
+    try:
+        if kind == "PARQUET":
+            return _parquet(file, known)
+        if kind == "NEWLINE_DELIMITED_JSON":
+            return _json(file, known)
+        if kind == "CSV":
+            return _csv(load, file, known)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError, json.JSONDecodeError) as error:
+        message = f"Error while reading data, error message: {kind} cannot be read: {str(error).splitlines()[0]}"
+        raise BigQueryError("invalid", message) from error
+    raise unsupported(f"A load of the format {kind}")
+
+
+# -- Parquet
+
+
+def _parquet(file: BinaryIO, known: tuple[Field, ...]) -> tuple[pa.Table, tuple[Field, ...]]:
+    table = pa.parquet.read_table(file)
+    table = table.select([name for name in table.column_names if not name.startswith("__index_level_")])
+    by_name = {item.name.lower(): item for item in known}
+    found = [by_name.get(column.name.lower()) or field_from_arrow(column) for column in table.schema]
+    fields = tuple(
+        item if item.name == name else _renamed(item, name)
+        for item, name in zip(found, table.column_names, strict=True)
+    )
+    return _plain(table), fields
+
+
+def _renamed(item: Field, name: str) -> Field:
+    return Field(name, item.type, item.mode, item.fields, item.extras)
+
+
+def _plain(table: pa.Table) -> pa.Table:
+    """Open dictionaries: DuckDB would take them for enums."""
+    for index, column in enumerate(table.schema):
+        if pa.types.is_dictionary(column.type):
+            table = table.set_column(index, column.name, table.column(index).cast(column.type.value_type))
+    return table
+
+
+# -- JSON
+
+
+def _json(file: BinaryIO, known: tuple[Field, ...]) -> tuple[pa.Table, tuple[Field, ...]]:
+    rows = [json.loads(line) for line in io.TextIOWrapper(file, encoding="utf-8") if line.strip()]
+    fields = known or json_rows.detect(rows)
+    return json_rows.to_arrow(rows, fields), fields
+
+
+# -- CSV
+
+
+def _csv(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> tuple[pa.Table, tuple[Field, ...]]:
+    skipped = int(load.get("skipLeadingRows") or 0)
+    delimiter = {"tab": "\t", "\\t": "\t"}.get(load.get("fieldDelimiter") or ",", load.get("fieldDelimiter") or ",")
+    quote_char = load.get("quote", '"') or False
+    parse = pa.csv.ParseOptions(
+        delimiter=delimiter, quote_char=quote_char, newlines_in_values=bool(load.get("allowQuotedNewlines"))
+    )
+    if known:
+        return _csv_known(load, file, known, parse, skipped), known
+    head = file.readline()
+    file.seek(0)
+    names, has_header = _csv_header(head, parse, skipped, load.get("autodetect"))
+    options = pa.csv.ReadOptions(column_names=names, skip_rows=max(skipped, 1 if has_header else 0))
+    convert = pa.csv.ConvertOptions(
+        null_values=[load.get("nullMarker") or ""], strings_can_be_null=True, quoted_strings_can_be_null=False,
+        timestamp_parsers=[pa.csv.ISO8601], true_values=["true", "True", "TRUE"], false_values=["false", "False", "FALSE"],
+    )  # fmt: skip
+    table = pa.csv.read_csv(file, read_options=options, parse_options=parse, convert_options=convert)
+    fields = tuple(_detected(table.column(name), name) for name in names)
+    return table, fields
+
+
+def _csv_known(
+    load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...], parse: pa.csv.ParseOptions, skipped: int
+) -> pa.Table:
+    for item in known:
+        if item.is_repeated or item.type == "RECORD":
+            raise BigQueryError("invalid", f"Field {item.name} is nested or repeated: CSV cannot hold it")
+    kinds = {item.name: pa.string() for item in known}
+    convert = pa.csv.ConvertOptions(
+        column_types=kinds, null_values=[load.get("nullMarker") or ""], strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )  # fmt: skip
+    options = pa.csv.ReadOptions(column_names=[item.name for item in known], skip_rows=skipped)
+    return pa.csv.read_csv(file, read_options=options, parse_options=parse, convert_options=convert)
+
+
+def _csv_header(head: bytes, parse: pa.csv.ParseOptions, skipped: int, autodetect: Any) -> tuple[list[str], bool]:
+    """Tell the columns' names, and whether the first line holds them (BigQuery: if it looks unlike data)."""
+    if not autodetect:
+        raise BigQueryError("invalid", "No schema specified on job or table.")
+    if not head.strip():
+        raise BigQueryError("invalid", "Error while reading data, error message: the file is empty")
+    options = pa.csv.ReadOptions(autogenerate_column_names=True)
+    first = pa.csv.read_csv(io.BytesIO(head), read_options=options, parse_options=parse)
+    values = [first.column(index)[0].as_py() for index in range(first.num_columns)]
+    is_header = skipped >= 1 or all(isinstance(value, str) and value for value in values)
+    if not is_header:
+        return [f"{_PREFIXES.get(type(value), 'string')}_field_{index}" for index, value in enumerate(values)], False
+    return [_clean(str(value), index) for index, value in enumerate(values)], True
+
+
+_PREFIXES: Mapping[type, str] = {
+    int: "int64", float: "double", bool: "bool", datetime.date: "date", datetime.datetime: "timestamp"
+}  # fmt: skip
+
+
+def _clean(name: str, index: int) -> str:
+    """Make a column's name of a header, as BigQuery does: letters, digits and underscores."""
+    made = "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in name.strip())
+    made = made or f"string_field_{index}"
+    return f"_{made}" if made[0].isdigit() else made
+
+
+def _detected(column: pa.ChunkedArray, name: str) -> Field:
+    """A moment without a zone is a TIMESTAMP in UTC when BigQuery detects the type."""
+    found = field_from_arrow(pa.field(name, column.type))
+    return Field(name, "TIMESTAMP") if found.type == "DATETIME" else found
+
+
+def rows_to_source(rows: Sequence[Mapping[str, Any]], fields: tuple[Field, ...]) -> Source:
+    """Give rows of JSON as a source for writing."""
+    columns = ", ".join(f"CAST({quote(item.name)} AS {duckdb_type(item)})" for item in fields)
+    table = json_rows.to_arrow(rows, fields)
+    return Source(f"SELECT {columns} FROM incoming", fields, arrow={"incoming": table})  # noqa: S608 (our own names)
+
+
+def empty_table(fields: tuple[Field, ...]) -> pa.Table:
+    """Give a table without rows."""
+    return arrow_schema(fields).empty_table()

@@ -1,0 +1,195 @@
+"""Query jobs: what a configuration asks for, estimated (dry run) or done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from athena_lab.emulator import ddl, dml
+from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
+from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.parameters import read_parameters
+from athena_lab.emulator.select import Prepared, Preparer, space_for
+from athena_lab.emulator.sizes import billed
+from athena_lab.emulator.sql.references import Namespace, References
+from athena_lab.emulator.sql.translate import Translation
+from athena_lab.emulator.types import Field, schema_json
+from athena_lab.emulator.warehouse import Warehouse
+from athena_lab.emulator.writing import Target, write
+
+Work = Callable[[Job], None]
+_COUNTS = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
+
+
+@dataclass(slots=True)
+class Planned:
+    """A query job whose statement is understood: its estimate, and how to do it."""
+
+    statement_type: str
+    work: Work
+    processed_bytes: int = 0
+    referenced: tuple[dict[str, str], ...] = ()
+    fields: tuple[Field, ...] | None = None
+    statistics: dict[str, Any] | None = None
+
+
+class Queries:
+    """Plans and runs the query jobs of a warehouse."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self.warehouse = warehouse
+        self.preparer = Preparer(warehouse)
+
+    def run(self, job: Job) -> None:
+        """Do a query job; the estimate comes first, and the limit on billed bytes with it."""
+        planned = self.plan(job)
+        self._publish(job, planned)
+        self._refuse_over_limit(job, planned)
+        if not job.configuration.get("dryRun"):
+            planned.work(job)
+
+    def plan(self, job: Job) -> Planned:
+        """Understand a job's statement; refuse what is wrong before anything runs."""
+        query = job.configuration.get("query") or {}
+        if query.get("useLegacySql"):
+            raise unsupported("Legacy SQL")
+        text = str(query.get("query") or "")
+        types, values = read_parameters(query)
+        space = space_for(self.warehouse, job.owner, query)
+        prepared = self.preparer.prepare_text(text, space, types, values)
+        if isinstance(prepared, Prepared):
+            return self._plan_select(query, prepared, values)
+        if isinstance(prepared, exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.TruncateTable):
+            return self._plan_dml(prepared, space, types, values)
+        return self._plan_ddl(prepared, space, types, values)
+
+    # -- kinds of statements
+
+    def _plan_select(self, query: Mapping[str, Any], prepared: Prepared, values: Mapping[str, Any]) -> Planned:
+        destination = query.get("destinationTable")
+
+        def work(job: Job) -> None:
+            if not destination:
+                job.result = self.preparer.run(prepared, values, job)
+                job.destination = self.warehouse.anonymous_table(job)
+                return
+            self.warehouse.require_project(str(destination.get("projectId", self.warehouse.project)))
+            options = query.get("schemaUpdateOptions") or ()
+            target = Target(
+                destination["datasetId"],
+                destination["tableId"],
+                query.get("writeDisposition") or "WRITE_EMPTY",
+                query.get("createDisposition") or "CREATE_IF_NEEDED",
+                may_add_fields="ALLOW_FIELD_ADDITION" in options,
+                resource={key: query[key] for key in ("timePartitioning", "clustering") if query.get(key)},
+            )
+            write(self.warehouse, prepared.source(values), target, job)
+            job.destination = dict(destination)
+
+        translation = prepared.translation
+        return Planned("SELECT", work, self._bytes(translation), tuple(translation.sources.referenced), prepared.fields)
+
+    def _plan_dml(
+        self, statement: exp.Expression, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
+    ) -> Planned:
+        made = dml.plan(self.warehouse, self.preparer, statement, space, (types, values))
+
+        def work(job: Job) -> None:
+            job.affected_rows = dml.execute(self.warehouse, made, job)
+            job.destination = self._reference(*made.target.key)
+            statistics = job.statistics["query"]
+            statistics["numDmlAffectedRows"] = str(job.affected_rows)
+            counts = made.actions or {made.kind: job.affected_rows}
+            found = {key: str(counts[kind]) for kind, key in _COUNTS.items() if kind in counts}
+            if found:
+                statistics["dmlStats"] = found
+
+        target = self._reference(*made.target.key)
+        referenced = [item for item in made.referenced if item != target] + [target]
+        return Planned(made.kind, work, made.read_bytes, tuple(referenced))
+
+    def _plan_ddl(
+        self, statement: exp.Expression, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
+    ) -> Planned:
+        references = References(space)
+        if isinstance(statement, exp.Drop):
+            kind = str(statement.args.get("kind")).upper()
+            return Planned(f"DROP_{kind}", lambda _: self._drop(statement, references))
+        if isinstance(statement, exp.Alter):
+            return Planned("ALTER_TABLE", lambda _: ddl.alter(self.warehouse, statement, references))
+        if not isinstance(statement, exp.Create):
+            raise unsupported(f"The statement {statement.key.upper()}")
+        if str(statement.args.get("kind")).upper() == "SCHEMA":
+            return Planned("CREATE_SCHEMA", lambda _: ddl.create_schema(self.warehouse, statement))
+        return self._plan_create(statement, references, types, values)
+
+    def _plan_create(
+        self, statement: exp.Create, references: References, types: Mapping[str, Field], values: Mapping[str, Any]
+    ) -> Planned:
+        made = ddl.read_definition(statement, references)
+        self.warehouse.catalog.dataset(made.dataset)
+        prepared = None
+        if made.query is not None:
+            prepared = self.preparer.prepare(made.query.copy(), references.space, types, values)
+        kind = "CREATE_VIEW" if made.is_view else "CREATE_TABLE" + ("_AS_SELECT" if prepared is not None else "")
+        target = self._reference(made.dataset, made.name)
+
+        def work(job: Job) -> None:
+            ddl.create(self.warehouse, made, prepared, values, job)
+            job.destination = target
+
+        statistics = {"ddlOperationPerformed": made.operation, "ddlTargetTable": target}
+        if prepared is None:
+            return Planned(kind, work, fields=made.fields, statistics=statistics)
+        translation = prepared.translation
+        size = 0 if made.is_view else self._bytes(translation)
+        return Planned(kind, work, size, tuple(translation.sources.referenced), prepared.fields, statistics)
+
+    def _drop(self, statement: exp.Drop, references: References) -> None:
+        ddl.drop(self.warehouse, statement, references)
+
+    # -- what is told about a job
+
+    def _bytes(self, translation: Translation) -> int:
+        by_table: dict[str, list[str]] = {}
+        for physical, path in translation.read:
+            by_table.setdefault(physical, []).append(path)
+        return sum(
+            self.warehouse.sizes.of(translation.sources.tables[physical]).of(paths)
+            for physical, paths in by_table.items()
+        )
+
+    def _publish(self, job: Job, planned: Planned) -> None:
+        job.processed_bytes = planned.processed_bytes
+        job.fields = planned.fields
+        job.statistics["query"] = {
+            "statementType": planned.statement_type,
+            "totalBytesProcessed": str(planned.processed_bytes),
+            "totalBytesBilled": str(billed(planned.processed_bytes, len(planned.referenced))),
+            "cacheHit": False,
+            "referencedTables": list(planned.referenced),
+            "totalBytesProcessedAccuracy": "PRECISE",
+            **({"schema": schema_json(planned.fields)} if planned.fields is not None else {}),
+            **(planned.statistics or {}),
+        }
+
+    def _refuse_over_limit(self, job: Job, planned: Planned) -> None:
+        limit = (job.configuration.get("query") or {}).get("maximumBytesBilled")
+        needed = billed(planned.processed_bytes, len(planned.referenced))
+        if limit is not None and needed > int(limit):
+            message = f"Query exceeded limit for bytes billed: {limit}. {needed} or higher required."
+            raise BigQueryError("bytesBilledLimitExceeded", message)
+
+    def _reference(self, dataset: str, name: str) -> dict[str, str]:
+        return {"projectId": self.warehouse.project, "datasetId": dataset, "tableId": name}
+
+
+def require_text(query: Mapping[str, Any]) -> str:
+    """Give a query's text; refuse an empty one."""
+    text = str(query.get("query") or "")
+    if not text.strip():
+        raise invalid_query("Query text is empty.")
+    return text

@@ -1,0 +1,97 @@
+"""Datasets: insert, get, list, patch, update, delete."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from athena_lab.emulator.catalog import now_ms
+from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.rest.call import Answer, Call, route
+from athena_lab.emulator.rest.pages import list_page
+from athena_lab.emulator.rest.resources import check_etag, dataset_json
+
+_DERIVED = ("kind", "id", "etag", "selfLink", "datasetReference", "type", "creationTime", "lastModifiedTime")
+_NAME = re.compile(r"[A-Za-z0-9_]{1,1024}")
+
+
+def insert(call: Call) -> Answer:
+    """Make a dataset."""
+    name = str((call.body.get("datasetReference") or {}).get("datasetId", ""))
+    if not _NAME.fullmatch(name):
+        raise BigQueryError(
+            "invalid",
+            f'Invalid dataset ID "{name}". Dataset IDs must be alphanumeric (plus underscores) and must be at most 1024'
+            " characters long.",
+        )
+    moment = str(now_ms())
+    resource = _kept(call.body) | {"creationTime": moment, "lastModifiedTime": moment}
+    resource["location"] = call.warehouse.location
+    call.warehouse.catalog.put_dataset(name, resource, must_be_new=True)
+    return dataset_json(call.warehouse, name, resource)
+
+
+def get(call: Call) -> Answer:
+    """Give a dataset."""
+    name = call.path["dataset"]
+    return dataset_json(call.warehouse, name, call.warehouse.catalog.dataset(name))
+
+
+def list_(call: Call) -> Answer:
+    """List the datasets; `filter` is "labels.key[:value]"."""
+    wanted = [term.removeprefix("labels.").partition(":") for term in call.query.get("filter", "").split()]
+    items: list[dict[str, Any]] = []
+    for name, resource in sorted(call.warehouse.catalog.state.datasets.items()):
+        labels = resource.get("labels") or {}
+        if all(key in labels and (not colon or labels[key] == value) for key, colon, value in wanted):
+            made = dataset_json(call.warehouse, name, resource)
+            items.append(
+                {key: made[key] for key in ("kind", "id", "datasetReference", "location", "labels") if key in made}
+            )
+    page = list_page(items, "datasets", call.query.get("pageToken"), call.integer("maxResults"))
+    return {"kind": "bigquery#datasetList", **page}
+
+
+def patch(call: Call) -> Answer:
+    """Change what the body names."""
+    name = call.path["dataset"]
+    present = call.warehouse.catalog.dataset(name)
+    check_etag(call.headers, dataset_json(call.warehouse, name, present))
+    return _replace(call, name, {**present, **_kept(call.body)})
+
+
+def update(call: Call) -> Answer:
+    """Replace everything with the body."""
+    name = call.path["dataset"]
+    present = call.warehouse.catalog.dataset(name)
+    check_etag(call.headers, dataset_json(call.warehouse, name, present))
+    return _replace(call, name, _kept(call.body) | {"creationTime": present.get("creationTime", "0")})
+
+
+def delete(call: Call) -> Answer:
+    """Drop a dataset, with its tables if asked."""
+    call.warehouse.catalog.drop_dataset(call.path["dataset"], with_contents=call.flag("deleteContents"))
+    return None
+
+
+def _replace(call: Call, name: str, resource: dict[str, Any]) -> Answer:
+    kept = {key: value for key, value in resource.items() if value is not None}
+    if "labels" in kept:
+        kept["labels"] = {key: value for key, value in kept["labels"].items() if value is not None}
+    kept |= {"lastModifiedTime": str(now_ms()), "location": call.warehouse.location}
+    call.warehouse.catalog.put_dataset(name, kept, must_be_new=False)
+    return dataset_json(call.warehouse, name, kept)
+
+
+def _kept(body: Any) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key not in _DERIVED}
+
+
+ROUTES = (
+    route("/datasets", "POST", insert),
+    route("/datasets", "GET", list_),
+    route("/datasets/{dataset}", "GET", get),
+    route("/datasets/{dataset}", "PATCH", patch),
+    route("/datasets/{dataset}", "PUT", update),
+    route("/datasets/{dataset}", "DELETE", delete),
+)

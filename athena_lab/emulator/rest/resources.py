@@ -1,0 +1,126 @@
+"""The JSON of jobs, datasets and tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from athena_lab.emulator.catalog import Table
+from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.results import Result
+from athena_lab.emulator.types import schema_json
+from athena_lab.emulator.warehouse import Warehouse
+
+
+def etag_of(resource: Mapping[str, Any]) -> str:
+    """Give a tag that changes with the content."""
+    return hashlib.sha256(json.dumps(resource, sort_keys=True).encode()).hexdigest()[:22]
+
+
+def check_etag(headers: Mapping[str, str], resource: Mapping[str, Any]) -> None:
+    """Refuse an update whose If-Match names another version."""
+    wanted = headers.get("if-match")
+    if wanted and wanted != "*" and wanted.strip('"') != resource["etag"]:
+        raise BigQueryError("conditionNotMet", "Precondition check failed: it was changed meanwhile. Read it again.")
+
+
+# -- jobs
+
+
+def job_json(warehouse: Warehouse, job: Job) -> dict[str, Any]:
+    """Give the Job resource."""
+    statistics: dict[str, Any] = {"creationTime": str(job.created_ms), **job.statistics}
+    for name, moment in (("startTime", job.started_ms), ("endTime", job.ended_ms)):
+        if moment is not None:
+            statistics[name] = str(moment)
+    if job.kind == "query":
+        statistics["totalBytesProcessed"] = str(job.processed_bytes)
+    status: dict[str, Any] = {"state": job.state}
+    if job.fault is not None:
+        status |= {"errorResult": job.fault.entry(), "errors": [job.fault.entry()]}
+    return {
+        "kind": "bigquery#job",
+        "id": f"{warehouse.project}:{warehouse.location}.{job.id}",
+        "etag": etag_of(status),
+        "user_email": job.owner.email,
+        "jobReference": job_reference(warehouse, job),
+        "configuration": _configuration(job),
+        "statistics": statistics,
+        "status": status,
+    }
+
+
+def job_reference(warehouse: Warehouse, job: Job) -> dict[str, str]:
+    """Give a job's name."""
+    return {"projectId": warehouse.project, "jobId": job.id, "location": warehouse.location}
+
+
+def _configuration(job: Job) -> dict[str, Any]:
+    found = {"jobType": job.kind.upper(), **job.configuration}
+    if job.kind == "query" and job.destination is not None:
+        found["query"] = {**found["query"], "destinationTable": job.destination}
+    return found
+
+
+# -- datasets
+
+
+def dataset_json(warehouse: Warehouse, name: str, resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the Dataset resource."""
+    made = {
+        "kind": "bigquery#dataset",
+        "id": f"{warehouse.project}:{name}",
+        "datasetReference": {"projectId": warehouse.project, "datasetId": name},
+        "location": warehouse.location,
+        "type": "DEFAULT",
+        "access": [{"role": "OWNER", "specialGroup": "projectOwners"}],
+        "creationTime": "0",
+        "lastModifiedTime": "0",
+        **resource,
+    }
+    return {**made, "etag": etag_of(made)}
+
+
+# -- tables
+
+
+def table_json(warehouse: Warehouse, table: Table, *, short: bool = False) -> dict[str, Any]:
+    """Give the Table resource; the short one of lists has no schema and no sizes."""
+    made: dict[str, Any] = {
+        "kind": "bigquery#table",
+        "id": f"{warehouse.project}:{table.dataset}.{table.name}",
+        "tableReference": {"projectId": warehouse.project, "datasetId": table.dataset, "tableId": table.name},
+        "type": "VIEW" if table.view is not None else "TABLE",
+        "creationTime": str(table.created_ms),
+        **table.resource,
+    }
+    if short:
+        made.pop("schema", None)
+        return made
+    made |= {
+        "schema": schema_json(table.fields),
+        "lastModifiedTime": str(warehouse.catalog.modified_ms(table)),
+        "location": warehouse.location,
+    }
+    if table.view is None:
+        size = warehouse.sizes.of(table)
+        made |= {"numRows": str(size.rows), "numBytes": str(size.total), "numLongTermBytes": "0"}
+    definition = {key: value for key, value in table.resource.items() if key != "schema"}
+    return {**made, "etag": etag_of({"resource": definition, "schema": made["schema"]})}
+
+
+def result_json(warehouse: Warehouse, dataset: str, name: str, result: Result) -> dict[str, Any]:
+    """Give the Table resource of an anonymous result."""
+    return {
+        "kind": "bigquery#table",
+        "id": f"{warehouse.project}:{dataset}.{name}",
+        "tableReference": {"projectId": warehouse.project, "datasetId": dataset, "tableId": name},
+        "type": "TABLE",
+        "location": warehouse.location,
+        "schema": schema_json(result.fields),
+        "numRows": str(result.rows),
+        "numBytes": str(result.size_bytes),
+    }

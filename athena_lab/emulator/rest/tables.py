@@ -1,0 +1,154 @@
+"""Tables and views: insert, get, list, patch, update, delete."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+from athena_lab.emulator import ddl
+from athena_lab.emulator.catalog import Change, State, Table
+from athena_lab.emulator.faults import BigQueryError, unsupported
+from athena_lab.emulator.rest.call import Answer, Call, route
+from athena_lab.emulator.rest.pages import list_page
+from athena_lab.emulator.rest.resources import check_etag, result_json, table_json
+from athena_lab.emulator.select import Prepared, space_for
+from athena_lab.emulator.types import Field, duckdb_type, fields_from_json, quote, schema_json
+
+_DERIVED = (
+    "kind", "id", "etag", "selfLink", "tableReference", "type", "creationTime", "lastModifiedTime", "numRows", "numBytes",
+    "numLongTermBytes", "location", "schema",
+)  # fmt: skip
+_NAME = re.compile(r"[\w\- ]{1,1024}")
+
+
+def insert(call: Call) -> Answer:
+    """Make a table or a view."""
+    dataset = call.path["dataset"]
+    name = str((call.body.get("tableReference") or {}).get("tableId", ""))
+    if not _NAME.fullmatch(name):
+        raise BigQueryError("invalid", f'Invalid table ID "{name}".')
+    for kind in ("externalDataConfiguration", "materializedView", "snapshotDefinition"):
+        if call.body.get(kind):
+            raise unsupported(f"A table with {kind}")
+    call.warehouse.catalog.dataset(dataset)
+    resource = _kept(call.body)
+    fields = _view_fields(call, resource) if resource.get("view") else fields_from_json(call.body.get("schema"))
+    _check_partitioning(resource, fields)
+    ddl.define(call.warehouse, (dataset, name), fields, resource)
+    return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name))
+
+
+def get(call: Call) -> Answer:
+    """Give a table, a view, or the caller's own anonymous result."""
+    dataset, name = call.path["dataset"], call.path["table"]
+    result = call.warehouse.find_result(dataset, name, call.principal)
+    if result is not None:
+        return result_json(call.warehouse, dataset, name, result)
+    return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name))
+
+
+def list_(call: Call) -> Answer:
+    """List a dataset's tables."""
+    dataset = call.path["dataset"]
+    call.warehouse.catalog.dataset(dataset)
+    tables = [table for key, table in sorted(call.warehouse.catalog.state.tables.items()) if key[0] == dataset]
+    items = [table_json(call.warehouse, table, short=True) for table in tables]
+    page = list_page(items, "tables", call.query.get("pageToken"), call.integer("maxResults"))
+    return {"kind": "bigquery#tableList", "totalItems": len(items), **page}
+
+
+def patch(call: Call) -> Answer:
+    """Change what the body names; columns may be added, described and relaxed."""
+    table = call.warehouse.catalog.table(call.path["dataset"], call.path["table"])
+    check_etag(call.headers, table_json(call.warehouse, table))
+    resource = {**table.resource, **_kept(call.body)}
+    fields = fields_from_json(call.body["schema"]) if call.body.get("schema") else table.fields
+    return _change(call, table, fields, resource)
+
+
+def update(call: Call) -> Answer:
+    """Replace everything with the body."""
+    table = call.warehouse.catalog.table(call.path["dataset"], call.path["table"])
+    check_etag(call.headers, table_json(call.warehouse, table))
+    fields = fields_from_json(call.body["schema"]) if call.body.get("schema") else table.fields
+    return _change(call, table, fields, _kept(call.body))
+
+
+def delete(call: Call) -> Answer:
+    """Drop a table or view."""
+    ddl.drop_table(call.warehouse, (call.path["dataset"], call.path["table"]))
+    return None
+
+
+def _kept(body: Any) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key not in _DERIVED}
+
+
+def _view_fields(call: Call, resource: dict[str, Any]) -> tuple[Field, ...]:
+    if resource["view"].get("useLegacySql"):
+        raise unsupported("Legacy SQL in a view")
+    space = space_for(call.warehouse, call.principal, {})
+    prepared = call.queries.preparer.prepare_text(str(resource["view"].get("query", "")), space, {}, {})
+    if not isinstance(prepared, Prepared):
+        raise BigQueryError("invalid", "A view's query must be a SELECT.")
+    return prepared.fields
+
+
+def _check_partitioning(resource: dict[str, Any], fields: tuple[Field, ...]) -> None:
+    named = (resource.get("timePartitioning") or {}).get("field")
+    if named and named.lower() not in {item.name.lower() for item in fields}:
+        raise BigQueryError("invalid", "The field specified for partitioning cannot be found in the schema.")
+
+
+def _change(call: Call, table: Table, fields: tuple[Field, ...], resource: dict[str, Any]) -> Answer:
+    kept = {key: value for key, value in resource.items() if value is not None}
+    if table.view is not None:
+        fields = _view_fields(call, kept)
+    added = _compare(call, table, fields)
+
+    def work(cursor: Any, state: State, change: Change) -> None:
+        del state
+        change.based_on[table.key] = table
+        if table.view is None:
+            for item in added:
+                cursor.execute(f"ALTER TABLE {table.physical} ADD COLUMN {quote(item.name)} {duckdb_type(item)}")
+            for before, after in zip(table.fields, fields, strict=False):
+                if before.mode == "REQUIRED" and after.mode == "NULLABLE":
+                    cursor.execute(f"ALTER TABLE {table.physical} ALTER COLUMN {quote(after.name)} DROP NOT NULL")
+        change.tables.append(replace(table, fields=fields, resource={**kept, "schema": schema_json(fields)}))
+
+    call.warehouse.catalog.transact(work)
+    return table_json(call.warehouse, call.warehouse.catalog.table(*table.key))
+
+
+def _compare(call: Call, table: Table, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Refuse a schema that changes or drops a column; give the new columns at its end."""
+    if table.view is not None:
+        return ()
+    where = f"Provided Schema does not match Table {call.warehouse.project}:{table.dataset}.{table.name}."
+    for before, after in zip(table.fields, fields, strict=False):
+        if before.name != after.name:
+            raise BigQueryError("invalid", f"{where} Field {before.name} is missing in new schema")
+        if duckdb_type(before) != duckdb_type(after):
+            raise BigQueryError(
+                "invalid", f"{where} Field {after.name} has changed type from {before.type} to {after.type}"
+            )
+        if (before.mode, after.mode) == ("NULLABLE", "REQUIRED"):
+            raise BigQueryError("invalid", f"{where} Field {after.name} has changed mode from NULLABLE to REQUIRED")
+    if len(fields) < len(table.fields):
+        raise BigQueryError("invalid", f"{where} Field {table.fields[len(fields)].name} is missing in new schema")
+    added = fields[len(table.fields) :]
+    if any(item.mode == "REQUIRED" for item in added):
+        raise BigQueryError("invalid", f"{where} Cannot add required fields to an existing schema.")
+    return added
+
+
+ROUTES = (
+    route("/datasets/{dataset}/tables", "POST", insert),
+    route("/datasets/{dataset}/tables", "GET", list_),
+    route("/datasets/{dataset}/tables/{table}", "GET", get),
+    route("/datasets/{dataset}/tables/{table}", "PATCH", patch),
+    route("/datasets/{dataset}/tables/{table}", "PUT", update),
+    route("/datasets/{dataset}/tables/{table}", "DELETE", delete),
+)

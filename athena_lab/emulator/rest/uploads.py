@@ -1,0 +1,193 @@
+"""Load jobs with their file: multipart and resumable uploads.
+
+https://cloud.google.com/bigquery/docs/reference/api-uploads
+"""
+
+from __future__ import annotations
+
+import email.parser
+import email.policy
+import json
+import re
+import tempfile
+import threading
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from athena_lab.emulator.access import Principal
+from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.loads import run_load
+from athena_lab.emulator.rest.call import Call, call_of, guarded, read_call
+from athena_lab.emulator.rest.jobs import SHORT_WAIT_S, job_of, wait_for_end
+from athena_lab.emulator.rest.resources import job_json
+
+_LIMIT = 4 * 1024**3
+_IN_MEMORY = 16 * 1024**2
+_MOST_OPEN = 256
+_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
+
+
+@dataclass(slots=True)
+class Upload:
+    """A resumable upload: what the job is to be, and what has come of its file."""
+
+    owner: Principal
+    body: dict[str, Any]
+    file: BinaryIO
+    received: int = 0
+    job: Job | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Uploads:
+    """The resumable uploads under way; the oldest are given up when there are too many."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._open: dict[str, Upload] = {}
+
+    def begin(self, upload: Upload) -> str:
+        """Keep a new upload; give its id."""
+        upload_id = uuid.uuid4().hex
+        with self._lock:
+            while len(self._open) >= _MOST_OPEN:
+                self._open.pop(next(iter(self._open))).file.close()
+            self._open[upload_id] = upload
+        return upload_id
+
+    def find(self, upload_id: str, principal: Principal) -> Upload:
+        """Give the caller's own upload, else refuse with notFound."""
+        with self._lock:
+            found = self._open.get(upload_id)
+        if found is None or (found.owner.user, found.owner.run) != (principal.user, principal.run):
+            raise BigQueryError("notFound", "Not found: this upload does not exist, or is given up.")
+        return found
+
+
+async def _insert(request: Request) -> Response:
+    return await guarded(request, lambda: _begin(request))
+
+
+async def _continue(request: Request) -> Response:
+    return await guarded(request, lambda: _receive(request))
+
+
+async def _begin(request: Request) -> Response:
+    kind = request.query_params.get("uploadType")
+    if kind == "resumable":
+        call = await read_call(request)
+        call.warehouse.require_project(call.path["project"])
+        upload = Upload(call.principal, dict(call.body), _spool(call))
+        upload_id = request.app.state.uploads.begin(upload)
+        path = f"resumable/upload/bigquery/v2/projects/{call.path['project']}/jobs?upload_id={upload_id}"
+        return Response(status_code=200, headers={"Location": f"{request.base_url}{path}"})
+    if kind == "multipart":
+        return await _multipart(request)
+    raise BigQueryError("invalid", f"Unknown upload type: {kind}")
+
+
+def _spool(call: Call) -> BinaryIO:
+    made: Any = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(call.warehouse.store.results))  # noqa: SIM115 (the job closes it)
+    return made  # type: ignore[no-any-return]
+
+
+async def _multipart(request: Request) -> Response:
+    call = call_of(request, {})
+    call.warehouse.require_project(call.path["project"])
+    file = _spool(call)
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > _LIMIT:
+            raise BigQueryError("invalid", f"The upload exceeds the limit of {_LIMIT} bytes.")
+        file.write(chunk)
+    job = await run_in_threadpool(_begin_multipart, call, request.headers.get("content-type", ""), file)
+    await wait_for_end(job, SHORT_WAIT_S)
+    return JSONResponse(job_json(call.warehouse, job))
+
+
+def _begin_multipart(call: Call, content_type: str, file: BinaryIO) -> Job:
+    """Take RFC 2387's two parts apart: the job as JSON, then the file."""
+    header = email.parser.Parser(policy=email.policy.HTTP).parsestr(f"Content-Type: {content_type}\n\n")
+    boundary = header.get_boundary()
+    if not boundary:
+        raise BigQueryError("invalid", "The multipart upload has no boundary.")
+    mark = b"--" + boundary.encode()
+    file.seek(0)
+    whole = file.read()
+    file.close()
+    parts = whole.split(mark, 2)
+    if len(parts) != 3:
+        raise BigQueryError("invalid", "The multipart upload has not two parts.")
+    end = parts[2].rfind(b"\r\n" + mark) if parts[2].rfind(b"\r\n" + mark) >= 0 else parts[2].rfind(b"\n" + mark)
+    content = _content(parts[2][:end])
+    try:
+        body = json.loads(_content(parts[1]))
+    except ValueError as error:
+        raise BigQueryError("invalid", f"Parse Error: the job is no JSON ({error})") from error
+    rest = _spool(call)
+    rest.write(content)
+    return _submit(call, body, rest)
+
+
+def _content(part: bytes) -> bytes:
+    for separator in (b"\r\n\r\n", b"\n\n"):
+        at = part.find(separator)
+        if at >= 0:
+            return part[at + len(separator) :]
+    return part
+
+
+async def _receive(request: Request) -> Response:
+    """Take a piece of a resumable upload; the last one begins the job."""
+    call = call_of(request, {})
+    call.warehouse.require_project(call.path["project"])
+    upload: Upload = request.app.state.uploads.find(request.query_params.get("upload_id", ""), call.principal)
+    found = _RANGE.fullmatch(request.headers.get("content-range", ""))
+    if found is None:
+        raise BigQueryError("invalid", "The piece of the upload has no Content-Range.")
+    with upload.lock:
+        first = int(found[1]) if found[1] else upload.received
+    if found[1] and first != upload.received:
+        raise BigQueryError("invalid", f"The piece begins at {first}, expected {upload.received}.")
+    async for chunk in request.stream():
+        upload.received += len(chunk)
+        if upload.received > _LIMIT:
+            raise BigQueryError("invalid", f"The upload exceeds the limit of {_LIMIT} bytes.")
+        upload.file.write(chunk)
+    is_whole = found[3] != "*" and upload.received >= int(found[3])
+    if not is_whole:
+        headers = {"Range": f"bytes=0-{upload.received - 1}"} if upload.received else {}
+        return Response(status_code=308, headers=headers)
+    if upload.job is None:
+        upload.job = _submit(call, upload.body, upload.file)
+    await wait_for_end(upload.job, SHORT_WAIT_S)
+    return JSONResponse(job_json(call.warehouse, upload.job))
+
+
+def _submit(call: Call, body: dict[str, Any], file: BinaryIO) -> Job:
+    configuration = dict(body.get("configuration") or {})
+    if "load" not in configuration:
+        raise BigQueryError("invalid", "An upload needs the configuration of a load job.")
+    job = job_of(call, configuration, (body.get("jobReference") or {}).get("jobId"))
+
+    def work(running: Job) -> None:
+        with file:
+            run_load(call.warehouse, running, file)
+
+    call.warehouse.jobs.submit(job, work)
+    return job
+
+
+ROUTES = (
+    Route("/upload/bigquery/v2/projects/{project}/jobs", _insert, methods=["POST"]),
+    Route("/resumable/upload/bigquery/v2/projects/{project}/jobs", _insert, methods=["POST"]),
+    Route("/resumable/upload/bigquery/v2/projects/{project}/jobs", _continue, methods=["PUT"]),
+)

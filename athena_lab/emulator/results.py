@@ -1,0 +1,112 @@
+"""Rows of a result: Arrow batches in memory while small, in a file of its own (mapped, not read) when large."""
+
+from __future__ import annotations
+
+import bisect
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from athena_lab.emulator.types import Field, arrow_schema
+
+BATCH_ROWS = 65_536
+_MEMORY_BYTES = 8 * 1024**2
+
+
+@dataclass(slots=True)
+class Result:
+    """Rows in order, with BigQuery's schema; read any range, of any columns, any number of times."""
+
+    fields: tuple[Field, ...]
+    schema: pa.Schema
+    batches: list[pa.RecordBatch]
+    path: Path | None = None
+    starts: list[int] = field(default_factory=list)
+    rows: int = 0
+    size_bytes: int = 0
+
+    def __post_init__(self) -> None:
+        for batch in self.batches:
+            self.starts.append(self.rows)
+            self.rows += batch.num_rows
+            self.size_bytes += batch.nbytes
+
+    def read(self, start: int, count: int) -> Iterator[pa.RecordBatch]:
+        """Give the rows from `start` (from 0) on, `count` at most, as slices without copies."""
+        at = max(0, bisect.bisect_right(self.starts, start) - 1)
+        end = min(self.rows, start + count)
+        while at < len(self.batches) and self.starts[at] < end:
+            offset = max(0, start - self.starts[at])
+            piece = self.batches[at].slice(offset, min(end - self.starts[at], self.batches[at].num_rows) - offset)
+            if piece.num_rows:
+                yield piece
+            at += 1
+
+    def table(self) -> pa.Table:
+        """Give all rows as one Arrow table (of slices, no copies)."""
+        return pa.Table.from_batches(self.batches, schema=self.schema)
+
+    def select(self, names: Sequence[str]) -> Result:
+        """Give the same rows with some of the columns, in the schema's order."""
+        wanted = {name.lower() for name in names}
+        kept = [index for index, item in enumerate(self.fields) if item.name.lower() in wanted]
+        fields = tuple(self.fields[index] for index in kept)
+        batches = [
+            pa.RecordBatch.from_arrays([batch.column(index) for index in kept], schema=arrow_schema(fields))
+            for batch in self.batches
+        ]
+        return Result(fields, arrow_schema(fields), batches)
+
+    def discard(self) -> None:
+        """Remove the file; whoever still reads it keeps it until done (POSIX)."""
+        if self.path is not None:
+            self.path.unlink(missing_ok=True)
+
+
+def collect(reader: Iterator[pa.RecordBatch], fields: tuple[Field, ...], folder: Path) -> Result:
+    """Read everything that `reader` gives; beyond 8 MiB into a file in `folder`."""
+    schema = arrow_schema(fields)
+    kept: list[pa.RecordBatch] = []
+    size = 0
+    for batch in reader:
+        kept.append(_conform(batch, schema))
+        size += batch.nbytes
+        if size > _MEMORY_BYTES:
+            return _spill(kept, reader, fields, folder / f"{uuid.uuid4().hex}.arrow")
+    return Result(fields, schema, [batch for batch in kept if batch.num_rows])
+
+
+def _spill(
+    kept: list[pa.RecordBatch], reader: Iterator[pa.RecordBatch], fields: tuple[Field, ...], path: Path
+) -> Result:
+    schema = arrow_schema(fields)
+    try:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, schema) as writer:
+            for batch in kept:
+                writer.write_batch(batch)
+            for batch in reader:
+                writer.write_batch(_conform(batch, schema))
+        file = pa.ipc.open_file(pa.memory_map(str(path)))
+        batches = [file.get_batch(index) for index in range(file.num_record_batches)]
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return Result(fields, schema, batches, path)
+
+
+def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    """Give a batch of DuckDB's the field names and types of BigQuery's (children of lists are 'item')."""
+    arrays = [
+        column if column.type == item.type else _cast(column, item.type)
+        for column, item in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    return column.cast(kind)

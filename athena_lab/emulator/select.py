@@ -1,0 +1,135 @@
+"""A query made ready: translated, bound to DuckDB, its result's schema known, what it reads counted."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+from sqlglot import exp
+
+from athena_lab.emulator.access import Principal
+from athena_lab.emulator.faults import invalid_query
+from athena_lab.emulator.parameters import describe
+from athena_lab.emulator.results import BATCH_ROWS, Result, collect
+from athena_lab.emulator.sql.parse import parse_statement
+from athena_lab.emulator.sql.references import Namespace
+from athena_lab.emulator.sql.translate import Translation, translate_query
+from athena_lab.emulator.types import Field, duckdb_type, field_from_duckdb, is_exact, quote
+from athena_lab.emulator.warehouse import Warehouse
+from athena_lab.emulator.writing import Source
+
+_CACHED = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A query that DuckDB accepted; `sql` gives exactly the columns of `fields`."""
+
+    sql: str
+    fields: tuple[Field, ...]
+    translation: Translation
+
+    def parameters(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Give the values that the text uses."""
+        return {name: values[name] for name in self.translation.parameters}
+
+    def arrow(self) -> dict[str, pa.Table]:
+        """Give the results that the text reads by name."""
+        return {name: result.table() for name, result in self.translation.sources.results.items()}
+
+    def source(self, values: Mapping[str, Any]) -> Source:
+        """Give the query's rows for writing."""
+        return Source(self.sql, self.fields, self.parameters(values), self.arrow())
+
+
+class Preparer:
+    """Prepares queries and remembers them until a definition changes."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._lock = threading.Lock()
+        self._cache: OrderedDict[tuple[Any, ...], Prepared] = OrderedDict()
+
+    def prepare_text(
+        self, text: str, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
+    ) -> Prepared | exp.Expression:
+        """Prepare the query that `text` is, or give the statement that it is instead."""
+        key = (text, describe(types), space.default_dataset, space.state.version)
+        with self._lock:
+            found = self._cache.get(key)
+        if found is not None:
+            return found
+        statement = parse_statement(text)
+        if not isinstance(statement, exp.Query):
+            return statement
+        made = self.prepare(statement, space, types, values)
+        if not made.translation.sources.results:
+            with self._lock:
+                self._cache[key] = made
+                if len(self._cache) > _CACHED:
+                    self._cache.popitem(last=False)
+        return made
+
+    def prepare(
+        self, query: exp.Query, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
+    ) -> Prepared:
+        """Translate a query (it is consumed) and bind it, without running it."""
+        return self.bind(translate_query(query, space, types), values)
+
+    def bind(self, translation: Translation, values: Mapping[str, Any]) -> Prepared:
+        """Ask DuckDB for the types of a translation's result, and cast to BigQuery's where they differ."""
+        draft = Prepared(translation.sql, (), translation)
+        with self._warehouse.store.cursor() as cursor:
+            for name, table in draft.arrow().items():
+                cursor.register(name, table)
+            relation = cursor.sql(translation.sql, params=draft.parameters(values))
+            kinds = list(relation.types)
+        repeated = [name for name, count in Counter(name.lower() for name in translation.labels).items() if count > 1]
+        if repeated:
+            raise invalid_query(
+                f"Duplicate column names in the result are not supported. Found duplicate(s): {', '.join(repeated)}"
+            )
+        fields = tuple(
+            _field(label, kind, hint)
+            for label, kind, hint in zip(translation.labels, kinds, translation.hints, strict=True)
+        )
+        return Prepared(_cast_all(translation.sql, fields, kinds), fields, translation)
+
+    def run(self, prepared: Prepared, values: Mapping[str, Any], holder: Any) -> Result:
+        """Run a query to its end; `holder`, a job, learns which connection to interrupt."""
+        with self._warehouse.store.cursor() as cursor:
+            holder.hold(cursor)
+            try:
+                for name, table in prepared.arrow().items():
+                    cursor.register(name, table)
+                relation = cursor.sql(prepared.sql, params=prepared.parameters(values))
+                reader = relation.to_arrow_reader(BATCH_ROWS)
+                return collect(iter(reader), prepared.fields, self._warehouse.store.results)
+            finally:
+                holder.hold(None)
+
+
+def space_for(warehouse: Warehouse, principal: Principal, query: Mapping[str, Any]) -> Namespace:
+    """Tell where a query's configuration looks names up."""
+    return warehouse.namespace(principal, (query.get("defaultDataset") or {}).get("datasetId"))
+
+
+def _field(label: str, kind: Any, hint: str | None) -> Field:
+    found = field_from_duckdb(label, kind)
+    return replace(found, type=hint) if hint == "TIMESTAMP" and found.type in ("DATETIME", "DATE") else found
+
+
+def _cast_all(sql: str, fields: tuple[Field, ...], kinds: list[Any]) -> str:
+    if all(is_exact(item, kind) and not item.is_repeated for item, kind in zip(fields, kinds, strict=True)):
+        return sql
+    names = [f'"c{index}"' for index in range(len(fields))]
+    columns = []
+    for name, item, kind in zip(names, fields, kinds, strict=True):
+        value = name if is_exact(item, kind) else f"CAST({name} AS {duckdb_type(item)})"
+        value = f"coalesce({value}, []::{duckdb_type(item)})" if item.is_repeated else value
+        columns.append(f"{value} AS {quote(item.name)}")
+    return f"SELECT {', '.join(columns)} FROM ({sql}) AS q({', '.join(names)})"  # noqa: S608 (our own translation)

@@ -1,0 +1,106 @@
+"""GoogleSQL text to statements; a syntax error names its line and column as BigQuery does."""
+
+from __future__ import annotations
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+from athena_lab.emulator.faults import BigQueryError, invalid_query, position_of, unsupported
+from athena_lab.emulator.sql.functions import refuse_unknown_functions
+
+_KNOWN = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.TruncateTable, exp.Alter)
+_KEYWORDS = frozenset(
+    [
+        "SELECT",
+        "FROM",
+        "WHERE",
+        "GROUP",
+        "ORDER",
+        "BY",
+        "HAVING",
+        "LIMIT",
+        "WITH",
+        "JOIN",
+        "ON",
+        "AS",
+        "AND",
+        "OR",
+        "NOT",
+        "IN",
+        "UNION",
+        "ALL",
+    ]
+)
+
+
+def parse_statement(text: str) -> exp.Expression:
+    """Parse the one statement of a query; refuse scripts, and what is no statement at all."""
+    statements = [item for item in _parse(text) if item is not None]
+    if not statements:
+        raise invalid_query(f"Syntax error: Unexpected end of statement at {position_of(text, max(0, len(text) - 1))}")
+    if len(statements) > 1:
+        raise unsupported("A script of several statements")
+    statement = statements[0]
+    if not isinstance(statement, _KNOWN):
+        if isinstance(statement, exp.Command | exp.Declare | exp.Transaction | exp.Set | exp.Export | exp.Execute):
+            raise unsupported(f"The statement {statement.key.upper()}")
+        word = text.split(maxsplit=1)[0]
+        raise invalid_query(f'Syntax error: Unexpected identifier "{word}" at {position_of(text, text.find(word))}')
+    if isinstance(statement, exp.Select) and not statement.expressions:
+        raise invalid_query(f"Syntax error: SELECT list must not be empty at {position_of(text, text.find('SELECT'))}")
+    refuse_unknown_functions(statement, text)
+    return statement
+
+
+def _parse(text: str) -> list[exp.Expression | None]:
+    try:
+        return list(sqlglot.parse(text, read="bigquery"))
+    except ParseError as error:
+        raise _syntax_fault(text, error) from error
+    except TokenError as error:
+        raise _token_fault(text) from error
+    except RecursionError as error:
+        raise invalid_query("Query is too complex: it nests too deeply.") from error
+
+
+def _syntax_fault(text: str, error: ParseError) -> BigQueryError:
+    found = error.errors[0] if error.errors else {}
+    first = text.split(maxsplit=1)[0] if text.strip() else ""
+    if first and not any(first.upper().startswith(word) for word in _STARTS):
+        return invalid_query(f'Syntax error: Unexpected identifier "{first}" at {position_of(text, text.find(first))}')
+    word = str(found.get("highlight") or "")
+    line = int(found.get("line") or 1)
+    column = max(1, int(found.get("col") or 1) - len(word) + 1)
+    what = "Unexpected end of statement" if not word else f"Unexpected {_kind(word)}"
+    return invalid_query(f"Syntax error: {what} at [{line}:{column}]")
+
+
+_STARTS = (
+    "SELECT", "WITH", "(", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "BEGIN", "DECLARE",
+    "SET", "IF", "EXPORT", "CALL", "ASSERT", "EXECUTE", "FROM", "--", "#", "/*", "LOOP", "WHILE", "GRANT", "REVOKE",
+)  # fmt: skip
+
+
+def _kind(word: str) -> str:
+    if word.upper() in _KEYWORDS:
+        return f"keyword {word.upper()}"
+    if word[0] in "'\"":
+        return f"string literal {word}"
+    if word[0].isdigit():
+        return f'integer literal "{word}"'
+    return f'identifier "{word}"' if word[0].isalpha() or word[0] in "_`" else f'"{word}"'
+
+
+def _token_fault(text: str) -> BigQueryError:
+    """Say which quote does not end: the tokenizer itself only says where it gave up."""
+    index = 0
+    while index < len(text):
+        if text[index] in "'\"`":
+            end = text.find(text[index], index + 1)
+            if end < 0:
+                what = "identifier" if text[index] == "`" else "string literal"
+                return invalid_query(f"Syntax error: Unclosed {what} at {position_of(text, index)}")
+            index = end
+        index += 1
+    return invalid_query(f"Syntax error: Illegal input at {position_of(text, 0)}")

@@ -1,0 +1,191 @@
+"""Table references of a statement: each is resolved in the catalog and replaced by what holds its rows.
+
+This is the one place where a name becomes data: views are put in as subqueries here, and what a
+reader may not see will be masked here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlglot import exp
+
+from athena_lab.emulator.catalog import State, Table
+from athena_lab.emulator.faults import BigQueryError, dataset_not_found, invalid_query, table_not_found, unsupported
+from athena_lab.emulator.results import Result
+from athena_lab.emulator.sql.parse import parse_statement
+from athena_lab.emulator.types import Field
+
+_MAX_DEPTH = 16
+_SCHEMA_VIEWS = "INFORMATION_SCHEMA."
+
+
+@dataclass(slots=True)
+class Sources:
+    """What a statement reads: DuckDB names with their BigQuery columns, and which tables they are."""
+
+    columns: dict[str, tuple[Field, ...]] = field(default_factory=dict)
+    tables: dict[str, Table] = field(default_factory=dict)
+    results: dict[str, Result] = field(default_factory=dict)
+    """Results that are read by name; registered with the connection under that name."""
+    referenced: list[dict[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """Where names are looked up: the catalog's state, the default dataset, the caller's own results."""
+
+    state: State
+    project: str
+    location: str
+    default_dataset: str | None
+    find_result: Callable[[str, str], Result | None]
+    schema_view: Callable[[State, str, str], Result | None]
+
+
+class References:
+    """Replaces the table references of one statement."""
+
+    def __init__(self, space: Namespace) -> None:
+        self.space, self.sources = space, Sources()
+
+    def replace(self, tree: exp.Expression, depth: int = 0) -> None:
+        """Replace every reference below `tree`, which must not itself be one."""
+        if depth > _MAX_DEPTH:
+            raise invalid_query("A view is nested too deeply, or refers to itself.")
+        for node in list(tree.find_all(exp.Table)):
+            if node.this is None or self._is_local(node):
+                continue
+            if not isinstance(node.this, exp.Identifier):
+                raise unsupported(f"The table function {node.this.sql('bigquery')}")
+            if self._is_array(node):
+                self._unnest(node)
+                continue
+            self._replace_one(node, depth)
+        self._shorten_columns(tree)
+
+    def lookup(self, node: exp.Table) -> Table:
+        """Give the stored table that a DML or DDL statement names; refuse anything else."""
+        dataset, name = self.name_of(node)
+        found = self.space.state.tables.get((dataset, name))
+        if found is None:
+            raise self._not_found(dataset, name)
+        return found
+
+    def name_of(self, node: exp.Table) -> tuple[str, str]:
+        """Give (dataset, table) of a reference; refuse another project."""
+        parts = [part.name for part in node.parts]
+        if len(parts) == 1 and "." in parts[0]:
+            parts = parts[0].split(".")
+        name = parts[-1]
+        if len(parts) == 1:
+            if self.space.default_dataset is None:
+                raise invalid_query(
+                    f'Table "{name}" must be qualified with a dataset (e.g. dataset.table){_place(node.this)}.'
+                )
+            return self.space.default_dataset, name
+        project = ".".join(parts[:-2])
+        if project and project != self.space.project:
+            raise BigQueryError(
+                "accessDenied", f"Access Denied: Project {project}: this warehouse has only {self.space.project}."
+            )
+        return parts[-2], name
+
+    def _replace_one(self, node: exp.Table, depth: int) -> None:
+        if node.args.get("when") or node.args.get("version"):
+            raise unsupported("FOR SYSTEM_TIME AS OF")
+        dataset, name = self.name_of(node)
+        alias = node.alias or name.rpartition(".")[2]
+        if name.upper().startswith(_SCHEMA_VIEWS):
+            found = self.space.schema_view(self.space.state, dataset, name.upper().removeprefix(_SCHEMA_VIEWS))
+            if found is None:
+                raise self._not_found(dataset, name)
+            self._put(node, self._result_name(found), alias, found.fields)
+            return
+        result = self.space.find_result(dataset, name)
+        if result is not None:
+            self._put(node, self._result_name(result), alias, result.fields)
+            return
+        table = self.space.state.tables.get((dataset, name))
+        if table is None:
+            raise self._not_found(dataset, name)
+        reference = {"projectId": self.space.project, "datasetId": dataset, "tableId": name}
+        if depth == 0 and reference not in self.sources.referenced:
+            self.sources.referenced.append(reference)
+        if table.view is not None:
+            self._put_view(node, table, alias, depth)
+            return
+        self.sources.tables[table.physical] = table
+        self._put(node, table.physical, alias, table.fields)
+
+    def _put(self, node: exp.Table, physical: str, alias: str, fields: tuple[Field, ...]) -> None:
+        self.sources.columns[physical] = fields
+        node.set("this", exp.to_identifier(physical, quoted=True))
+        node.set("db", None)
+        node.set("catalog", None)
+        if not node.alias:
+            node.set("alias", exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+
+    def _put_view(self, node: exp.Table, table: Table, alias: str, depth: int) -> None:
+        query = parse_statement(table.view or "")
+        if not isinstance(query, exp.Query):
+            raise invalid_query(f"View {table.dataset}.{table.name} is not a query.")
+        inner = References(self.space)
+        inner.sources = self.sources
+        inner.replace(query, depth + 1)
+        made = exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
+        for key in ("joins", "pivots", "sample"):
+            made.set(key, node.args.get(key))
+        node.replace(made)
+
+    def _result_name(self, result: Result) -> str:
+        name = f"r{id(result)}"
+        self.sources.results[name] = result
+        return name
+
+    def _not_found(self, dataset: str, name: str) -> BigQueryError:
+        if dataset not in self.space.state.datasets:
+            return dataset_not_found(self.space.project, dataset, self.space.location)
+        return table_not_found(self.space.project, dataset, name, self.space.location)
+
+    def _is_local(self, node: exp.Table) -> bool:
+        """Tell whether a name is that of a WITH clause around it."""
+        if node.args.get("db") is not None:
+            return False
+        at: Any = node.parent
+        while at is not None:
+            clause = at.args.get("with_") if isinstance(at, exp.Expression) else None
+            if clause is not None and any(item.alias.lower() == node.name.lower() for item in clause.expressions):
+                return True
+            at = at.parent
+        return False
+
+    def _is_array(self, node: exp.Table) -> bool:
+        """Tell whether `a.b` in FROM is the array b of the table a that stands before it."""
+        select = node.find_ancestor(exp.Select)
+        if node.args.get("db") is None or node.args.get("catalog") is not None or select is None:
+            return False
+        names = {item.alias_or_name.lower() for item in select.find_all(exp.Table, exp.Unnest) if item is not node}
+        key = (node.args["db"].name, node.name)
+        return node.args["db"].name.lower() in names and key not in self.space.state.tables
+
+    def _unnest(self, node: exp.Table) -> None:
+        column = exp.column(node.this.copy(), table=node.args["db"].copy())
+        alias = exp.TableAlias(columns=[exp.to_identifier(node.alias)]) if node.alias else None
+        node.replace(exp.Unnest(expressions=[column], alias=alias, joins=node.args.get("joins")))
+
+    def _shorten_columns(self, tree: exp.Expression) -> None:
+        """`dataset.table.column` becomes `table.column`."""
+        known = {(item["datasetId"], item["tableId"]) for item in self.sources.referenced}
+        for column in tree.find_all(exp.Column):
+            database = column.args.get("db")
+            if database is not None and (database.name, column.table) in known:
+                column.set("db", None)
+                column.set("catalog", None)
+
+
+def _place(identifier: exp.Expression) -> str:
+    line, column = identifier.meta.get("line"), identifier.meta.get("col")
+    return f" at [{line}:{column - len(identifier.name) + 1}]" if line and column else ""

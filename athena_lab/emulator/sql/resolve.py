@@ -1,0 +1,131 @@
+"""Names and types: what every column of a query is, and how its result's columns are called."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.pushdown_projections import pushdown_projections
+from sqlglot.optimizer.qualify import qualify
+from sqlglot.optimizer.scope import traverse_scope
+
+from athena_lab.emulator.faults import BigQueryError, invalid_query
+from athena_lab.emulator.sql.references import Sources
+from athena_lab.emulator.types import Field
+
+_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+
+
+def googlesql_type(item: Field) -> str:
+    """Give a field's type in GoogleSQL."""
+    if item.is_repeated:
+        return f"ARRAY<{googlesql_type(item.element())}>"
+    if item.type == "RECORD":
+        return "STRUCT<" + ", ".join(f"`{part.name}` {googlesql_type(part)}" for part in item.fields) + ">"
+    return _NAMES.get(item.type, item.type)
+
+
+def name_columns(query: exp.Query) -> None:
+    """Give every result column the name that BigQuery gives it: as written, or f0_, f1_, ..."""
+    for select in [item for item in query.find_all(exp.Select)]:
+        unnamed = 0
+        named = []
+        for item in select.expressions:
+            made = item
+            if isinstance(item, exp.Alias):
+                made.meta["label"] = item.alias
+            elif (
+                isinstance(item, exp.Column | exp.Dot)
+                and not isinstance(item.this, exp.Star)
+                and not item.find(exp.Star)
+            ):
+                made = exp.alias_(
+                    item.copy(), item.name if isinstance(item, exp.Column) else item.expression.name, quoted=True
+                )
+                made.meta["label"] = made.alias
+            elif not item.is_star:
+                made = exp.alias_(item.copy(), f"f{unnamed}_", quoted=True)
+                made.meta["label"] = f"f{unnamed}_"
+                unnamed += 1
+            named.append(made)
+        select.set("expressions", named)
+
+
+def resolve(query: exp.Query, sources: Sources) -> exp.Query:
+    """Qualify every column and annotate every expression with its type; refuse names that nothing has."""
+    schema = {
+        name: {item.name: googlesql_type(item) for item in fields} or {"athena_no_columns": "INT64"}
+        for name, fields in sources.columns.items()
+    }
+    try:
+        made = qualify(query, schema=schema, dialect="bigquery")
+        return annotate_types(made, schema=schema, dialect="bigquery")
+    except OptimizeError as error:
+        raise _name_fault(query, error) from error
+    except SqlglotError as error:
+        raise invalid_query(f"The statement cannot be resolved: {error}") from error
+
+
+def _name_fault(query: exp.Query, error: OptimizeError) -> BigQueryError:
+    text = str(error)
+    found = re.match(r"Column '(?P<name>.*?)' could not be resolved(?:.*Line: (?P<line>\d+), Col: (?P<col>\d+))?", text)
+    unknown = re.match(r"Unknown column: (?P<name>.*)", text)
+    name = (found or unknown or {"name": ""})["name"]
+    name = str(name).replace('"', "").replace("`", "").rpartition(".")[2]
+    place = ""
+    for column in query.find_all(exp.Column):
+        if column.name.lower() == name.lower() and column.this.meta.get("line"):
+            meta = column.this.meta
+            place = f" at [{meta['line']}:{meta['col'] - len(column.name) + 1}]"
+            name = column.name
+            break
+    ambiguous = re.search(r"(?i)ambiguous", text)
+    if ambiguous:
+        return invalid_query(f"Column name {name} is ambiguous{place}")
+    return invalid_query(f"Unrecognized name: {name}{place}" if name else text)
+
+
+def labels_of(query: exp.Query, sources: Sources) -> list[str]:
+    """Give the names of the result's columns with the case in which they were written or defined."""
+    spelled: dict[str, str] = {}
+    for fields in sources.columns.values():
+        for item in fields:
+            spelled.setdefault(item.name.lower(), item.name)
+    for alias in query.find_all(exp.Alias):
+        if alias.meta.get("label"):
+            spelled.setdefault(alias.meta["label"].lower(), alias.meta["label"])
+    labels = []
+    for item in query.selects:
+        name = item.alias_or_name
+        labels.append(str(item.meta.get("label") or spelled.get(name.lower(), name)))
+    return labels
+
+
+def columns_read(query: exp.Query, sources: Sources) -> frozenset[tuple[str, str]]:
+    """Give (DuckDB table, column or column.field path) of all that the query's answer depends on."""
+    pruned = query.copy()
+    try:
+        pruned = pushdown_projections(pruned)
+    except SqlglotError:
+        pruned = query.copy()
+    found: set[tuple[str, str]] = set()
+    for scope in traverse_scope(pruned):
+        for column in scope.columns:
+            source = scope.sources.get(column.table)
+            if isinstance(source, exp.Table) and source.name in sources.tables:
+                found.add((source.name, _path_of(column)))
+    return frozenset(found)
+
+
+def _path_of(column: exp.Column) -> str:
+    path, node = [column.name.lower()], column
+    while (
+        isinstance(node.parent, exp.Dot)
+        and node.parent.this is node
+        and isinstance(node.parent.expression, exp.Identifier)
+    ):
+        node = node.parent
+        path.append(node.expression.name.lower())
+    return ".".join(path)

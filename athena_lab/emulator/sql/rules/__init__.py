@@ -1,0 +1,39 @@
+"""The rules by which an annotated GoogleSQL tree becomes one that DuckDB computes alike, a file a family.
+
+A rule takes a node (its children are done) and gives the node to put in its place, or None to leave it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
+
+from athena_lab.emulator.sql.rules import aggregates, arrays, dates, formats, numbers, strings
+
+Rule = Callable[[exp.Expression], exp.Expression | None]
+
+RULES: Mapping[type[exp.Expression], Rule] = {
+    **numbers.RULES,
+    **strings.RULES,
+    **formats.RULES,
+    **dates.RULES,
+    **arrays.RULES,
+    **aggregates.RULES,
+}
+
+
+def apply_rules(tree: exp.Expression) -> exp.Expression:
+    """Rewrite a tree in place, children first; a new node keeps the type of the one that it replaces."""
+    for node in reversed(list(tree.bfs())):
+        rule = RULES.get(type(node))
+        new = rule(node) if rule else None
+        if new is None or new is node:
+            continue
+        if new.type is None:
+            new.type = node.type
+        if node is tree:
+            tree = new
+        else:
+            node.replace(new)
+    return tree

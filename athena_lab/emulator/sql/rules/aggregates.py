@@ -1,0 +1,98 @@
+"""Aggregates: integer sums stay INT64, ARRAY_AGG with NULLs, order and limit, APPROX_*."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules.calls import DECIMALS, INTEGERS, call, cast, is_a
+
+
+def _in_window(node: exp.Expression) -> bool:
+    parent = node.parent
+    return isinstance(parent, exp.Window | exp.Filter | exp.IgnoreNulls | exp.RespectNulls)
+
+
+def total(node: exp.Expression) -> exp.Expression | None:
+    """SUM of INT64 is INT64 (DuckDB widens it), COUNTIF too."""
+    if _in_window(node) or (isinstance(node, exp.Sum) and not is_a(node, INTEGERS)):
+        return None
+    return cast(type(node)(**{key: _copied(value) for key, value in node.args.items()}), "BIGINT")
+
+
+def window(node: exp.Expression) -> exp.Expression | None:
+    """The same of sums over windows; the whole window is cast."""
+    if (isinstance(node.this, exp.Sum) and is_a(node.this, INTEGERS)) or isinstance(node.this, exp.CountIf):
+        return cast(node.copy(), "BIGINT")
+    return None
+
+
+def average(node: exp.Expression) -> exp.Expression | None:
+    """AVG of NUMERIC is NUMERIC."""
+    if is_a(node.this, DECIMALS) and not _in_window(node):
+        return cast(exp.Avg(this=node.this.copy()), "DECIMAL(38, 9)")
+    return None
+
+
+def _copied(value: object) -> object:
+    return value.copy() if isinstance(value, exp.Expression) else value
+
+
+def collect(node: exp.Expression) -> exp.Expression | None:
+    """ARRAY_AGG(DISTINCT x IGNORE NULLS ORDER BY y LIMIT n)."""
+    if isinstance(node.parent, exp.IgnoreNulls | exp.RespectNulls):
+        return None
+    return _collected(node, ignore_nulls=False)
+
+
+def collect_nulls(node: exp.Expression) -> exp.Expression | None:
+    """IGNORE NULLS around ARRAY_AGG; around window functions DuckDB has it itself."""
+    if not isinstance(node.this, exp.ArrayAgg):
+        return None
+    return _collected(node.this, ignore_nulls=isinstance(node, exp.IgnoreNulls))
+
+
+def _collected(node: exp.Expression, *, ignore_nulls: bool) -> exp.Expression | None:
+    inner, limit = node.this, None
+    if isinstance(inner, exp.Limit):
+        limit, inner = inner.expression, inner.this
+    if limit is None and not ignore_nulls:
+        return None
+    if isinstance(node.parent, exp.Window) or isinstance(node.parent and node.parent.parent, exp.Window):
+        raise unsupported("ARRAY_AGG with IGNORE NULLS or LIMIT over a window")
+    value = inner.this if isinstance(inner, exp.Order) else inner
+    if isinstance(value, exp.Distinct):
+        value = value.expressions[0]
+    made: exp.Expression = exp.ArrayAgg(this=inner.copy())
+    if ignore_nulls:
+        present = exp.Not(this=exp.Is(this=exp.Paren(this=value.copy()), expression=exp.Null()))
+        made = exp.Filter(this=made, expression=exp.Where(this=present))
+    return call("list_slice", made, 1, limit) if limit is not None else made
+
+
+def quantiles(node: exp.Expression) -> exp.Expression:
+    """APPROX_QUANTILES, computed exactly."""
+    number = node.expression
+    if not isinstance(number, exp.Literal) or not number.name.isdigit():
+        raise unsupported("APPROX_QUANTILES with a number that is not a constant")
+    count = int(number.name)
+    points = exp.Array(expressions=[exp.Literal.number(f"{index / count:.12f}e0") for index in range(count + 1)])
+    return call("quantile_disc", node.this, points)
+
+
+def top_count(node: exp.Expression) -> exp.Expression:
+    """APPROX_TOP_COUNT, computed exactly."""
+    return call("athena_top_count", exp.ArrayAgg(this=node.this.copy()), node.expression)
+
+
+RULES = {
+    exp.Sum: total,
+    exp.CountIf: total,
+    exp.Window: window,
+    exp.Avg: average,
+    exp.ArrayAgg: collect,
+    exp.IgnoreNulls: collect_nulls,
+    exp.RespectNulls: collect_nulls,
+    exp.ApproxQuantiles: quantiles,
+    exp.ApproxTopK: top_count,
+}

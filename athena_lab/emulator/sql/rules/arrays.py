@@ -1,0 +1,42 @@
+"""Arrays and structs: element access, UNNEST with its offset, tuples that stand for structs."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules.calls import call, is_type
+
+
+def element(node: exp.Expression) -> exp.Expression | None:
+    """`[OFFSET(i)]` fails outside of the array, `[SAFE_OFFSET(i)]` gives NULL."""
+    if len(node.expressions) != 1 or is_type(node.this, exp.DType.STRUCT, exp.DType.MAP):
+        return None
+    if is_type(node.this, exp.DType.JSON):
+        return None
+    index = node.expressions[0]
+    if node.args.get("offset") == 1:
+        index = exp.Sub(this=exp.Paren(this=index.copy()), expression=exp.Literal.number(1))
+    return call("athena_safe_element" if node.args.get("safe") else "athena_element", node.this, index)
+
+
+def array(node: exp.Expression) -> exp.Expression | None:
+    """In an array of structs `(1, 'x')` is a struct with the first one's names."""
+    items = node.expressions
+    if len(items) < 2 or not isinstance(items[0], exp.Struct):
+        return None
+    names = [part.this if isinstance(part, exp.PropertyEQ) else None for part in items[0].expressions]
+    for item in items[1:]:
+        parts = item.expressions if isinstance(item, exp.Tuple | exp.Struct) else []
+        if len(parts) != len(names):
+            raise unsupported("An array of structs of different shapes")
+        values = [part.expression if isinstance(part, exp.PropertyEQ) else part for part in parts]
+        made = [
+            exp.PropertyEQ(this=name.copy(), expression=value.copy()) if name is not None else value.copy()
+            for name, value in zip(names, values, strict=True)
+        ]
+        item.replace(exp.Struct(expressions=made))
+    return None
+
+
+RULES = {exp.Bracket: element, exp.Array: array}

@@ -1,0 +1,41 @@
+"""What the rules build: calls of DuckDB functions, casts, and questions about a node's type."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+INTEGERS = frozenset({exp.DType.BIGINT, exp.DType.INT, exp.DType.SMALLINT, exp.DType.TINYINT, exp.DType.INT128})
+FLOATS = frozenset({exp.DType.DOUBLE, exp.DType.FLOAT})
+DECIMALS = frozenset({exp.DType.DECIMAL, exp.DType.BIGDECIMAL})
+
+
+def call(name: str, *arguments: exp.Expression | str | int) -> exp.Anonymous:
+    """Call a DuckDB function or macro; a str argument is a string literal."""
+    return exp.Anonymous(this=name, expressions=[_argument(item) for item in arguments])
+
+
+def _argument(item: exp.Expression | str | int) -> exp.Expression:
+    if isinstance(item, str):
+        return exp.Literal.string(item)
+    if isinstance(item, int):
+        return exp.Literal.number(item)
+    return item.copy() if item.parent else item
+
+
+def cast(value: exp.Expression, kind: str) -> exp.Cast:
+    """Cast to a DuckDB type."""
+    to = exp.DataType.build(kind, dialect="duckdb")
+    found = exp.Cast(this=value.copy() if value.parent else value, to=to)
+    found.type = to
+    found.meta["is_final"] = True
+    return found
+
+
+def is_a(node: exp.Expression | None, kinds: frozenset[exp.DType] | set[exp.DType]) -> bool:
+    """Tell whether a node's annotated type is one of `kinds`."""
+    return node is not None and node.type is not None and node.type.this in kinds
+
+
+def is_type(node: exp.Expression | None, *kinds: exp.DType) -> bool:
+    """Tell whether a node's annotated type is one of `kinds`."""
+    return is_a(node, set(kinds))

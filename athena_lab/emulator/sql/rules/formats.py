@@ -1,0 +1,134 @@
+"""FORMAT_* and PARSE_* of dates and times: BigQuery's elements to DuckDB's.
+
+https://cloud.google.com/bigquery/docs/reference/standard-sql/format-elements
+"""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+
+from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules.calls import call, cast, is_type
+
+_ELEMENT = re.compile(r"%(E[0-9*][SYs]|Ez|-?[a-zA-Z%])")
+_SAME = frozenset(
+    [
+        "Y",
+        "y",
+        "m",
+        "d",
+        "H",
+        "I",
+        "M",
+        "S",
+        "p",
+        "A",
+        "a",
+        "B",
+        "b",
+        "j",
+        "U",
+        "W",
+        "V",
+        "G",
+        "u",
+        "w",
+        "f",
+        "g",
+        "%",
+        "-d",
+        "-m",
+        "-H",
+        "-I",
+        "-M",
+        "-S",
+        "-y",
+        "-j",
+    ]
+)
+_WRITTEN = {
+    "F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y", "h": "%b", "E4Y": "%Y", "E3S": "%S.%g",
+    "E6S": "%S.%f", "x": "%m/%d/%y", "X": "%H:%M:%S", "c": "%a %b %-d %H:%M:%S %Y", "n": "\n", "t": "\t",
+}  # fmt: skip
+_PARSED = _WRITTEN | {"E*S": "%S.%f", "Ez": "%z", "z": "%z", "e": "%d", "k": "%H", "l": "%I"}
+
+
+def _pattern(node: exp.Expression | None, known: dict[str, str], what: str) -> str:
+    if not isinstance(node, exp.Literal) or not node.is_string:
+        raise unsupported(f"{what} with a pattern that is not a constant")
+
+    def take(found: re.Match[str]) -> str:
+        element = found[1]
+        if element in known:
+            return known[element]
+        if element in _SAME:
+            return f"%{element}"
+        raise unsupported(f"The format element '%{element}' in {what}")
+
+    return _ELEMENT.sub(take, node.name)
+
+
+def write(node: exp.Expression) -> exp.Expression:
+    """FORMAT_DATE, FORMAT_TIMESTAMP (in its zone), FORMAT_DATETIME, FORMAT_TIME."""
+    zone = node.args.get("zone")
+    value = node.this
+    pattern = _pattern(node.args["format"], _WRITTEN, "FORMAT_*")
+    inner = value.this if isinstance(value, exp.TsOrDsToTimestamp | exp.TsOrDsToDate) else value
+    if isinstance(value, exp.TsOrDsToTimestamp) or zone is not None:
+        local = call("timezone", zone if zone is not None else "UTC", cast(inner, "TIMESTAMPTZ"))
+        return call("strftime", local, pattern)
+    if isinstance(value, exp.TsOrDsToTime) or is_type(inner, exp.DType.TIME):
+        inner = value.this if isinstance(value, exp.TsOrDsToTime) else inner
+        midnight = cast(exp.Literal.string("1970-01-01"), "DATE")
+        return call("strftime", exp.Add(this=midnight, expression=cast(inner, "TIME")), pattern)
+    inner = value.this if isinstance(value, exp.TsOrDsToDatetime) else inner
+    return call("strftime", cast(inner, "TIMESTAMP"), pattern)
+
+
+def _parsed(node: exp.Expression) -> exp.Expression:
+    pattern = _pattern(node.args.get("format"), _PARSED, "PARSE_*")
+    return call("strptime", node.this, pattern)
+
+
+def parse_date(node: exp.Expression) -> exp.Expression:
+    """PARSE_DATE."""
+    return cast(_with_default_year(node), "DATE")
+
+
+def parse_timestamp(node: exp.Expression) -> exp.Expression:
+    """PARSE_TIMESTAMP, in its zone or the one that the text names."""
+    moment = _with_default_year(node)
+    if "%z" in moment.sql():
+        return cast(moment, "TIMESTAMPTZ")
+    return call("timezone", node.args.get("zone") or "UTC", cast(moment, "TIMESTAMP"))
+
+
+def parse_datetime(node: exp.Expression) -> exp.Expression:
+    """PARSE_DATETIME."""
+    return cast(_with_default_year(node), "TIMESTAMP")
+
+
+def parse_time(node: exp.Expression) -> exp.Expression:
+    """PARSE_TIME."""
+    return cast(_parsed(node), "TIME")
+
+
+def _with_default_year(node: exp.Expression) -> exp.Expression:
+    """A pattern without a year means 1970 in BigQuery, 1900 in DuckDB."""
+    made = _parsed(node)
+    pattern = made.expressions[1].name
+    if any(element in pattern for element in ("%Y", "%y", "%G")):
+        return made
+    text = exp.DPipe(this=exp.Literal.string("1970 "), expression=exp.Paren(this=node.this.copy()))
+    return call("strptime", text, f"%Y {pattern}")
+
+
+RULES = {
+    exp.TimeToStr: write,
+    exp.StrToDate: parse_date,
+    exp.StrToTime: parse_timestamp,
+    exp.ParseDatetime: parse_datetime,
+    exp.ParseTime: parse_time,
+}

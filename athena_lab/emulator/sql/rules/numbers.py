@@ -1,0 +1,153 @@
+"""Numbers: literals, division, rounding and casts (INT64, FLOAT64, NUMERIC)."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a, is_type
+
+NUMERIC = "DECIMAL(38, 9)"
+_TEXTS = {exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.NVARCHAR}
+_BINARIES = {exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB}
+
+
+def literal(node: exp.Expression) -> exp.Expression | None:
+    """A number with a point is FLOAT64 in GoogleSQL, a DECIMAL in DuckDB unless it has an exponent."""
+    if node.args.get("is_string") or node.name.isdigit():
+        return None
+    text = node.name.lower()
+    return None if "e" in text or text.startswith("0x") else exp.Literal.number(f"{text}e0")
+
+
+def divide(node: exp.Expression) -> exp.Expression | None:
+    """`/` fails on zero and is FLOAT64, or NUMERIC if a side is NUMERIC and none is FLOAT64."""
+    left, right = node.this, node.expression
+    is_numeric = (is_a(left, DECIMALS) or is_a(right, DECIMALS)) and not (is_a(left, FLOATS) or is_a(right, FLOATS))
+    if is_numeric:
+        return call("athena_divide_numeric", left, right)
+    if isinstance(right, exp.Literal) and not right.args.get("is_string") and float(right.name) != 0:
+        return None
+    return call("athena_divide", left, right)
+
+
+def safe_divide(node: exp.Expression) -> exp.Expression:
+    """SAFE_DIVIDE gives NULL on zero."""
+    zero = exp.EQ(this=node.expression.copy(), expression=exp.Literal.number(0))
+    quotient = exp.Paren(this=exp.Div(this=node.this.copy(), expression=node.expression.copy(), typed=False))
+    return exp.Case(ifs=[exp.If(this=exp.Not(this=exp.Paren(this=zero)), true=quotient)])
+
+
+def convert(node: exp.Expression) -> exp.Expression | None:
+    """CAST and SAFE_CAST between numbers and to STRING."""
+    if node.meta.get("is_final"):
+        return None
+    if node.args.get("format") is not None:
+        raise unsupported("CAST with FORMAT")
+    to = node.args["to"]
+    if to.this in DECIMALS:
+        return _like(node, node.this, NUMERIC)
+    if to.this in INTEGERS and not is_a(node.this, INTEGERS):
+        if is_a(node.this, FLOATS):
+            return _like(node, call("round", node.this), "BIGINT")
+        if is_a(node.this, _TEXTS):
+            return _like(node, node.this, "BIGINT")
+    if to.this in _TEXTS:
+        return _to_text(node)
+    if to.this in _BINARIES and is_a(node.this, _TEXTS):
+        return call("encode", node.this)
+    return None
+
+
+def _to_text(node: exp.Expression) -> exp.Expression | None:
+    value = node.this
+    if is_a(value, FLOATS):
+        return call("athena_float_text", value)
+    if is_a(value, DECIMALS):
+        return call("athena_numeric_text", value)
+    if is_a(value, _BINARIES):
+        decoded = call("decode", value)
+        return call("TRY", decoded) if isinstance(node, exp.TryCast) else decoded
+    return None
+
+
+def _like(node: exp.Expression, value: exp.Expression, kind: str) -> exp.Expression:
+    made = cast(value, kind)
+    if isinstance(node, exp.TryCast):
+        made = exp.TryCast(this=made.this, to=made.args["to"])
+        made.type = made.args["to"]
+        made.meta["is_final"] = True
+    return made
+
+
+def round_(node: exp.Expression) -> exp.Expression | None:
+    """ROUND of an INT64 is a FLOAT64."""
+    if is_a(node.this, INTEGERS):
+        decimals = node.args.get("decimals")
+        return call("round", cast(node.this, "DOUBLE"), *([decimals] if decimals is not None else []))
+    return None
+
+
+def sign(node: exp.Expression) -> exp.Expression:
+    """SIGN has the type of its argument."""
+    kind = "BIGINT" if is_a(node.this, INTEGERS) else "DOUBLE"
+    return cast(call("sign", node.this), kind)
+
+
+def safe_arithmetic(node: exp.Expression) -> exp.Expression:
+    """SAFE_ADD and its sisters give NULL on overflow."""
+    operator = {exp.SafeAdd: exp.Add, exp.SafeSubtract: exp.Sub, exp.SafeMultiply: exp.Mul}[type(node)]
+    return call(
+        "TRY", operator(this=exp.Paren(this=node.this.copy()), expression=exp.Paren(this=node.expression.copy()))
+    )
+
+
+def safe_negate(node: exp.Expression) -> exp.Expression:
+    """SAFE_NEGATE gives NULL on overflow."""
+    return call("TRY", exp.Neg(this=exp.Paren(this=node.this.copy())))
+
+
+def safe_call(node: exp.Expression) -> exp.Expression:
+    """`SAFE.` before a function turns its error into NULL."""
+    return call("TRY", node.this)
+
+
+def product(node: exp.Expression) -> exp.Expression | None:
+    """A product of NUMERICs is NUMERIC again (DuckDB would add the scales)."""
+    if is_type(node, exp.DType.DECIMAL, exp.DType.BIGDECIMAL) and not node.find(exp.Interval):
+        return cast(exp.Mul(this=node.this.copy(), expression=node.expression.copy()), NUMERIC)
+    return None
+
+
+def anonymous(node: exp.Expression) -> exp.Expression | None:
+    """Functions that the parser does not know by type."""
+    name, arguments = node.name.upper(), node.expressions
+    if name == "IEEE_DIVIDE":
+        left, right = (cast(item, "DOUBLE") for item in arguments)
+        return exp.Paren(this=exp.Div(this=left, expression=right, typed=False, safe=False))
+    if name == "IS_INF":
+        return call("isinf", *arguments)
+    if name == "DATE_FROM_UNIX_DATE":
+        return cast(
+            exp.Add(this=cast(exp.Literal.string("1970-01-01"), "DATE"), expression=cast(arguments[0], "INTEGER")),
+            "DATE",
+        )
+    return None
+
+
+RULES = {
+    exp.Literal: literal,
+    exp.Div: divide,
+    exp.Mul: product,
+    exp.SafeDivide: safe_divide,
+    exp.Cast: convert,
+    exp.TryCast: convert,
+    exp.Round: round_,
+    exp.Sign: sign,
+    exp.SafeAdd: safe_arithmetic,
+    exp.SafeSubtract: safe_arithmetic,
+    exp.SafeMultiply: safe_arithmetic,
+    exp.SafeNegate: safe_negate,
+    exp.SafeFunc: safe_call,
+    exp.Anonymous: anonymous,
+}

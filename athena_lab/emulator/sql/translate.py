@@ -1,0 +1,101 @@
+"""A GoogleSQL query to a DuckDB query: the pipeline, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
+
+from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
+from athena_lab.emulator.sql.references import Namespace, References, Sources
+from athena_lab.emulator.sql.resolve import columns_read, googlesql_type, labels_of, name_columns, resolve
+from athena_lab.emulator.sql.rules import apply_rules
+from athena_lab.emulator.sql.unnest import straighten_unnests
+from athena_lab.emulator.types import Field
+
+_TEMPORAL = {exp.DType.TIMESTAMPTZ: "TIMESTAMP"}
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """A query for DuckDB: its text, what it reads, its columns' names and, where sure, their types."""
+
+    sql: str
+    sources: Sources
+    labels: tuple[str, ...]
+    hints: tuple[str | None, ...]
+    read: frozenset[tuple[str, str]]
+    parameters: frozenset[str]
+    """Names of the parameters that the text uses."""
+
+
+def translate_query(query: exp.Query, space: Namespace, parameters: Mapping[str, Field]) -> Translation:
+    """Translate a query; it is consumed. Refuse what is wrong or cannot be computed alike."""
+    references = References(space)
+    bind_parameters(query, parameters)
+    references.replace(query)
+    return finish(query, references.sources)
+
+
+def finish(query: exp.Query, sources: Sources) -> Translation:
+    """Resolve and rewrite a query whose references are replaced already."""
+    if isinstance(query, exp.Select) and query.args.get("kind") == "STRUCT":
+        query.set("kind", None)  # at the top a struct's fields are the result's columns
+    name_columns(query)
+    resolved = resolve(query, sources)
+    read = columns_read(resolved, sources)
+    straighten_unnests(resolved)
+    labels = labels_of(resolved, sources)
+    hints = tuple(_hint(item) for item in resolved.selects)
+    used = parameters_in(resolved)
+    return Translation(generate(apply_rules(resolved)), sources, tuple(labels), hints, read, used)
+
+
+def rewrite(resolved: exp.Expression) -> exp.Expression:
+    """Apply all rules to a resolved tree."""
+    return apply_rules(straighten_unnests(resolved))
+
+
+def generate(tree: exp.Expression) -> str:
+    """Write a tree as DuckDB's SQL; refuse what has no equal there."""
+    try:
+        return str(tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
+    except UnsupportedError as error:
+        raise unsupported(str(error).rstrip(". ")) from error
+    except BigQueryError:
+        raise
+    except SqlglotError as error:
+        raise invalid_query(str(error)) from error
+
+
+def bind_parameters(tree: exp.Expression, parameters: Mapping[str, Field]) -> None:
+    """Give every @name and ? its declared type; refuse one without a value."""
+    position = 0
+    for node in list(tree.find_all(exp.Parameter, exp.Placeholder, bfs=False)):
+        if node.parent is not None and node.parent.meta.get("is_parameter"):
+            continue
+        if isinstance(node, exp.Placeholder):
+            name = f"p{position}"
+            position += 1
+            missing = "Number of positional parameters is less than the number of ? in the query"
+        else:
+            name = node.name.lower()
+            missing = f"Query parameter '{node.name}' not found"
+        if name not in parameters:
+            raise invalid_query(missing)
+        to = exp.DataType.build(googlesql_type(parameters[name]), dialect="bigquery")
+        bound = exp.Placeholder(this=name)
+        made = exp.Cast(this=bound, to=to)
+        made.meta["is_parameter"] = True
+        node.replace(made)
+
+
+def parameters_in(tree: exp.Expression) -> frozenset[str]:
+    """Give the names of the parameters that a tree uses."""
+    return frozenset(str(item.this) for item in tree.find_all(exp.Placeholder))
+
+
+def _hint(item: exp.Expression) -> str | None:
+    return _TEMPORAL.get(item.type.this) if item.type is not None else None

@@ -1,0 +1,63 @@
+"""UNNEST after resolution: offsets count from 0, elements that are structs give their fields as columns."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+
+def straighten_unnests(tree: exp.Expression) -> exp.Expression:
+    """Rewrite the unnests of a resolved tree for DuckDB, whose ordinality counts from 1."""
+    for unnest in list(tree.find_all(exp.Unnest)):
+        alias = unnest.args.get("alias")
+        select = unnest.find_ancestor(exp.Select)
+        if alias is None or select is None:
+            continue
+        _count_from_zero(unnest, alias, select)
+        _open_structs(unnest, alias, select)
+    return tree
+
+
+def _count_from_zero(unnest: exp.Unnest, alias: exp.TableAlias, select: exp.Select) -> None:
+    offset = unnest.args.get("offset")
+    if offset is None or isinstance(offset, bool):
+        return
+    for column in list(select.find_all(exp.Column)):
+        if column.table == alias.name and column.name.lower() == offset.name.lower():
+            minus = exp.Sub(this=column.copy(), expression=exp.Literal.number(1))
+            column.replace(exp.Paren(this=minus))
+
+
+def _open_structs(unnest: exp.Unnest, alias: exp.TableAlias, select: exp.Select) -> None:
+    """Without an alias for the element the fields of a struct stand for themselves."""
+    if alias.args.get("columns"):
+        return
+    kind = unnest.expressions[0].type
+    element = kind.expressions[0] if kind is not None and kind.expressions else None
+    if element is None or not isinstance(element, exp.DataType) or element.this != exp.DType.STRUCT:
+        return
+    offset = unnest.args.get("offset")
+    kept = offset.name.lower() if isinstance(offset, exp.Identifier) else ""
+    alias.set("columns", [exp.to_identifier("element", quoted=True)])
+    for column in list(select.find_all(exp.Column)):
+        if column.table == alias.name and column.name.lower() != kept:
+            whole = exp.column(
+                exp.to_identifier("element", quoted=True), table=exp.to_identifier(alias.name, quoted=True)
+            )
+            made = exp.Dot(this=whole, expression=column.this.copy())
+            made.type = column.type
+            column.replace(made)
+    _open_star(alias, element, select)
+
+
+def _open_star(alias: exp.TableAlias, element: exp.DataType, select: exp.Select) -> None:
+    if len(select.expressions) != 1 or not isinstance(select.expressions[0], exp.Star):
+        return
+    made = []
+    for part in element.expressions:
+        whole = exp.column(exp.to_identifier("element", quoted=True), table=exp.to_identifier(alias.name, quoted=True))
+        field = exp.alias_(
+            exp.Dot(this=whole, expression=exp.to_identifier(part.name, quoted=True)), part.name, quoted=True
+        )
+        field.meta["label"] = part.name
+        made.append(field)
+    select.set("expressions", made)

@@ -1,0 +1,180 @@
+"""The Storage Read API: sessions over tables and results, rows as Arrow record batches."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import sqlglot
+from google.cloud.bigquery_storage_v1 import types
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from athena_lab.emulator.access import Principal
+from athena_lab.emulator.faults import BigQueryError, invalid_query
+from athena_lab.emulator.jobs import Job, may_see
+from athena_lab.emulator.queries import Queries
+from athena_lab.emulator.results import Result
+from athena_lab.emulator.select import space_for
+from athena_lab.emulator.warehouse import Warehouse
+
+SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"
+_BATCH_BYTES = 2 * 1024**2
+_STREAM_ROWS = 200_000
+_MOST_STREAMS = 8
+_SESSIONS_KEPT = 200
+
+
+@dataclass(slots=True)
+class Session:
+    """A snapshot of rows, shared out to streams."""
+
+    owner: Principal
+    result: Result
+    ranges: list[tuple[int, int]]
+    """First row and number of rows of each stream."""
+    owns_file: bool
+
+
+class StorageRead:
+    """The service's methods; whoever calls is already identified."""
+
+    def __init__(self, warehouse: Warehouse, queries: Queries) -> None:
+        self._warehouse, self._queries = warehouse, queries
+        self._lock = threading.Lock()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+
+    def create_read_session(self, request: Any, principal: Principal) -> Any:
+        """Take the snapshot and share it out."""
+        asked = request.read_session
+        if asked.data_format not in (types.DataFormat.ARROW, types.DataFormat.DATA_FORMAT_UNSPECIFIED):
+            raise BigQueryError("invalid", "Only the data format ARROW is supported by the embedded warehouse.")
+        result, owns_file = self._rows(asked, principal)
+        ranges = _share(result.rows, int(request.max_stream_count), int(request.preferred_min_stream_count))
+        name = f"projects/{self._warehouse.project}/locations/{self._warehouse.location}/sessions/{uuid.uuid4().hex}"
+        self._keep(name, Session(principal, result, ranges, owns_file))
+        return types.ReadSession(
+            name=name,
+            table=asked.table,
+            data_format=types.DataFormat.ARROW,
+            arrow_schema=types.ArrowSchema(serialized_schema=result.schema.serialize().to_pybytes()),
+            streams=[types.ReadStream(name=f"{name}/streams/{index}") for index in range(len(ranges))],
+            estimated_row_count=result.rows,
+            estimated_total_bytes_scanned=result.size_bytes,
+            read_options=asked.read_options,
+        )
+
+    def read_rows(self, request: Any, principal: Principal) -> Iterator[Any]:
+        """Give the rows of a stream from an offset on; the first answer carries the schema."""
+        result, start, count = self._stream(request.read_stream, principal)
+        offset = int(request.offset)
+        if offset > count:
+            raise BigQueryError("invalid", f"The offset {offset} is beyond the stream's {count} rows.")
+        step = max(1, min(result.rows or 1, int(_BATCH_BYTES * (result.rows or 1) / max(1, result.size_bytes))))
+        schema = types.ArrowSchema(serialized_schema=result.schema.serialize().to_pybytes())
+        sent = False
+        for batch in result.read(start + offset, count - offset):
+            for at in range(0, batch.num_rows, step):
+                piece = batch.slice(at, step)
+                data = types.ArrowRecordBatch(
+                    serialized_record_batch=piece.serialize().to_pybytes(), row_count=piece.num_rows
+                )
+                extra = {} if sent else {"arrow_schema": schema}
+                yield types.ReadRowsResponse(arrow_record_batch=data, row_count=piece.num_rows, **extra)
+                sent = True
+
+    def split_read_stream(self, request: Any, principal: Principal) -> Any:
+        """Answer that a stream is not split, which the API allows."""
+        self._stream(request.name, principal)
+        return types.SplitReadStreamResponse()
+
+    # -- parts
+
+    def _rows(self, asked: Any, principal: Principal) -> tuple[Result, bool]:
+        parts = asked.table.split("/")
+        if len(parts) != 6 or parts[0] != "projects":
+            raise BigQueryError("invalid", f"Invalid table name: {asked.table}")
+        self._warehouse.require_project(parts[1])
+        dataset, table = parts[3], parts[5]
+        columns = list(asked.read_options.selected_fields)
+        restriction = asked.read_options.row_restriction
+        if asked.table_modifiers.snapshot_time:
+            raise BigQueryError("invalid", "A snapshot time is not supported by the embedded warehouse.")
+        if restriction:
+            return self._restricted(f"{dataset}.{table}", columns, restriction, principal), True
+        anonymous = self._warehouse.find_result(dataset, table, principal)
+        result = self._warehouse.read(dataset, table, principal, columns)
+        return result, anonymous is None
+
+    def _restricted(self, table: str, columns: list[str], restriction: str, principal: Principal) -> Result:
+        """Read through a query of our own making, so that a restriction is GoogleSQL like any other."""
+        try:
+            condition = sqlglot.parse_one(restriction, read="bigquery")
+        except SqlglotError as error:
+            raise invalid_query(f"Invalid row restriction: {restriction}") from error
+        select = exp.select(*[exp.column(name, quoted=True) for name in columns] or [exp.Star()])
+        source = exp.to_table(f"`{table.replace('`', '')}`", dialect="bigquery")
+        query = select.from_(source).where(condition, copy=False).sql("bigquery")
+        job = Job("row_restriction", principal, {"query": {"query": query}})
+        prepared = self._queries.preparer.prepare_text(query, space_for(self._warehouse, principal, {}), {}, {})
+        if isinstance(prepared, exp.Expression):
+            raise invalid_query(f"Invalid row restriction: {restriction}")
+        return self._queries.preparer.run(prepared, {}, job)
+
+    def _keep(self, name: str, session: Session) -> None:
+        with self._lock:
+            self._sessions[name] = session
+            while len(self._sessions) > _SESSIONS_KEPT:
+                _, oldest = self._sessions.popitem(last=False)
+                if oldest.owns_file:
+                    oldest.result.discard()
+
+    def _stream(self, name: str, principal: Principal) -> tuple[Result, int, int]:
+        if "/jobs/" in name:
+            return self._job_stream(name, principal)
+        session_name, _, index = name.rpartition("/streams/")
+        with self._lock:
+            session = self._sessions.get(session_name)
+        is_known = session is not None and index.isdigit() and int(index) < len(session.ranges)
+        if (
+            session is None
+            or not is_known
+            or (session.owner.user, session.owner.run) != (principal.user, principal.run)
+        ):
+            raise BigQueryError("notFound", f"Not found: stream {name}")
+        return session.result, *session.ranges[int(index)]
+
+    def _job_stream(self, name: str, principal: Principal) -> tuple[Result, int, int]:
+        job_id = name.split("/jobs/", 1)[1].split("/", 1)[0]
+        job = self._warehouse.jobs.find(job_id, principal)
+        job.done.result()
+        if job.fault is not None:
+            raise job.fault
+        if job.result is None or not may_see(job, principal):
+            raise BigQueryError("invalid", f"Job {job_id} has no result of its own; read its destination table.")
+        return job.result, 0, job.result.rows
+
+
+def _share(rows: int, most: int, least: int) -> list[tuple[int, int]]:
+    """Share rows out to streams: one for each 200,000, as many as may be; none for no rows."""
+    if not rows:
+        return []
+    wanted = max(least, -(-rows // _STREAM_ROWS))
+    count = max(1, min(wanted, most or _MOST_STREAMS, _MOST_STREAMS, rows))
+    size = -(-rows // count)
+    return [(start, min(size, rows - start)) for start in range(0, rows, size)]
+
+
+STATUS = {
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    403: grpc.StatusCode.PERMISSION_DENIED,
+    404: grpc.StatusCode.NOT_FOUND,
+    409: grpc.StatusCode.ALREADY_EXISTS,
+    501: grpc.StatusCode.UNIMPLEMENTED,
+}
+"""Codes of faults; what is not here is INVALID_ARGUMENT."""

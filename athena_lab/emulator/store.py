@@ -1,0 +1,81 @@
+"""The DuckDB file: opened once, locked down, a cursor for each piece of work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from athena_lab.emulator.sql.macros import MACROS
+from athena_lab.errors import ConfigurationError
+
+_REQUIRED_EXTENSIONS = frozenset({"core_functions", "icu", "json"})
+_MEBIBYTE = 1024**2
+
+
+class Store:
+    """One DuckDB file under `directory`; what it spills lies beside it, the results too."""
+
+    def __init__(self, directory: Path, *, memory_mib: int | None = None) -> None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        directory.chmod(0o700)
+        self.results = directory / "results"
+        self.results.mkdir(exist_ok=True, mode=0o700)
+        for stale in self.results.iterdir():
+            stale.unlink()
+        path = directory / "warehouse.duckdb"
+        if not path.exists():
+            os.umask(0o077)
+        try:
+            self._connection = duckdb.connect(str(path))
+        except duckdb.Error as error:
+            raise ConfigurationError(
+                f"Cannot open the warehouse '{path}': {error}. Stop the process that uses it, or restore the file."
+            ) from error
+        path.chmod(0o600)
+        self._prepare(directory / "spill", memory_mib or default_memory_mib())
+
+    def _prepare(self, spill: Path, memory_mib: int) -> None:
+        loaded = self._connection.execute("SELECT extension_name FROM duckdb_extensions() WHERE loaded").fetchall()
+        missing = _REQUIRED_EXTENSIONS - {name for (name,) in loaded}
+        if missing:
+            raise ConfigurationError(
+                f"Cannot use this DuckDB: '{', '.join(sorted(missing))}' is not linked in. Install duckdb's own wheel."
+            )
+        for macro in MACROS:
+            self._connection.execute(f"CREATE OR REPLACE MACRO {macro}")
+        for name, value in (
+            ("GLOBAL TimeZone", "'UTC'"),
+            ("memory_limit", f"'{memory_mib}MiB'"),
+            ("temp_directory", "'" + str(spill).replace("'", "''") + "'"),
+            ("autoinstall_known_extensions", "false"),
+            ("autoload_known_extensions", "false"),
+            ("allow_community_extensions", "false"),
+            ("python_enable_replacements", "false"),
+            ("enable_external_access", "false"),
+            ("lock_configuration", "true"),
+        ):
+            self._connection.execute(f"SET {name} = {value}")
+
+    @contextmanager
+    def cursor(self) -> Iterator[Any]:
+        """Lend a connection of its own to one piece of work; what is open is rolled back."""
+        cursor = self._connection.cursor()
+        try:
+            yield cursor
+        finally:
+            cursor.close()
+
+    def close(self) -> None:
+        """Write everything into the file and let go of it."""
+        self._connection.close()
+
+
+def default_memory_mib() -> int:
+    """Give DuckDB a quarter of the machine, between 256 MiB and 4 GiB."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(256, min(4096, total // 4 // _MEBIBYTE))

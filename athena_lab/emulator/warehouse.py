@@ -1,0 +1,125 @@
+"""The embedded warehouse: what all requests share, and how names and rows are found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from athena_lab.emulator.access import Principal
+from athena_lab.emulator.catalog import Catalog, State, Table
+from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.jobs import Job, Jobs
+from athena_lab.emulator.results import BATCH_ROWS, Result, collect
+from athena_lab.emulator.schema_views import schema_view
+from athena_lab.emulator.sizes import Sizes
+from athena_lab.emulator.sql.references import Namespace
+from athena_lab.emulator.store import Store
+from athena_lab.emulator.types import Field, duckdb_type, quote
+
+_THREADS = 16
+
+
+class Warehouse:
+    """One project in one DuckDB file."""
+
+    def __init__(self, directory: Path, project: str, location: str) -> None:
+        self.project, self.location = project, location
+        self.store = Store(directory)
+        self.catalog = Catalog(self.store, project, location)
+        self.sizes = Sizes(self.catalog)
+        self.jobs = Jobs(project, location, threads=_THREADS)
+
+    def close(self) -> None:
+        """Stop the jobs and write everything into the file."""
+        self.jobs.close()
+        self.store.close()
+
+    def require_project(self, project: str) -> None:
+        """Refuse any project but the one there is."""
+        if project != self.project:
+            raise BigQueryError(
+                "accessDenied", f"Access Denied: Project {project}: this warehouse has only {self.project}."
+            )
+
+    def namespace(self, principal: Principal, default_dataset: str | None) -> Namespace:
+        """Tell where a statement of the principal's looks names up."""
+        return Namespace(
+            self.catalog.state,
+            self.project,
+            self.location,
+            default_dataset,
+            lambda dataset, name: self.find_result(dataset, name, principal),
+            lambda state, dataset, name: self._schema_view(state, dataset, name),
+        )
+
+    def _schema_view(self, state: State, dataset: str, name: str) -> Result | None:
+        return schema_view(state, self.project, dataset, name)
+
+    # -- results that are no tables
+
+    def anonymous_table(self, job: Job) -> dict[str, str]:
+        """Name the result of a query without a destination; only its owner can read it."""
+        return {"projectId": self.project, "datasetId": anonymous_dataset(job.owner), "tableId": f"anon_{job.id}"}
+
+    def find_result(self, dataset: str, table: str, principal: Principal) -> Result | None:
+        """Give an anonymous result by its table's name, or None if the name is no anonymous one."""
+        if not dataset.startswith("_anon") or not table.startswith("anon_"):
+            return None
+        try:
+            job = self.jobs.find(table.removeprefix("anon_"), principal)
+        except BigQueryError as fault:
+            message = f"Not found: Table {self.project}:{dataset}.{table} was not found in location {self.location}"
+            raise BigQueryError("notFound", message) from fault
+        return job.result
+
+    # -- rows
+
+    def read(self, dataset: str, name: str, principal: Principal, columns: Sequence[str] = ()) -> Result:
+        """Take a snapshot of a table or anonymous result: some columns, all if none is named."""
+        result = self.find_result(dataset, name, principal)
+        if result is not None:
+            chosen_fields(result.fields, columns)
+            return result.select(columns) if columns else result
+        table = self.catalog.table(dataset, name)
+        if table.view is not None:
+            raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")
+        return self.read_table(table, columns)
+
+    def read_table(self, table: Table, columns: Sequence[str] = (), limit: str = "") -> Result:
+        """Take a snapshot of a stored table; `limit` is DuckDB's LIMIT and OFFSET."""
+        fields = chosen_fields(table.fields, columns)
+        sql = f"SELECT {select_list(fields)} FROM {table.physical} {limit}"  # noqa: S608 (our own names)
+        with self.store.cursor() as cursor:
+            return collect(iter(cursor.sql(sql).to_arrow_reader(BATCH_ROWS)), fields, self.store.results)
+
+
+def chosen_fields(fields: tuple[Field, ...], columns: Sequence[str]) -> tuple[Field, ...]:
+    """Give the fields that are named, in the table's order; refuse a name that is none."""
+    if not columns:
+        return fields
+    wanted = {name.lower() for name in columns}
+    unknown = wanted - {item.name.lower() for item in fields}
+    if unknown:
+        raise BigQueryError(
+            "invalid", f"The following selected fields do not exist in the table schema: {', '.join(sorted(unknown))}"
+        )
+    return tuple(item for item in fields if item.name.lower() in wanted)
+
+
+def select_list(fields: tuple[Field, ...]) -> str:
+    """Give the DuckDB select list that reads fields; a NULL array is empty in BigQuery."""
+    return (
+        ", ".join(
+            f"coalesce({quote(item.name)}, []::{duckdb_type(item)}) AS {quote(item.name)}"
+            if item.is_repeated
+            else quote(item.name)
+            for item in fields
+        )
+        or "1 AS nothing"
+    )
+
+
+def anonymous_dataset(owner: Principal) -> str:
+    """Name the hidden dataset of a user's (or run's) own results."""
+    return "_anon" + hashlib.sha256(f"{owner.user}/{owner.run or ''}".encode()).hexdigest()[:32]
