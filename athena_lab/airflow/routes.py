@@ -63,7 +63,7 @@ def preview(request: PreviewRequest) -> PreviewAnswer:
         timetable = CronTriggerTimetable(request.cron, timezone=request.timezone)
         timetable.validate()
         return PreviewAnswer(runs=next_runs(timetable, request.after or datetime.now(UTC), request.count))
-    except (ZoneInfoNotFoundError, ValueError, KeyError) as error:
+    except (ZoneInfoNotFoundError, ValueError, KeyError, AirflowException) as error:
         raise HTTPException(
             422,
             f"Cannot preview '{request.cron}' in '{request.timezone}': {error}. Use five cron fields and an IANA zone.",

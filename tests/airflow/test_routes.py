@@ -1,0 +1,102 @@
+"""The plugin's routes in Airflow's api-server: its own users only, its own timetable."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import json, sys
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from airflow import settings
+from airflow.api_fastapi.app import create_auth_manager, init_plugins
+from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.revoked_token import RevokedToken
+
+RevokedToken.__table__.create(settings.engine)
+manager = create_auth_manager()
+manager.init()
+app = FastAPI()
+init_plugins(app)
+client = TestClient(app)
+good = "Bearer " + manager.generate_jwt(SimpleAuthManagerUser(username="athena", role="admin"))
+answers = []
+for path, headers, body in json.load(sys.stdin):
+    headers = {k: v.replace("GOOD", good) for k, v in headers.items()}
+    answer = client.post(path, headers=headers, json=body)
+    answers.append([answer.status_code, answer.json()])
+print(json.dumps(answers))
+"""
+
+
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    home = tmp_path_factory.mktemp("airflow")
+
+    def ask(*requests):
+        environ = {
+            "PATH": os.environ["PATH"],
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+            "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64,
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "athena:admin",
+        }
+        (home / "airflow.db").unlink(missing_ok=True)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environ, input=json.dumps(requests), text=True,
+            capture_output=True, check=False, timeout=120,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return ask
+
+
+GOOD = {"Authorization": "GOOD"}
+
+
+def test_routes_answer_airflows_own_users_only(ask, lab):
+    body = {"cron": "0 0 * * *", "timezone": "UTC"}
+    for path, content in (("/athena/preview", body), ("/athena/validate", {"spec": {}})):
+        answers = ask(
+            (path, {}, content),
+            (path, {"Authorization": "Bearer forged"}, content),
+            (path, {"Authorization": "Basic YTpi"}, content),
+            (path, GOOD, content),
+        )
+        assert [status for status, _ in answers] == [401, 403, 401, 200]
+
+
+def test_preview_is_airflows_own_timetable_across_daylight_saving(ask):
+    def preview(cron, zone, after, count=3):
+        return ("/athena/preview", GOOD, {"cron": cron, "timezone": zone, "after": after, "count": count})
+
+    spring, autumn, yearly, never, fields, zone = ask(
+        preview("30 17 * * *", "Europe/London", "2027-03-26T00:00:00Z"),
+        preview("30 1 * * *", "Europe/London", "2026-10-24T00:00:00Z"),
+        preview("0 0 29 2 *", "UTC", "2026-11-24T00:00:00Z", 2),
+        preview("0 0 30 2 *", "UTC", "2026-11-24T00:00:00Z", 2),
+        preview("61 * * * *", "UTC", "2026-11-24T00:00:00Z"),
+        preview("* * * * *", "Mars/Olympus", "2026-11-24T00:00:00Z"),
+    )
+    assert spring[1]["runs"] == ["2027-03-26T17:30:00Z", "2027-03-27T17:30:00Z", "2027-03-28T16:30:00Z"]
+    assert autumn[1]["runs"][0] == "2026-10-24T00:30:00Z"
+    assert yearly[1]["runs"] == ["2028-02-29T00:00:00Z", "2032-02-29T00:00:00Z"]
+    assert [answer[0] for answer in (never, fields, zone)] == [422, 422, 422]
+    assert "61 * * * *" in fields[1]["detail"]
+
+
+def test_validation_says_which_dag_would_be_made_or_why_none(ask, lab):
+    good, bad = ask(
+        ("/athena/validate", GOOD, {"spec": lab.spec("a" * 64, retries=1)}),
+        ("/athena/validate", GOOD, {"spec": lab.spec("a" * 64, schedule={"cron": "61 * * * *", "timezone": "UTC"})}),
+    )
+    assert good == [200, {"dag_id": "athena__analysts__daily", "error": None}]
+    assert bad[0] == 200
+    assert "61 * * * *" in bad[1]["error"]
