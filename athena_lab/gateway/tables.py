@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import socket
+from urllib.parse import urlsplit
+
+from athena_lab.errors import UnreachableError
 from athena_lab.gateway.mint import Mint, MintedToken
 from athena_lab.gateway_api.warehouse import Catalog, WarehouseToken
 from athena_lab.gateway_api.wire import Principal
@@ -10,6 +14,7 @@ from athena_lab.warehouse.catalog import list_tables
 from athena_lab.warehouse.connect import connect_with
 from athena_lab.warehouse.jobs import cancel_jobs
 
+_CONNECT_S = 2.0
 RUN_LABEL = "athena_run"
 """The label that a run's kernel puts on each of its warehouse jobs."""
 
@@ -27,13 +32,28 @@ class Tables:
 
     def read_catalog(self, principal: Principal) -> Catalog:
         """List the tables as the caller, so that the warehouse decides what they see."""
+        self._require_answer()
         with connect_with(lambda: self.token_for(principal)) as client:
             return list_tables(client)
 
     def stop_queries(self, run_id: str) -> None:
         """Cancel every warehouse job of a run, as the platform."""
+        self._require_answer()
         with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
             cancel_jobs(client, {RUN_LABEL: run_id})
+
+    def _require_answer(self) -> None:
+        """Raise UnreachableError at once where nothing listens: the vendor's client would try for ten minutes."""
+        address = urlsplit(self._settings.warehouse_url or "")
+        if address.hostname is None:
+            return  # the real BigQuery
+        try:
+            socket.create_connection((address.hostname, address.port or 80), timeout=_CONNECT_S).close()
+        except OSError as error:
+            raise UnreachableError(
+                f"Cannot reach the warehouse at '{self._settings.warehouse_url}' ({error.strerror or error}). "
+                "Check it with `athena status`, start it with `athena up`."
+            ) from error
 
     def _placed(self, minted: MintedToken) -> WarehouseToken:
         return WarehouseToken(

@@ -111,9 +111,12 @@ class Gateway:
         return (self.home.root / "gateway.log").read_text()
 
     def wait_for_end(self) -> int:
-        code = self.process.wait(timeout=30)
-        self._forget()
-        return code
+        try:
+            return self.process.wait(timeout=30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            self._forget()
 
     def terminate(self) -> int:
         self.process.send_signal(signal.SIGTERM)
