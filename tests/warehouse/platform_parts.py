@@ -62,7 +62,7 @@ def running(argv, environment, url, log):
 
 def answers(url):
     try:
-        return httpx.get(url, timeout=2, trust_env=False).is_success
+        return httpx.get(url, timeout=2, trust_env=False).status_code < 500
     except httpx.HTTPError:
         return False
 
@@ -88,7 +88,7 @@ def running_parts(folder):
     rest, grpc, gateway = free_ports(3)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ATHENA_", "GOOGLE_"))}
     emulator_url, gateway_url = f"http://127.0.0.1:{rest}", f"http://127.0.0.1:{gateway}"
-    emulator_argv = [sys.executable, "-m", "athena_lab.emulator", "--port", str(rest), "--grpc-port", str(grpc)]
+    emulator_argv = [sys.executable, "-m", "athena_lab.emulator.main", "--port", str(rest), "--grpc-port", str(grpc)]
     emulator_argv += ["--data", str(home.emulator), "--jwks", str(home.jwks), "--revoked", str(home.revoked)]
     gateway_argv = [sys.executable, "-m", "athena_lab.gateway.main", "--home", str(folder), "--port", str(gateway)]
     places = {"ATHENA_WAREHOUSE_URL": emulator_url, "ATHENA_WAREHOUSE_GRPC": f"127.0.0.1:{grpc}"}
