@@ -188,6 +188,15 @@ class Reporter:
             self._finish = None
             self._is_done = True
 
+    def _drop_next(self) -> None:
+        """Give up what the gateway will never take: the run itself goes on."""
+        if self._events:
+            self._events.popleft()
+        elif self._output is not None:
+            self._output = None
+        else:
+            self._is_done = True
+
     def _attempt_to(self, send: Callable[[], None]) -> bool:
         """Send; say whether to go on. The platform's faults are waited for, refusals are final."""
         try:
@@ -197,9 +206,9 @@ class Reporter:
             return False
         except errors.PlatformError as error:
             return self._wait_for_gateway(error)
-        except errors.TooLargeError as error:
+        except (errors.TooLargeError, errors.InvalidError) as error:
             _log.warning("%s", error)
-            self._output = None
+            self._drop_next()
         except errors.UserError as error:
             _log.error("%s", error)
             self.stop(StopReason.REFUSED)

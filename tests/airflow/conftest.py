@@ -305,9 +305,10 @@ def _lowered(users: list[str]) -> tuple[list[str], tuple[int, int]]:
         except KeyError:
             subprocess.run(["useradd", "--system", "--user-group", "--shell", "/usr/sbin/nologin", user], check=True)
     entry = pwd.getpwnam(users[0])
-    rights = "-all,+setuid,+setgid"
-    identity = ["--reuid", str(entry.pw_uid), "--regid", str(entry.pw_gid), "--clear-groups"]
-    return ["setpriv", *identity, "--inh-caps", rights, "--ambient-caps", rights], (entry.pw_uid, entry.pw_gid)
+    rights = "-all,+setuid,+setgid,+kill"
+    identity = ["--reuid", str(entry.pw_uid), "--regid", str(entry.pw_gid), "--init-groups", "--no-new-privs"]
+    limits = ["--inh-caps", rights, "--ambient-caps", rights, "--bounding-set", rights]
+    return ["setpriv", *identity, *limits], (entry.pw_uid, entry.pw_gid)
 
 
 def processes_of(marker: str) -> list[int]:
