@@ -169,6 +169,8 @@ def _run_in_sandbox(
             parameters=type_parameters(attempt.parameters, order.spec.get("parameters", ())),
             source_path=str(order.spec.get("source", {}).get("path", "")),
         )
+        if reporter.is_stopping():
+            raise StoppedError("Cannot start the run: it was asked to stop. Start it again if that was a mistake.")
         environment = kernel_environment(folder, worker.environ, attempt.run_id, handover.child_fd)
         run_notebook(notebook, kernel, environment, reporter)
 

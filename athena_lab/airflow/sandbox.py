@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import secrets
@@ -10,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 from athena_lab.errors import ConfigurationError
 
 CAP_SETGID, CAP_SETUID = 6, 7
+_SWEEP_AFTER_S = 600
 _UNSHARE = ("unshare", "--user", "--map-current-user", "--pid", "--fork", "--mount-proc", "--kill-child=SIGKILL")
 _KEEP = ("PATH", "LANG", "LC_ALL", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "ATHENA_MAX_BYTES")
 _GUARD = Path(__file__).with_name("guard.py")
@@ -127,6 +130,7 @@ def make_run_folder(sandbox: Sandbox, environ: Mapping[str, str]) -> RunFolder:
             f"Cannot keep runs in '{runs}': it belongs to somebody else. Remove it, or set ATHENA_RUNS_DIR."
         )
     runs.chmod(0o711)
+    _sweep(runs)
     if sandbox.user is not None and sandbox.gid not in os.getgroups():
         # The kernel's group opens what the kernel makes (its sockets, its files) to this task's process.
         os.setgroups([*os.getgroups(), sandbox.gid])
@@ -135,6 +139,14 @@ def make_run_folder(sandbox: Sandbox, environ: Mapping[str, str]) -> RunFolder:
         path.mkdir()
         share(path, sandbox)
     return folder
+
+
+def _sweep(runs: Path) -> None:
+    """Remove the folders of runs whose worker was killed: their guards emptied them."""
+    for path in runs.iterdir():
+        with contextlib.suppress(OSError):  # not empty: the run is alive; or another worker was faster
+            if time.time() - path.stat().st_mtime > _SWEEP_AFTER_S:
+                path.rmdir()
 
 
 def share(path: Path, sandbox: Sandbox) -> None:

@@ -25,10 +25,6 @@ class TokenHandover:
     def child_fd(self) -> int:
         return self._child.fileno()
 
-    def release_child(self) -> None:
-        """Close this process's copy of the kernel's end, once the kernel has inherited it."""
-        self._child.close()
-
     def close(self) -> None:
         self._child.close()
         with contextlib.suppress(OSError):  # the kernel may have closed its end first

@@ -262,7 +262,7 @@ def start_worker(gateway: WorkerGateway, short_folder: Path) -> Iterator[Callabl
     """Start a worker process for a spec; `run_user` starts it as athena-airflow, with runs as athena-run."""
     started: list[WorkerProcess] = []
 
-    def start(spec: dict[str, Any], *, is_isolated: bool = False) -> WorkerProcess:
+    def start(spec: dict[str, Any], *, is_isolated: bool = False, runs: Path | None = None) -> WorkerProcess:
         folder = Path(tempfile.mkdtemp(dir=short_folder))
         folder.chmod(0o711)
         prefix, owner = _lowered(["athena-airflow", "athena-run"]) if is_isolated else ([], None)
@@ -274,7 +274,7 @@ def start_worker(gateway: WorkerGateway, short_folder: Path) -> Iterator[Callabl
             "ATHENA_GATEWAY_URL": gateway.url,
             "ATHENA_WORKER_KEY_FILE": str(folder / "worker.key"),
             "ATHENA_BUNDLE_CACHE": str(folder / "cache"),
-            "ATHENA_RUNS_DIR": str(folder / "r"),
+            "ATHENA_RUNS_DIR": str(runs or folder / "r"),
             "ATHENA_WORKER_NAME": "celery@w1",
             "AIRFLOW__CORE__FERNET_KEY": "hunter2",
         } | ({"ATHENA_RUN_USER": "athena-run"} if is_isolated else {})

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from athena_lab.airflow.sandbox import choose_sandbox
+from athena_lab.airflow.sandbox import choose_sandbox, make_run_folder
 from athena_lab.errors import ConfigurationError
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can start processes as other users")
@@ -152,3 +152,50 @@ def is_running(pid: int) -> bool:
 def test_worker_that_cannot_become_the_runs_user_refuses_to_run(short_folder):
     with pytest.raises(ConfigurationError, match="no such user"):
         choose_sandbox({"ATHENA_RUN_USER": "nobody-of-that-name", "PATH": os.environ["PATH"]})
+
+
+def test_folders_of_killed_workers_are_swept(short_folder):
+    environ = {"ATHENA_RUNS_DIR": str(short_folder / "r"), "PATH": os.environ["PATH"]}
+    sandbox = choose_sandbox(environ)
+    alive, dead = make_run_folder(sandbox, environ), make_run_folder(sandbox, environ)
+    dead.work.rmdir()
+    dead.home.rmdir()
+    for folder in (alive, dead):
+        os.utime(folder.path, (0, 0))
+    make_run_folder(sandbox, environ)
+    assert alive.path.exists()
+    assert not dead.path.exists()
+
+
+def test_folder_of_runs_that_belongs_to_another_is_refused(short_folder):
+    (short_folder / "link").symlink_to("/etc")
+    environ = {"ATHENA_RUNS_DIR": str(short_folder / "link"), "PATH": os.environ["PATH"]}
+    with pytest.raises(ConfigurationError, match="belongs to somebody else"):
+        make_run_folder(choose_sandbox(environ), environ)
+
+
+@as_root
+@on_linux
+def test_two_runs_of_one_user_do_not_reach_each_other(gateway, lab, a_notebook, start_worker, short_folder):
+    stay = (
+        "import os, time\nopen('here', 'w').write('1')\n"
+        "deadline = time.monotonic() + 60\nwhile time.monotonic() < deadline:\n    time.sleep(0.1)"
+    )
+    first = start_worker(lab.spec(a_notebook(stay), id="first"), is_isolated=True)
+    (runs,) = lab.eventually(lambda: list((first.folder / "r").glob("*/work/here")), 60)
+    target = runs.parents[1]
+    look = (
+        "import json, os\nseen = []\n"
+        f"for path in ({str(target / 'k.json')!r}, {str(runs)!r}):\n"
+        "    try:\n        open(path).read(); seen.append(path)\n    except OSError:\n        pass\n"
+        "pids = [p for p in os.listdir('/proc') if p.isdigit()]\nprint(json.dumps([seen, len(pids)]))"
+    )
+    spec = lab.spec(a_notebook(look), id="second")
+    second = start_worker(spec, is_isolated=True, runs=first.folder / "r")
+    gateway.wait_for(lambda: gateway.finishes, 60)
+    assert second.process.wait(30) == 0, second.log
+    outputs = [json.loads(output)["cells"][0]["outputs"] for output in gateway.outputs]
+    (text,) = {out["text"] for cell in outputs for out in cell if out.get("text", "").startswith("[[")}
+    seen, processes = json.loads(text)
+    assert seen == []
+    assert processes <= 3
