@@ -18,6 +18,14 @@ _FIRST_WAIT_S = 2.0
 _LONGEST_WAIT_S = 60.0
 _SETTLED = timedelta(seconds=40)
 """A parse that began before the deletion may bring the DAG back; it is over by then (files are read every 30 s)."""
+_FRESH_S = 30.0
+"""How long a promotion is expected to take at most; what is older is looked at now and then."""
+_FRESH_AGAIN_S = 5.0
+"""The same once Airflow had to be asked again."""
+_LONGEST_LOOK_S = 10.0
+_READ = timedelta(seconds=1)
+"""How long Airflow takes to read a loader, so earlier there is no fault of it to look for."""
+_REMEMBERED = 1000
 _WAITING = "waiting for the scheduler"
 _ACTIVE_RUNS = ("queued", "running")
 
@@ -42,6 +50,7 @@ class Delivery:
     def __init__(self, services: Services, now: Callable[[], datetime]) -> None:
         self._repository, self._outbox = services.repository, services.outbox
         self._scheduler, self._now = services.scheduler, now
+        self._looked: dict[tuple[str, int, EntryKind], datetime] = {}
 
     def ask(self, entry: Entry) -> Entry:
         """Ask Airflow to read the job's shard now; if it does not answer the entry waits."""
@@ -54,9 +63,7 @@ class Delivery:
         try:
             if entry.kind is EntryKind.DELETE and entry.attempts == 0:
                 self._stop(spec)
-            self._scheduler.reparse(
-                None if is_new else spec.dag_id, dag_id_of(spec.team, sibling) if sibling else None
-            )
+            self._scheduler.reparse(None if is_new else spec.dag_id, dag_id_of(spec.team, sibling) if sibling else None)
         except (PlatformError, NotFoundError) as error:
             state, message = EntryState.WAITING, f"{_WAITING}: {error}"
         return self._outbox.update(
@@ -73,15 +80,35 @@ class Delivery:
             raise
 
     def pump(self) -> int:
-        """Advance what is unfinished, one pass; give how much is left."""
-        entries = self._outbox.unfinished(BATCH)
-        left = 0
-        for number, entry in enumerate(entries):
+        """Advance what is unfinished, one pass; give how much of it is fresh, so worth another look at once."""
+        fresh = 0
+        is_down = False
+        for entry in self._outbox.unfinished(BATCH):
             try:
-                left += self.advance(entry).state in (EntryState.COMMITTED, EntryState.WAITING)
+                if not is_down and self._may_look(entry):
+                    entry = self.advance(entry)
             except UnreachableError:
-                return left + len(entries) - number
-        return left
+                is_down = True
+            fresh += self._is_fresh(entry)
+        return fresh
+
+    def _may_look(self, entry: Entry) -> bool:
+        """Say whether a pass may look at an entry: the longer ago Airflow was asked, the rarer, at most every 10 s."""
+        key, now = (entry.job_id, entry.version, entry.kind), self._now()
+        share = 10 if entry.attempts <= 1 else 2
+        wait = min((now - _last_step(entry)) / share, timedelta(seconds=_LONGEST_LOOK_S))
+        looked = self._looked.get(key)
+        if looked is not None and now - looked < wait:
+            return False
+        if len(self._looked) >= _REMEMBERED:
+            self._looked.clear()
+        self._looked[key] = now
+        return True
+
+    def _is_fresh(self, entry: Entry) -> bool:
+        span_s = _FRESH_S if entry.attempts <= 1 else _FRESH_AGAIN_S
+        is_open = entry.state in (EntryState.COMMITTED, EntryState.WAITING)
+        return is_open and self._now() - _last_step(entry) < timedelta(seconds=span_s)
 
     # -- deployments
 
@@ -91,8 +118,7 @@ class Delivery:
             return self._drop(entry)
         if (self._scheduler.deployed_version(spec.dag_id) or 0) >= entry.version:
             return self._outbox.update(entry, state=EntryState.VISIBLE, visible_at=self._now(), message="")
-        place = self._repository.path_of(entry.job_id)
-        trouble = place and self._scheduler.import_error(place.loader_in_dags, since=entry.requested_at)
+        trouble = self._import_error(entry)
         if trouble:
             message = (
                 f"Cannot show '{spec.name}' in Airflow: its loader failed ({trouble[:300]}). Tell the platform team."
@@ -105,6 +131,12 @@ class Delivery:
             # It stays told as failed until Airflow shows it.
             return self._outbox.update(asked, state=EntryState.FAILED, message=entry.message)
         return asked
+
+    def _import_error(self, entry: Entry) -> str | None:
+        place = self._repository.path_of(entry.job_id)
+        if place is None or entry.asked_at is None or self._now() - entry.asked_at < _READ:
+            return None
+        return self._scheduler.import_error(place.loader_in_dags, since=entry.requested_at)
 
     # -- deletions
 
@@ -158,3 +190,8 @@ class Delivery:
             return True
         wait_s = min(_FIRST_WAIT_S * 2.0 ** min(max(entry.attempts - 1, 0), 10), _LONGEST_WAIT_S)
         return self._now() - entry.asked_at >= timedelta(seconds=wait_s)
+
+
+def _last_step(entry: Entry) -> datetime:
+    """Give when Airflow was last asked about an entry, else when it was made."""
+    return max(entry.requested_at, entry.asked_at or entry.requested_at)

@@ -267,7 +267,11 @@ class Promoter:
             return self.promotion(job_id, version)
 
     def pump(self) -> int:
-        """Make one pass over what is unfinished (pushes, reparses, visibility, deletions); give how much is left."""
+        """Make one pass over what is unfinished: pushes, reparses, visibility, deletions.
+
+        Gives how many entries are fresh, so that another pass at once is worth it; what is older than
+        half a minute is looked at now and then, so a pass every few seconds is enough for it.
+        """
         if self._repository.is_ahead() or self._outbox.prepared():
             with self._repository.locked():
                 try:

@@ -209,6 +209,28 @@ def test_airflow_is_asked_again_with_growing_pauses(workbench):
     assert len(workbench.airflow.reparsed) == 4  # at once, and after 2, 4 and 8 seconds
 
 
+def test_a_promotion_that_takes_long_is_looked_at_rarely_and_keeps_no_pass_busy(workbench):
+    promoter = workbench.open()
+    workbench.airflow.is_reading = False
+    promoter.promote(workbench.request(), workbench.ann, workbench.audit)
+    assert promoter.pump() == 1
+    for _ in range(600):
+        workbench.clock.move(1)
+        promoter.pump()
+    workbench.airflow.requests.clear()
+    busy = 0
+    for _ in range(600):
+        workbench.clock.move(0.1)
+        busy += promoter.pump()
+    assert busy <= 60  # of 600 passes within a minute
+    assert len(workbench.airflow.requests) <= 40
+    workbench.airflow.is_reading = True
+    for _ in range(30):
+        workbench.clock.move(10)
+        promoter.pump()
+    assert promoter.promotion("daily_sales", 1).state is PromotionState.VISIBLE
+
+
 def test_a_loader_that_fails_is_told_and_heals(workbench):
     promoter = workbench.open()
     workbench.airflow.is_reading = False
@@ -218,6 +240,7 @@ def test_a_loader_that_fails_is_told_and_heals(workbench):
         "stack_trace": "Traceback\nOldError: x\n", "timestamp": "2020-01-01T00:00:00Z",
     }  # fmt: skip
     workbench.airflow.import_errors = [old]
+    workbench.clock.move(1)
     assert promoter.poll("daily_sales", 1).state is PromotionState.COMMITTED
     workbench.airflow.import_errors = [
         old | {"timestamp": "2026-11-24T06:00:01Z", "stack_trace": "Traceback\nKeyError: 'cron'\n\n"}
