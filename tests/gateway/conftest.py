@@ -7,12 +7,14 @@ the real one is not on demand; the stack tests exercise the real one.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
-import select
+import re
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,12 +71,31 @@ def wait_until(holds, what: str, timeout_s: float = 20.0):
     raise AssertionError(f"not within {timeout_s} s: {what}")
 
 
+class Nursery:
+    """The process from which gateways are forked (see nursery.py)."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, str(Path(__file__).with_name("nursery.py"))]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout.readline(), "the nursery did not start"
+
+    def ask(self, **order) -> dict:
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def close(self) -> None:
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+        self._process.stdout.close()
+
+
 class Gateway:
     """A gateway in its own process, with the double as its Airflow and nobody as its warehouse."""
 
-    def __init__(self, root: Path, **environ: str) -> None:
+    def __init__(self, root: Path, nursery: Nursery, **environ: str) -> None:
         self.home = Home(root)
-        self.environ = environ
+        self.nursery, self.environ = nursery, environ
         root.mkdir(exist_ok=True)
         prepare_secrets(self.home.gateway, self.home.public)
         for user, token in TOKENS.items():
@@ -83,9 +104,10 @@ class Gateway:
         self.airflow = Airflow(self.home.jobs_repository)
         self.airflow.start()
         self.nobody = free_port()
-        self.process: subprocess.Popen | None = None
+        self.pid: int | None = None
         self.url = ""
         self.clients: list[GatewayClient] = []
+        self.starts = 0
 
     def start(self, **environ: str) -> None:
         settings = {
@@ -94,43 +116,36 @@ class Gateway:
             "ATHENA_WAREHOUSE_GRPC": f"127.0.0.1:{self.nobody}",
             "PATH": os.environ["PATH"],
         }
-        command = [sys.executable, "-m", "athena_lab.gateway.main", "--home", str(self.home.root), "--port", "0"]
-        self.log = (self.home.root / "gateway.log").open("ab")
-        self.process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self.log, env=settings | self.environ | environ, text=True
-        )
-        self.url = self._ready_line().rsplit(" ", 1)[1].strip()
+        self.starts += 1
+        self.log = self.home.root / f"gateway{self.starts}.log"
+        arguments = ["--home", str(self.home.root), "--port", "0"]
+        order = {"arguments": arguments, "environ": settings | self.environ | environ, "log": str(self.log)}
+        self.pid = self.nursery.ask(**order)["pid"]
+        self.url = wait_until(self._ready_url, f"the gateway is ready, see {self.log}", START_S)
 
-    def _ready_line(self) -> str:
-        ready, _, _ = select.select([self.process.stdout], [], [], START_S)
-        line = self.process.stdout.readline() if ready else ""
-        assert line.startswith("gateway ready on http://127.0.0.1:"), self.log_text()
-        return line
-
-    def log_text(self) -> str:
-        return (self.home.root / "gateway.log").read_text()
+    def _ready_url(self) -> str | None:
+        text = self.log.read_text() if self.log.exists() else ""
+        found = re.search(r"^gateway ready on (\S+)$", text, re.MULTILINE)
+        return found and found[1]
 
     def wait_for_end(self) -> int:
+        pid, self.pid = self.pid, None
+        overdue = threading.Timer(30, os.kill, (pid, signal.SIGKILL))
+        overdue.start()
         try:
-            return self.process.wait(timeout=30)
+            return self.nursery.ask(wait=pid)["code"]
         finally:
-            self.process.kill()
-            self.process.wait()
-            self._forget()
+            overdue.cancel()
+            overdue.join()
 
     def terminate(self) -> int:
-        self.process.send_signal(signal.SIGTERM)
+        os.kill(self.pid, signal.SIGTERM)
         return self.wait_for_end()
-
-    def _forget(self) -> None:
-        self.process.stdout.close()
-        self.log.close()
-        self.process = None
 
     def close(self) -> None:
         for client in self.clients:
             client.close()
-        if self.process is not None:
+        if self.pid is not None:
             self.terminate()
         self.airflow.stop()
 
@@ -196,8 +211,6 @@ class Gateway:
     # -- what it left
 
     def records(self) -> list[dict]:
-        import json
-
         path = self.home.gateway / "audit.jsonl"
         assert verify_chain(path) == len(path.read_text().splitlines())
         return [json.loads(line) for line in path.read_text().splitlines()]
@@ -206,12 +219,19 @@ class Gateway:
         return self.airflow.git("log", "--format=%s", "main").splitlines()
 
 
+@pytest.fixture(scope="session")
+def nursery():
+    made = Nursery()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def make_gateway(tmp_path):
+def make_gateway(tmp_path, nursery):
     made = []
 
     def make(**environ: str) -> Gateway:
-        made.append(Gateway(tmp_path / f"home{len(made)}", **environ))
+        made.append(Gateway(tmp_path / f"home{len(made)}", nursery, **environ))
         return made[-1]
 
     yield make
@@ -220,9 +240,9 @@ def make_gateway(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
+def gateway(tmp_path_factory, nursery):
     """One running gateway for a module's tests; each uses a job of its own."""
-    made = Gateway(tmp_path_factory.mktemp("gateway") / "home")
+    made = Gateway(tmp_path_factory.mktemp("gateway") / "home", nursery)
     made.start()
     yield made
     made.close()
