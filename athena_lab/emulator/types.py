@@ -150,6 +150,9 @@ def field_from_duckdb(name: str, kind: Any) -> Field:
     if kind.id == "struct":
         inner = tuple(field_from_duckdb(child, inner) for child, inner in kind.children)
         return Field(name, "RECORD", fields=inner)
+    if kind.id == "tuple":
+        parts = enumerate(kind.children, start=1)
+        return Field(name, "RECORD", fields=tuple(field_from_duckdb(f"_field_{at}", part) for at, (_, part) in parts))
     known = "json" if str(kind) == "JSON" else str(kind.id)
     if known not in _FROM_DUCKDB:
         raise unsupported(f"A column of the type {kind} (column '{name}')")

@@ -12,6 +12,10 @@ MACROS = (
     "athena_safe_element(l, i) AS CASE WHEN i < 0 THEN NULL ELSE l[i + 1] END",
     "athena_top_count(l, n) AS (SELECT list({'value': v, 'count': c} ORDER BY c DESC, v) FROM"
     " (SELECT v, count(*) AS c FROM (SELECT unnest(l) AS v) GROUP BY v ORDER BY c DESC, v LIMIT n))",
+    "athena_ln(x) AS CASE WHEN x <= 0 THEN error('Floating point error in function: LN(' || x || ')') ELSE ln(x) END",
+    "athena_sqrt(x) AS CASE WHEN x < 0 THEN error('Floating point error in function: SQRT(' || x || ')') ELSE sqrt(x) END",
+    "athena_json_type(t) AS CASE t WHEN 'VARCHAR' THEN 'string' WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' THEN 'array'"
+    " WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' ELSE CASE WHEN t IS NULL THEN NULL ELSE 'number' END END",
     "athena_floor_divide(a, b) AS (a - ((a % b) + b) % b) // b",
     "athena_week(d, first) AS CAST((dayofyear(d) + 6 - ((dayofweek(d) - first + 7) % 7)) // 7 AS BIGINT)",
 )

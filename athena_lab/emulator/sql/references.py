@@ -56,6 +56,8 @@ class References:
         if depth > _MAX_DEPTH:
             raise invalid_query("A view is nested too deeply, or refers to itself.")
         for node in list(tree.find_all(exp.Table)):
+            if any(pivot.args.get("unpivot") for pivot in node.args.get("pivots") or ()):
+                raise unsupported("UNPIVOT")
             if node.this is None or self._is_local(node):
                 continue
             if not isinstance(node.this, exp.Identifier):

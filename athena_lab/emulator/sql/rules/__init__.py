@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-from athena_lab.emulator.sql.rules import aggregates, arrays, dates, formats, numbers, strings
+from athena_lab.emulator.sql.rules import aggregates, arrays, dates, documents, formats, numbers, strings
 
 Rule = Callable[[exp.Expression], exp.Expression | None]
 
@@ -19,6 +19,7 @@ RULES: Mapping[type[exp.Expression], Rule] = {
     **formats.RULES,
     **dates.RULES,
     **arrays.RULES,
+    **documents.RULES,
     **aggregates.RULES,
 }
 

@@ -17,13 +17,18 @@ def total(node: exp.Expression) -> exp.Expression | None:
     """SUM of INT64 is INT64 (DuckDB widens it), COUNTIF too."""
     if _in_window(node) or (isinstance(node, exp.Sum) and not is_a(node, INTEGERS)):
         return None
-    return cast(type(node)(**{key: _copied(value) for key, value in node.args.items()}), "BIGINT")
+    return _counted(type(node)(**{key: _copied(value) for key, value in node.args.items()}), node)
+
+
+def _counted(made: exp.Expression, node: exp.Expression) -> exp.Expression:
+    """COUNTIF of nothing is 0, SUM of nothing is NULL."""
+    return cast(call("coalesce", made, 0) if isinstance(node, exp.CountIf) else made, "BIGINT")
 
 
 def window(node: exp.Expression) -> exp.Expression | None:
     """The same of sums over windows; the whole window is cast."""
     if (isinstance(node.this, exp.Sum) and is_a(node.this, INTEGERS)) or isinstance(node.this, exp.CountIf):
-        return cast(node.copy(), "BIGINT")
+        return _counted(node.copy(), node.this)
     return None
 
 

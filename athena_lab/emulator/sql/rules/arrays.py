@@ -39,4 +39,11 @@ def array(node: exp.Expression) -> exp.Expression | None:
     return None
 
 
-RULES = {exp.Bracket: element, exp.Array: array}
+def struct(node: exp.Expression) -> exp.Expression | None:
+    """A struct without names takes those of the struct that it stands beside, by position."""
+    if any(isinstance(part, exp.PropertyEQ | exp.Alias | exp.Column | exp.Dot) for part in node.expressions):
+        return None
+    return call("row", *node.expressions)
+
+
+RULES = {exp.Bracket: element, exp.Array: array, exp.Struct: struct}

@@ -186,9 +186,23 @@ def to_datetime(node: exp.Expression) -> exp.Expression | None:
 
 def to_string(node: exp.Expression) -> exp.Expression | None:
     """STRING of a TIMESTAMP in a zone would need the zone's offset in its text."""
+    if is_type(node.this, exp.DType.JSON) or isinstance(node.this, exp.ParseJSON):
+        return exp.JSONExtractScalar(this=node.this.copy(), expression=exp.Literal.string("$"), only_json_types=True)
     if node.args.get("zone") is not None:
         raise unsupported("STRING(timestamp, zone): use FORMAT_TIMESTAMP")
     return cast(node.this, "VARCHAR")
+
+
+def from_days(node: exp.Expression) -> exp.Expression:
+    """DATE_FROM_UNIX_DATE."""
+    epoch = cast(exp.Literal.string("1970-01-01"), "DATE")
+    return cast(exp.Add(this=epoch, expression=cast(node.this, "INTEGER")), "DATE")
+
+
+def moments(node: exp.Expression) -> exp.Expression:
+    """GENERATE_TIMESTAMP_ARRAY."""
+    start, end = cast(node.args["start"], "TIMESTAMPTZ"), cast(node.args["end"], "TIMESTAMPTZ")
+    return call("generate_series", start, end, node.args["step"])
 
 
 def now_local(node: exp.Expression) -> exp.Expression:
@@ -219,6 +233,8 @@ RULES = {
     exp.Date: to_date,
     exp.Datetime: to_datetime,
     exp.String: to_string,
+    exp.DateFromUnixDate: from_days,
+    exp.GenerateTimestampArray: moments,
     exp.CurrentDate: now_local,
     exp.CurrentDatetime: now_local,
     exp.CurrentTime: now_local,

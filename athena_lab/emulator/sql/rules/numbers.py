@@ -119,6 +119,31 @@ def product(node: exp.Expression) -> exp.Expression | None:
     return None
 
 
+def logarithm(node: exp.Expression) -> exp.Expression | None:
+    """LN and LOG fail on what is not positive."""
+    if isinstance(node, exp.Ln):
+        return call("athena_ln", cast(node.this, "DOUBLE"))
+    value, base = (node.expression, node.this) if node.expression is not None else (node.this, None)
+    made = call("athena_ln", cast(value, "DOUBLE"))
+    if base is None:
+        return made
+    return exp.Paren(this=exp.Div(this=made, expression=call("athena_ln", cast(base, "DOUBLE")), typed=False))
+
+
+def square_root(node: exp.Expression) -> exp.Expression:
+    """SQRT fails on what is negative."""
+    return call("athena_sqrt", cast(node.this, "DOUBLE"))
+
+
+def difference(node: exp.Expression) -> exp.Expression | None:
+    """A DATE less a DATE is an INTERVAL of days."""
+    if is_type(node.this, exp.DType.DATE) and is_type(node.expression, exp.DType.DATE):
+        made = call("to_days", exp.Sub(this=node.this.copy(), expression=node.expression.copy()))
+        made.type = exp.DataType.build("INTERVAL")
+        return made
+    return None
+
+
 def anonymous(node: exp.Expression) -> exp.Expression | None:
     """Functions that the parser does not know by type."""
     name, arguments = node.name.upper(), node.expressions
@@ -150,4 +175,8 @@ RULES = {
     exp.SafeNegate: safe_negate,
     exp.SafeFunc: safe_call,
     exp.Anonymous: anonymous,
+    exp.Ln: logarithm,
+    exp.Log: logarithm,
+    exp.Sqrt: square_root,
+    exp.Sub: difference,
 }

@@ -43,4 +43,10 @@ def length(node: exp.Expression) -> exp.Expression | None:
     return None
 
 
-RULES = {exp.Format: format_, exp.Length: length}
+def code_point(node: exp.Expression) -> exp.Expression:
+    """UNICODE of an empty string is 0."""
+    empty = exp.EQ(this=node.this.copy(), expression=exp.Literal.string(""))
+    return exp.Case(ifs=[exp.If(this=empty, true=exp.Literal.number(0))], default=call("unicode", node.this))
+
+
+RULES = {exp.Format: format_, exp.Length: length, exp.Unicode: code_point}
