@@ -63,8 +63,10 @@ def lab(gateway: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
 def browser(chromium: str) -> Iterator[Any]:
     """Give a running chromium."""
     # Here and not above: without a browser these tests are skipped, and need no driver either.
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    # Two shared cores: what takes a moment elsewhere may take many here.
+    expect.set_options(timeout=30_000)
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=chromium, args=arguments)
@@ -87,11 +89,11 @@ def open_notebook(lab: Any, browser: Any) -> Iterator[Callable[..., Any]]:
         page.set_default_timeout(30_000)
         page.goto(f"{lab.url}/lab/tree/{path}?token={lab.token}&reset")
         page.wait_for_function(IS_READY, timeout=90_000)
-        if theme == "dark":
-            page.evaluate(
-                "() => window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})"
-            )
-            page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+        # Always: the theme is a setting, and the settings are the server's.
+        change = "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+        page.evaluate(change, "JupyterLab Dark" if theme == "dark" else "JupyterLab Light")
+        is_light = "true" if theme == "light" else "false"
+        page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{is_light}'")
         page.notebook_path = path
         return page
 

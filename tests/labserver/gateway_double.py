@@ -29,7 +29,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from athena_lab.gateway_api import jobs, wire
 
-CELL_S, QUEUED_S = 0.5, 0.5
+CELL_S, QUEUED_S = 1.0, 2.0
 
 
 @dataclass
@@ -169,6 +169,7 @@ class State:
     def set_state(self, job_id: str, state: jobs.JobState) -> jobs.Job:
         self.jobs[job_id] = self.job(job_id).model_copy(update={"state": state})
         if state is jobs.JobState.DELETED:
+            self.runs = {key: run for key, run in self.runs.items() if run["job"] != job_id}
             return self.jobs.pop(job_id)
         return self.jobs[job_id]
 

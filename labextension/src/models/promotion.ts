@@ -125,9 +125,9 @@ export class PromotionModel {
     if (!this.canDeploy) {
       return;
     }
-    const started = performance.now();
     this.set({ phase: 'deploying', failure: null, promotion: null, elapsed: 0 });
-    this._stopwatch = setInterval(() => this.set({ elapsed: performance.now() - started }), STOPWATCH_MS);
+    this._started = performance.now();
+    this._stopwatch = setInterval(() => this.readStopwatch(), STOPWATCH_MS);
     try {
       await this.options.save();
       const bundle = await this.options.api.draft(this.options.path, this.options.cellId);
@@ -139,7 +139,6 @@ export class PromotionModel {
       this.set({ phase: 'editing', failure, faults: failure.faults });
     } finally {
       clearInterval(this._stopwatch);
-      this.set({ elapsed: performance.now() - started });
     }
   }
 
@@ -161,8 +160,14 @@ export class PromotionModel {
         await new Promise(resolve => setTimeout(resolve, RETRY_MS));
       }
     }
+    clearInterval(this._stopwatch);
+    this.readStopwatch();
     this._deployed.emit(promotion);
     await this.refreshJob(promotion.job_id);
+  }
+
+  private readStopwatch(): void {
+    this.set({ elapsed: performance.now() - this._started });
   }
 
   private async refreshJob(jobId: string): Promise<void> {
@@ -227,6 +232,7 @@ export class PromotionModel {
   private _isDisposed = false;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _stopwatch: ReturnType<typeof setInterval> | undefined;
+  private _started = 0;
   private _abort: AbortController | null = null;
   private readonly _changed = new Signal<this, IPromotionState>(this);
   private readonly _deployed = new Signal<this, IPromotion>(this);

@@ -50,6 +50,7 @@ class Scheduler {
     });
     const panel = new MainAreaWidget({ content });
     panel.id = id;
+    panel.toolbar.hide();
     panel.title.label = this.trans.__('Schedule %1', PathExt.basename(path));
     panel.title.icon = cellId ? promoteIcon : scheduleIcon;
     panel.title.closable = true;

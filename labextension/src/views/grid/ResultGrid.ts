@@ -11,7 +11,6 @@ import type { IResult } from '../../tokens/wire.js';
 
 const ROW_PX = 24;
 const MAX_ROWS_IN_SIGHT = 14;
-const SCROLLBAR_PX = 16;
 
 /** Renders `application/vnd.athena.result+json`. */
 export class ResultGrid extends Widget implements IRenderMime.IRenderer {
@@ -42,8 +41,7 @@ export class ResultGrid extends Widget implements IRenderMime.IRenderer {
     }
     const frame = document.createElement('div');
     frame.className = 'jp-Athena-gridFrame';
-    const inSight = Math.min(Math.max(result.rows.length, 1), MAX_ROWS_IN_SIGHT);
-    frame.style.height = `${(inSight + 1) * ROW_PX + SCROLLBAR_PX}px`;
+    frame.style.height = `${heightOf(result)}px`;
     this._table = this.makeTable(result);
     frame.append(this._table);
     const footer = document.createElement('div');
@@ -64,10 +62,17 @@ export class ResultGrid extends Widget implements IRenderMime.IRenderer {
   }
 
   private async draw(): Promise<void> {
+    const table = this._table;
     // Drawn before it has a size, the table would stay empty.
-    if (this._table?.isConnected && this._table.clientHeight > 0) {
-      await this._table.draw();
+    if (!table?.isConnected || table.clientHeight === 0 || !this._result) {
+      return;
     }
+    // Whole rows only, however thick this browser's scrollbar is; else the last row could not be scrolled into sight.
+    const scrollbar = table.offsetHeight - table.clientHeight;
+    if (table.parentElement) {
+      table.parentElement.style.height = `${heightOf(this._result) + scrollbar}px`;
+    }
+    await table.draw();
   }
 
   private makeTable(result: IResult): RegularTableElement {
@@ -85,6 +90,8 @@ export class ResultGrid extends Widget implements IRenderMime.IRenderer {
       });
     });
     table.addStyleListener(() => this.style(table, result));
+    table.addEventListener('focusin', () => (this._hasFocus = true));
+    table.addEventListener('focusout', () => (this._hasFocus = false));
     table.addEventListener('keydown', event => void this.onKey(event, table, result));
     table.addEventListener('mousedown', event => this.onPress(event, table));
     table.addEventListener('copy', event => this.onCopy(event, result));
@@ -186,7 +193,7 @@ export class ResultGrid extends Widget implements IRenderMime.IRenderer {
       const meta = table.getMeta(cell);
       const box = cell.getBoundingClientRect();
       const isIt = meta?.type === 'body' && meta.x === at.x && meta.y === at.y;
-      return isIt && box.bottom <= frame.bottom - SCROLLBAR_PX && box.right <= frame.right && box.left >= frame.left;
+      return isIt && box.bottom <= frame.top + table.clientHeight + 1 && box.right <= frame.right && box.left >= frame.left;
     });
   }
 
@@ -216,4 +223,9 @@ export class ResultGrid extends Widget implements IRenderMime.IRenderer {
   get result(): IResult | null {
     return this._result;
   }
+}
+
+/** The height of the header and of the rows in sight. */
+function heightOf(result: IResult): number {
+  return (Math.min(Math.max(result.rows.length, 1), MAX_ROWS_IN_SIGHT) + 1) * ROW_PX;
 }
