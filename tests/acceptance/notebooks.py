@@ -17,6 +17,8 @@ def notebook_of(*cells: str, parameters: str | None = None) -> dict[str, Any]:
     if parameters is not None:
         notebook.cells.append(nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}))
     notebook.cells += [nbformat.v4.new_code_cell(source) for source in cells]
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"  # a notebook keeps its cells' ids from one save to the next
     return json.loads(nbformat.writes(notebook))
 
 
@@ -25,8 +27,10 @@ def upload(gateway: GatewayClient, path: str, notebook: dict[str, Any]) -> Bundl
 
 
 def promote(stack: RunningStack, name: str, notebook: dict[str, Any], **fields: Any) -> Promotion:
-    """Promote a notebook under a name and wait until Airflow reports the version."""
+    """Promote a notebook under a name, wait until Airflow reports the version, and give the first answer."""
+    name = f"{name} {stack.suffix}"
     with stack.gateway() as gateway:
         bundle = upload(gateway, f"{name}.ipynb", notebook)
         promotion = gateway.promote(PromoteRequest(bundle=bundle.hash, name=name, **fields))
-    return stack.wait_visible(promotion)
+    stack.wait_visible(promotion)
+    return promotion

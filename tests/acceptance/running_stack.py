@@ -3,17 +3,18 @@
 import contextlib
 import json
 import os
+import secrets
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from athena_lab.gateway_api.client import GatewayClient
-from athena_lab.gateway_api.jobs import Promotion, PromotionState, Run
+from athena_lab.gateway_api.jobs import Promotion, PromotionState, Run, RunRequest
 
 ROOT = Path(__file__).parent.parent.parent
 ATHENA = ROOT / ".venv" / "bin" / "athena"
@@ -37,7 +38,8 @@ class RunningStack:
 
     home: Path
     state: dict[str, Any]
-    process: subprocess.Popen[bytes]
+    suffix: str = field(default_factory=lambda: secrets.token_hex(2))
+    """Tells the jobs of one session from another's on the same stack."""
 
     def url(self, name: str) -> str:
         """Give the address of "lab", "gateway" or "airflow"."""
@@ -50,6 +52,14 @@ class RunningStack:
     def status(self) -> dict[str, Any]:
         return read_status(self.home)
 
+    def get_run(self, run_id: str) -> Run:
+        with self.gateway() as gateway:
+            return gateway.get_run(run_id)
+
+    def start_run(self, job_id: str, **parameters: Any) -> Run:
+        with self.gateway() as gateway:
+            return gateway.run_job(job_id, RunRequest(parameters=parameters))
+
     def wait_visible(self, promotion: Promotion) -> Promotion:
         def probe():
             with self.gateway() as gateway:
@@ -61,8 +71,7 @@ class RunningStack:
 
     def wait_run(self, run_id: str, *states: str, deadline_s: float = 120) -> Run:
         def probe():
-            with self.gateway() as gateway:
-                run = gateway.get_run(run_id)
+            run = self.get_run(run_id)
             if run.state.is_final and run.state.value not in states:
                 raise AssertionError(f"run ended {run.state.value}, not {states}: {run.error}")
             return run if run.state.value in states else None
@@ -88,7 +97,7 @@ def started_stack(command: list[str], environment: dict[str, str] | None = None)
                 command, cwd=ROOT, env=env, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
             )
         try:
-            yield RunningStack(home, _await_state(home, process, log), process)
+            yield RunningStack(home, _await_state(home, process, log))
         finally:
             _keep_logs(home, log)
             with contextlib.suppress(ProcessLookupError):

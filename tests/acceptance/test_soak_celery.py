@@ -10,7 +10,6 @@ import pytest
 
 from athena_lab.errors import AthenaError
 from athena_lab.gateway_api.client import GatewayClient
-from athena_lab.gateway_api.jobs import RunRequest
 from athena_lab.warehouse.connect import connect
 from tests.acceptance.notebooks import notebook_of, promote
 from tests.acceptance.running_stack import ATHENA, started_stack, wait_for
@@ -57,10 +56,9 @@ def kill_group(pid: int) -> None:
 def test_run_of_a_killed_worker_goes_on_elsewhere(celery, kill):
     name = f"survivor {kill.__name__}"
     promotion = promote(celery, name, notebook_of(APPEND, SLEEP))
-    with celery.gateway() as gateway:
-        run = gateway.run_job(promotion.job_id, RunRequest())
-    wait_for("the first cell", lambda: celery.gateway().get_run(run.id).cells_done >= 1)
-    first = celery.gateway().get_run(run.id).attempts[0]
+    run = celery.start_run(promotion.job_id)
+    wait_for("the first cell", lambda: celery.get_run(run.id).cells_done >= 1)
+    first = celery.get_run(run.id).attempts[0]
     lost = next(p for p in celery.status()["processes"] if p["name"] in first.worker)
     kernels = pids_with("ATHENA_RUN", run.id)
     assert kernels, "the run's kernel is found by its environment"
@@ -68,7 +66,7 @@ def test_run_of_a_killed_worker_goes_on_elsewhere(celery, kill):
     kill(lost["pid"])
     wait_for(
         "the second attempt",
-        lambda: len(celery.gateway().get_run(run.id).attempts) > 1,
+        lambda: len(celery.get_run(run.id).attempts) > 1,
         deadline_s=45,
     )
     moved_s = time.monotonic() - killed_at
@@ -84,8 +82,7 @@ def test_run_of_a_killed_worker_goes_on_elsewhere(celery, kill):
 
 def test_abandoned_attempt_cannot_speak_to_the_gateway(celery):
     promotion = promote(celery, "usurped", notebook_of("import time", "time.sleep(8)"))
-    with celery.gateway() as gateway:
-        run = gateway.run_job(promotion.job_id, RunRequest())
+    run = celery.start_run(promotion.job_id)
     celery.wait_run(run.id, "running")
     key = (celery.home / "worker" / "worker.key").read_text().strip()
     with GatewayClient(celery.url("gateway"), lambda: key) as worker, pytest.raises(AthenaError):

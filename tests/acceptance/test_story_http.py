@@ -59,8 +59,7 @@ def test_relative_date_hangs_on_the_moment_of_the_trigger(stack):
     notebook = notebook_of("print('day is', day)", parameters="import datetime\nday = datetime.date(2020, 1, 1)")
     yesterday = Parameter(name="day", type=ParameterType.DATE, relative="yesterday")
     promotion = promote(stack, "relative", notebook, parameters=(yesterday,), schedule=Schedule(timezone="UTC"))
-    with stack.gateway() as gateway:
-        run = gateway.run_job(promotion.job_id, RunRequest())
+    run = stack.start_run(promotion.job_id)
     done = stack.wait_run(run.id, "succeeded")
     expected = (done.anchor.astimezone(datetime.UTC) - datetime.timedelta(days=1)).date().isoformat()
     assert done.parameters["day"] == expected
@@ -70,10 +69,7 @@ def test_relative_date_hangs_on_the_moment_of_the_trigger(stack):
 
 def test_deploying_again_changes_nothing_and_a_change_is_the_next_version(stack):
     first = promote(stack, "versions", notebook_of("x = 1"))
-    with stack.gateway() as gateway:
-        again = gateway.promote(
-            PromoteRequest(bundle=upload(gateway, "versions.ipynb", notebook_of("x = 1")).hash, name="versions")
-        )
+    again = promote(stack, "versions", notebook_of("x = 1"))
     second = promote(stack, "versions", notebook_of("x = 2"))
     assert (first.version, again.version, again.is_unchanged, second.version) == (1, 1, True, 2)
     assert second.job_id == first.job_id
@@ -81,8 +77,7 @@ def test_deploying_again_changes_nothing_and_a_change_is_the_next_version(stack)
 
 def test_failing_cell_fails_at_once_and_keeps_the_partial_output(stack):
     promotion = promote(stack, "failing", notebook_of("print('before')", "1 / 0", "print('never')"))
-    with stack.gateway() as gateway:
-        run = gateway.run_job(promotion.job_id, RunRequest())
+    run = stack.start_run(promotion.job_id)
     failed = stack.wait_run(run.id, "failed")
     assert "ZeroDivisionError" in (failed.error or "")
     assert [cell.state for cell in failed.cells] == ["succeeded", "failed", "pending"]
@@ -97,10 +92,9 @@ def test_running_run_is_cancelled_and_its_kernel_is_gone(stack):
     promotion = promote(
         stack, "endless", notebook_of(f"import time\n{marker} = 1\nprint('started')", "time.sleep(600)")
     )
-    with stack.gateway() as gateway:
-        run = gateway.run_job(promotion.job_id, RunRequest())
+    run = stack.start_run(promotion.job_id)
     stack.wait_run(run.id, "running")
-    wait_for("the first cell", lambda: stack.gateway().get_run(run.id).cells_done >= 1)
+    wait_for("the first cell", lambda: stack.get_run(run.id).cells_done >= 1)
     with stack.gateway() as gateway:
         gateway.cancel_run(run.id)
     stack.wait_run(run.id, "cancelled", deadline_s=30)

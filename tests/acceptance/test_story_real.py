@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from athena_lab.gateway_api.jobs import Parameter, ParameterType, RunRequest
+from athena_lab.gateway_api.jobs import Parameter, ParameterType
 from athena_lab.warehouse.connect import connect
 from tests.acceptance.notebooks import notebook_of, promote
 from tests.acceptance.running_stack import ATHENA, RunningStack
@@ -62,8 +62,7 @@ def test_real_demand_is_loaded_promoted_and_equal_to_pandas(stack, data):
     parameters = "import datetime\n\nsince = datetime.date(2013, 1, 1)"
     fixed = Parameter(name="since", type=ParameterType.DATE, value="2014-01-01")
     promotion = promote(stack, "peak demand", notebook_of(EXPLORE, WRITE, parameters=parameters), parameters=(fixed,))
-    with stack.gateway() as gateway:
-        run = gateway.run_job(promotion.job_id, RunRequest())
+    run = stack.start_run(promotion.job_id)
     assert stack.wait_run(run.id, "succeeded").parameters == {"since": "2014-01-01"}
     with stack.gateway() as gateway:
         rows = connect(gateway).query_and_wait("SELECT * FROM energy.daily_peak ORDER BY day")
