@@ -64,6 +64,12 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def command_names() -> tuple[str, ...]:
+    """Give the names of all subcommands."""
+    actions = build_parser()._subparsers  # noqa: SLF001 (argparse offers no public way)
+    return tuple(actions._group_actions[0].choices or ()) if actions else ()  # noqa: SLF001 (as above)
+
+
 def _add(commands: argparse._SubParsersAction, name: str, text: str, command: Command) -> argparse.ArgumentParser:  # type: ignore[type-arg]
     parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=text)
     parser.add_argument("--home", type=Path, metavar="DIR", help="state directory (default: ATHENA_HOME)")

@@ -13,7 +13,7 @@ from athena_lab.stack.accounts import Account, Accounts
 from athena_lab.stack.dropped import read_if_present, run_as, write_private
 
 LOCAL_USER = "analyst"
-LOCAL_GROUPS = ("analysts",)
+LOCAL_GROUPS = ("local",)
 AIRFLOW_USER = "athena"
 
 

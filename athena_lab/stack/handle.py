@@ -13,7 +13,7 @@ from pathlib import Path
 from athena_lab.errors import UnreachableError
 from athena_lab.settings import Home
 from athena_lab.stack.down import down
-from athena_lab.stack.layout import check_version
+from athena_lab.stack.layout import open_home
 from athena_lab.stack.place import Options, athena
 from athena_lab.stack.record import StackLock, StackRecord, read_record
 
@@ -68,8 +68,7 @@ def start(
     `environ` is added to the caller's environment (ATHENA_MINIMUM_INTERVAL_S, ATHENA_RUN_TOKEN_S …).
     Raises UnreachableError with the supervisor's own message where it does not come up.
     """
-    check_version(home)
-    home.logs.mkdir(parents=True, exist_ok=True)
+    open_home(home)
     log = home.logs / "up.log"
     with log.open("wb") as output:
         process = subprocess.Popen(

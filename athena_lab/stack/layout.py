@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from athena_lab.errors import ConfigurationError
@@ -45,20 +45,23 @@ def check_version(home: Home, *, newest: int = LAYOUT, migrations: Mapping[int, 
         write_private(home.root / "VERSION", f"{version}\n", mode=0o644)
 
 
+def open_home(home: Home) -> None:
+    """Make the state directory or accept the present one; raise ConfigurationError where that cannot be."""
+    with _translating(home):
+        check_version(home)
+        home.root.mkdir(parents=True, exist_ok=True)
+        home.logs.mkdir(exist_ok=True)
+
+
 def prepare_layout(home: Home, accounts: Accounts, workspace: Path) -> None:
     """Make what is absent of the folders, with their owners and modes."""
-    try:
+    with _translating(home):
         home.root.mkdir(parents=True, exist_ok=True)
         _check_traversable(home.root, accounts)
         check_version(home)
         for path, role, mode in _folders(home, accounts, workspace):
             _ensure_folder(path, accounts.of(role).uid if role else None, accounts.of(role).gid if role else None, mode)
         write_private(home.root / "VERSION", f"{LAYOUT}\n", mode=0o644)
-    except OSError as error:
-        raise ConfigurationError(
-            f"Cannot prepare the state directory '{home.root}': {error.filename}: {error.strerror}. "
-            "Choose one that you may write with --home or ATHENA_HOME."
-        ) from error
 
 
 def sockets_folder(home: Home, accounts: Accounts) -> Path:
@@ -77,6 +80,17 @@ def sockets_folder(home: Home, accounts: Accounts) -> Path:
     for role, group, mode in (("postgres", "airflow", 0o750), ("airflow", "airflow", 0o700)):
         _ensure_folder(folder / role, accounts.of(role).uid, accounts.of(group).gid, mode)
     return folder
+
+
+@contextlib.contextmanager
+def _translating(home: Home) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(
+            f"Cannot use the state directory '{home.root}': '{error.filename}': {error.strerror}. "
+            "Choose one that you may write with --home or ATHENA_HOME."
+        ) from error
 
 
 def _folders(home: Home, accounts: Accounts, workspace: Path) -> list[tuple[Path, str | None, int]]:

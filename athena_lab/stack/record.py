@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from athena_lab.errors import ConfigurationError
 from athena_lab.settings import Home
 from athena_lab.stack.dropped import write_private
 from athena_lab.stack.processes import boot_id, find_process
@@ -51,8 +52,14 @@ class StackLock:
         self._descriptor: int | None = None
 
     def acquire(self) -> bool:
-        """Take the lock; False where another process has it."""
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        """Take the lock; False where another process has it. Raises ConfigurationError where it may not."""
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        except OSError as error:
+            raise ConfigurationError(
+                f"Cannot lock the state directory '{self._path.parent}': '{self._path}': {error.strerror}. "
+                "Choose one that you may write with --home or ATHENA_HOME."
+            ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

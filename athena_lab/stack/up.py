@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import time
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import FrameType
 
@@ -16,7 +17,7 @@ from athena_lab.settings import Home
 from athena_lab.stack import celery, jupyter, plan, ports
 from athena_lab.stack.accounts import prepare_accounts
 from athena_lab.stack.dropped import write_private
-from athena_lab.stack.layout import check_version, prepare_layout, sockets_folder
+from athena_lab.stack.layout import open_home, prepare_layout, sockets_folder
 from athena_lab.stack.orphans import stop_orphans
 from athena_lab.stack.place import Options, Place
 from athena_lab.stack.record import (
@@ -40,20 +41,19 @@ def up(home: Home, options: Options, environ: Mapping[str, str], announce: Annou
     home or a program is unusable, UnreachableError where a service does not come up. Whatever happens
     nothing stays running.
     """
-    stop = _catch_signals()
     began = time.monotonic()
-    check_version(home)
-    home.root.mkdir(parents=True, exist_ok=True)
+    open_home(home)
     lock = StackLock(home)
     if not lock.acquire():
         raise ConflictError(already_running(home))
-    try:
-        place = _prepare_place(home, options, environ, announce)
-        plans = plan.prepare(place, options)
-        _run(place, plans, stop, announce, began=began, opens_browser=options.opens_browser)
-    finally:
-        record_path(home).unlink(missing_ok=True)
-        lock.release()
+    with _noting_signals() as stop:
+        try:
+            place = _prepare_place(home, options, environ, announce)
+            plans = plan.prepare(place, options)
+            _run(place, plans, stop, announce, began=began, opens_browser=options.opens_browser)
+        finally:
+            record_path(home).unlink(missing_ok=True)
+            lock.release()
 
 
 def already_running(home: Home) -> str:
@@ -157,12 +157,17 @@ class _Recorder:
         write_record(self._place.home, self._record)
 
 
-def _catch_signals() -> Callable[[], bool]:
+@contextlib.contextmanager
+def _noting_signals() -> Iterator[Callable[[], bool]]:
+    """Note the signals that end a program instead of ending, and tell whether one came."""
     received: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 (the signature of a handler)
         received.append(number)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, note)
-    return lambda: bool(received)
+    former = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
+from athena_lab.gateway_api import jobs
+from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.stack.accounts import launch_prefix, prepare_accounts
 from athena_lab.stack.layout import sockets_folder
 
@@ -168,3 +172,25 @@ def test_only_the_starters_of_kernels_keep_capabilities(stack):
             kept = 1 << 5 | 1 << 6 | 1 << 7  # kill, setgid, setuid (capability.h)
             assert int(status["CapEff"], 16) == (kept if process.name == "scheduler" else 0), process.name
             assert status["NoNewPrivs"] == "1"
+
+
+def test_notebook_of_a_run_reaches_nothing_of_the_platform(stack, wait_until):
+    """The same attempts from inside a kernel that Airflow's worker started for a promoted notebook."""
+    attack = PROBE.replace("json.load(sys.stdin)", repr(_targets(stack, spare=None)))
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(attack)])
+    notebook.metadata.kernelspec = {"name": "athena", "display_name": "Athena (Python 3)", "language": "python"}
+    token = stack.token_file.read_text().strip()
+    with GatewayClient(stack.url("gateway"), lambda: token) as gateway:
+        source = jobs.Source(path="probe.ipynb", notebook_id="probe")
+        bundle = gateway.upload_bundle(jobs.BundleUpload(notebook=json.loads(nbformat.writes(notebook)), source=source))
+        promotion = gateway.promote(jobs.PromoteRequest(bundle=bundle.hash, name="probe"))
+        visible = jobs.PromotionState.VISIBLE
+        wait_until(lambda: gateway.get_promotion(promotion.job_id, promotion.version).state is visible, 60)
+        run = gateway.run_job(promotion.job_id, jobs.RunRequest())
+        wait_until(lambda: gateway.get_run(run.id).state.is_final, 120)
+        assert gateway.get_run(run.id).is_isolated
+        output = json.dumps(gateway.get_output(run.id))
+    result = json.loads(re.search(r'\{\\"got\\".*?\}', output).group().replace('\\"', '"'))
+    allowed = {f"list {stack.home.root / name}" for name in ("", "public", "jobs")}
+    assert result["uid"] == prepare_accounts().of("run").uid
+    assert set(result["got"]) - allowed == set()
