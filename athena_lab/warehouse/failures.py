@@ -68,7 +68,7 @@ def _refused(message: str, action: str, statement: Statement | None) -> errors.Q
     match = _POSITION.search(message)
     plain = _sentence(_POSITION.sub("", message))
     if match is None:
-        return errors.QueryError(f"Cannot {action}: {plain} Correct it and run the cell again.")
+        return errors.QueryError(f"Cannot {action}: {plain} Correct it and try again.")
     line, column = int(match[1]), int(match[2])
     if statement is not None:
         line, column = statement.written_position(line, column)
@@ -130,12 +130,12 @@ def _sentence(text: str) -> str:
 _BY_REASON: dict[str, tuple[type[errors.AthenaError], str]] = {
     "stopped": (errors.QueryCancelledError, "Run it again if you still need it."),
     "bytesBilledLimitExceeded": (errors.OverBudgetError, "Read fewer columns or partitions, or raise --max-bytes."),
-    "duplicate": (errors.ConflictError, "Choose another name, or say --mode replace or --mode append."),
+    "duplicate": (errors.ConflictError, "Choose another name, or say that it may be replaced or appended to."),
     "quotaExceeded": (errors.QueryError, "Wait for the quota to be renewed, or ask for more."),
 }
 _BY_CLASS: tuple[tuple[Any, type[errors.AthenaError], str], ...] = (
     (exceptions.Unauthorized, errors.UnauthenticatedError, "Start a new session with `athena up`."),
     (exceptions.Forbidden, errors.ForbiddenError, "Ask the owner of the data for access."),
-    (exceptions.Conflict, errors.ConflictError, "Choose another name, or say --mode replace or --mode append."),
+    (exceptions.Conflict, errors.ConflictError, "Choose another name, or say that it may be replaced or appended to."),
     (exceptions.ServerError, errors.UpstreamError, "Try again; look at `athena logs emulator` if it stays."),
 )

@@ -39,19 +39,22 @@ def load_file(
 ) -> Loaded:
     """Load a file into `dataset.table`, making the dataset where it is absent.
 
-    `disposition` is "create" (the table must not hold rows), "append" or "replace". The columns of CSV
-    and JSON are detected by the warehouse. Raises InvalidError with all faults of the request at once.
+    `disposition` is "create" (the table must not hold rows), "append" or "replace". The types of CSV
+    (whose first line names the columns) and JSON are detected by the warehouse. Raises InvalidError with all faults of the request at once.
     """
     faults = list(_faults(path, table, disposition))
     if faults:
         raise InvalidError(faults)
     say = progress or (lambda _: None)
+    source_format = FORMATS[path.suffix.lower()]
     config = bigquery.LoadJobConfig(
-        source_format=FORMATS[path.suffix.lower()],
+        source_format=source_format,
         write_disposition=DISPOSITIONS[disposition],
         labels=client.labels,
-        autodetect=FORMATS[path.suffix.lower()] != bigquery.SourceFormat.PARQUET,
+        autodetect=source_format != bigquery.SourceFormat.PARQUET,
     )
+    if source_format == bigquery.SourceFormat.CSV:
+        config.skip_leading_rows = 1  # the names of the columns; guessing them fails where all columns are text
     say(f"Loading {path.name} ({path.stat().st_size / 1e6:.1f} MB) into {table}")
     with path.open("rb") as content:
         rows = load_content(client, content, table, config)

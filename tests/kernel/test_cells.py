@@ -109,11 +109,11 @@ def test_more_rows_than_are_shown_come_whole_through_storage(kernel):
 
 
 def test_syntax_error_names_line_and_column_of_the_cell(kernel):
-    status, _, _, error = kernel.run("%%athena\nSELECT 1,\n  FROM FROM sales.tariffs")
+    status, _, _, error = kernel.run("%%athena\nSELECT 1 +\n  FROM sales.tariffs")
     assert status == "error"
     assert error[0] == "QuerySyntaxError"
     assert "line 3" in error[1]
-    assert "line 3:   FROM FROM sales.tariffs" in error[2]
+    assert "line 3:   FROM sales.tariffs" in error[2]
     assert "Traceback" not in error[2]
 
 

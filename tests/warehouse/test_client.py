@@ -148,7 +148,7 @@ def test_file_that_is_not_what_its_name_says_is_refused(warehouse, tmp_path):
         load_file(warehouse, path, "loaded.broken")
 
 
-@pytest.mark.filterwarnings("ignore:Retrieving DataFrames:PendingDeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Retrieving .* via google-cloud-bigquery:PendingDeprecationWarning")
 def test_vendor_client_reads_through_our_storage_channel(sampled):
     frame = sampled.query("SELECT meter_id, kwh FROM metering.readings").to_dataframe()
     assert len(frame) == 20 * 60 * 48
