@@ -39,8 +39,9 @@ def load_file(
 ) -> Loaded:
     """Load a file into `dataset.table`, making the dataset where it is absent.
 
-    `disposition` is "create" (the table must not hold rows), "append" or "replace". The types of CSV
-    (whose first line names the columns) and JSON are detected by the warehouse. Raises InvalidError with all faults of the request at once.
+    `disposition` is "create" (the table must not hold rows), "append" or "replace". The types of CSV (whose
+    first line names the columns) and JSON are detected by the warehouse. Raises InvalidError with all
+    faults of the request at once.
     """
     faults = list(_faults(path, table, disposition))
     if faults:
