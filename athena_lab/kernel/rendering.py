@@ -59,8 +59,12 @@ def summarise(result: Result) -> str:
         f"{format_bytes(result.bytes)} read ({result.cost:.5f} {result.currency}) in {result.elapsed_ms / 1000:.1f} s"
     )
     if result.changed_rows is not None:
-        return f"{result.changed_rows:,} rows changed, {cost}"
-    return f"{len(result):,} rows, {cost}" if result.schema else f"Done, {cost}"
+        return f"{_count(result.changed_rows)} changed, {cost}"
+    return f"{_count(len(result))}, {cost}" if result.schema else f"Done, {cost}"
+
+
+def _count(rows: int) -> str:
+    return "1 row" if rows == 1 else f"{rows:,} rows"
 
 
 def as_json(value: Any) -> Any:
@@ -72,7 +76,7 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else _non_finite(value)
     if isinstance(value, Decimal):
-        return format(value, "f")
+        return format(value.normalize(), "f")  # Arrow pads NUMERIC to nine places
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Mapping):
