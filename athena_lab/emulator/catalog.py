@@ -64,6 +64,8 @@ class Change:
     tables: list[Table] = field(default_factory=list)
     dropped: list[Table] = field(default_factory=list)
     written: list[Table] = field(default_factory=list)
+    rewritten: list[Table] = field(default_factory=list)
+    """Of the tables written to: those whose rows were changed or removed, not only appended."""
     based_on: dict[tuple[str, str], Table | None] = field(default_factory=dict)
     """What the work found under a name; the change is refused and tried again if that changed since."""
 
@@ -79,6 +81,7 @@ class Catalog:
         self.store, self.project, self.location = store, project, location
         self._lock = threading.RLock()
         self._writes: dict[str, int] = {}
+        self._rewrites: dict[str, int] = {}
         self._modified: dict[str, int] = {}
         self.state = self._load()
 
@@ -118,6 +121,10 @@ class Catalog:
     def writes_of(self, table: Table) -> int:
         """Count the writes to a table since the start; sizes and caches hang on it."""
         return self._writes.get(table.physical, 0)
+
+    def rewrites_of(self, table: Table) -> int:
+        """Count the writes since the start that did more than append rows."""
+        return self._rewrites.get(table.physical, 0)
 
     def modified_ms(self, table: Table) -> int:
         """Give when a table was last written or defined."""
@@ -207,6 +214,8 @@ class Catalog:
                 del tables[table.key]
         for table in change.tables:
             tables[table.key] = replace(table, modified_ms=now)
+        for table in change.rewritten:
+            self._rewrites[table.physical] = self._rewrites.get(table.physical, 0) + 1
         for table in (*change.written, *change.tables):
             self._writes[table.physical] = self._writes.get(table.physical, 0) + 1
             self._modified[table.physical] = now

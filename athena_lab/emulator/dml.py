@@ -75,6 +75,7 @@ def execute(warehouse: Warehouse, made: Plan, job: Job) -> int:
             )
         change.based_on[made.target.key] = made.target
         change.written.append(made.target)
+        change.rewritten.append(made.target)
         for name, result in made.references.sources.results.items():
             cursor.register(name, result.table())
         if made.check and cursor.execute(made.check, _used(made.check, made.parameters)).fetchone():
@@ -89,9 +90,7 @@ def execute(warehouse: Warehouse, made: Plan, job: Job) -> int:
                 affected = int(answer.fetchone()[0])
         return affected
 
-    affected = warehouse.catalog.transact(work, holder=job)
-    warehouse.sizes.forget(made.target)
-    return affected
+    return warehouse.catalog.transact(work, holder=job)
 
 
 def _used(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
@@ -133,8 +134,7 @@ def _csv(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> t
         timestamp_parsers=[pa.csv.ISO8601], true_values=["true", "True", "TRUE"], false_values=["false", "False", "FALSE"],
     )  # fmt: skip
     table = pa.csv.read_csv(file, read_options=options, parse_options=parse, convert_options=convert)
-    fields = tuple(_detected(table.column(name), name) for name in names)
-    return table, fields
+    return table, tuple(_detected(table.column(name), name) for name in names)
 
 
 def _csv_known(
@@ -179,9 +179,15 @@ def _clean(name: str, index: int) -> str:
     return f"_{made}" if made[0].isdigit() else made
 
 
+_MOMENT = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?(UTC|Z|[+-]\d{2}(:?\d{2})?))?$"
+
+
 def _detected(column: pa.ChunkedArray, name: str) -> Field:
     """A moment without a zone is a TIMESTAMP in UTC when BigQuery detects the type."""
     found = field_from_arrow(pa.field(name, column.type))
+    if found.type == "STRING" and column.null_count < len(column):
+        looks = pa.compute.match_substring_regex(column, _MOMENT)
+        return Field(name, "TIMESTAMP") if pa.compute.all(looks).as_py() else found
     return Field(name, "TIMESTAMP") if found.type == "DATETIME" else found
 
 

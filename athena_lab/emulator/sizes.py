@@ -28,6 +28,7 @@ class TableSize:
     rows: int = 0
     leaves: dict[str, int] = field(default_factory=dict)
     counted_writes: int = -1
+    counted_rewrites: int = -1
 
     @property
     def total(self) -> int:
@@ -58,16 +59,13 @@ class Sizes:
             known = self._known.get(table.physical)
         if known is not None and known.counted_writes == writes:
             return known
-        counted = self._count(table, known)
-        counted.counted_writes = writes
+        rewrites = self._catalog.rewrites_of(table)
+        is_appended = known is not None and known.counted_rewrites == rewrites
+        counted = self._count(table, known if is_appended else None)
+        counted.counted_writes, counted.counted_rewrites = writes, rewrites
         with self._lock:
             self._known[table.physical] = counted
         return counted
-
-    def forget(self, table: Table) -> None:
-        """Count anew next time: rows were changed or removed, not only appended."""
-        with self._lock:
-            self._known.pop(table.physical, None)
 
     def _count(self, table: Table, known: TableSize | None) -> TableSize:
         expressions = leaf_expressions(table.fields)
@@ -79,7 +77,7 @@ class Sizes:
                 new = cursor.execute(f"SELECT {sums} FROM {table.physical} WHERE rowid >= {known.rows}").fetchone()  # noqa: S608
                 if new[0] + known.rows == total:
                     added = dict(zip(expressions, new[1:], strict=True))
-                    return TableSize(total, {leaf: known.leaves[leaf] + size for leaf, size in added.items()})
+                    return TableSize(total, {leaf: known.leaves.get(leaf, 0) + size for leaf, size in added.items()})
             row = cursor.execute(f"SELECT {sums} FROM {table.physical}").fetchone()  # noqa: S608
         return TableSize(row[0], dict(zip(expressions, row[1:], strict=True)))
 

@@ -12,7 +12,7 @@ from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.sql.references import Namespace, References, Sources
 from athena_lab.emulator.sql.resolve import columns_read, googlesql_type, labels_of, name_columns, resolve
 from athena_lab.emulator.sql.rules import apply_rules
-from athena_lab.emulator.sql.unnest import straighten_unnests
+from athena_lab.emulator.sql.unnest import name_struct_unnests, straighten_unnests
 from athena_lab.emulator.types import Field
 
 _TEMPORAL = {exp.DType.TIMESTAMPTZ: "TIMESTAMP"}
@@ -43,6 +43,7 @@ def finish(query: exp.Query, sources: Sources) -> Translation:
     """Resolve and rewrite a query whose references are replaced already."""
     if isinstance(query, exp.Select) and query.args.get("kind") == "STRUCT":
         query.set("kind", None)  # at the top a struct's fields are the result's columns
+    name_struct_unnests(query)
     name_columns(query)
     resolved = resolve(query, sources)
     read = columns_read(resolved, sources)

@@ -5,6 +5,39 @@ from __future__ import annotations
 from sqlglot import exp
 
 
+def name_struct_unnests(tree: exp.Expression) -> None:
+    """Before resolution: an array of structs written out, without an alias, gives the fields' names as columns."""
+    for unnest in list(tree.find_all(exp.Unnest)):
+        names = _written_names(unnest)
+        if unnest.args.get("alias") is not None or not names:
+            continue
+        element = exp.to_identifier("athena_element")
+        columns = [
+            exp.alias_(exp.column(exp.to_identifier(name), table=element.copy()), name, quoted=True) for name in names
+        ]
+        offset = unnest.args.get("offset")
+        if offset:
+            offset = offset if isinstance(offset, exp.Identifier) else exp.to_identifier("offset")
+            columns.append(exp.column(offset.copy()))
+        inner = exp.Unnest(
+            expressions=[item.copy() for item in unnest.expressions],
+            alias=exp.TableAlias(columns=[element]),
+            offset=offset,
+        )
+        select = exp.Select(expressions=columns)
+        select.set("from_", exp.From(this=inner))
+        unnest.replace(exp.Subquery(this=select, alias=exp.TableAlias(this=exp.to_identifier("athena_elements"))))
+
+
+def _written_names(unnest: exp.Unnest) -> list[str]:
+    array = unnest.expressions[0] if unnest.expressions else None
+    first = array.expressions[0] if isinstance(array, exp.Array) and array.expressions else None
+    if not isinstance(first, exp.Struct):
+        return []
+    names = [part.name if isinstance(part, exp.PropertyEQ) else "" for part in first.expressions]
+    return names if all(names) else []
+
+
 def straighten_unnests(tree: exp.Expression) -> exp.Expression:
     """Rewrite the unnests of a resolved tree for DuckDB, whose ordinality counts from 1."""
     for unnest in list(tree.find_all(exp.Unnest)):
