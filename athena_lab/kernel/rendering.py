@@ -76,7 +76,7 @@ def as_json(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else _non_finite(value)
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f")  # Arrow pads NUMERIC to nine places
+        return _decimal_text(value)
     if isinstance(value, bytes):
         return base64.b64encode(value).decode()
     if isinstance(value, Mapping):
@@ -84,6 +84,12 @@ def as_json(value: Any) -> Any:
     if isinstance(value, Sequence):
         return [as_json(item) for item in value]
     return value.isoformat() if isinstance(value, dt.date | dt.time) else str(value)
+
+
+def _decimal_text(value: Decimal) -> str:
+    """Write all digits but the zeros that Arrow pads NUMERIC with (`normalize` would round to 28 digits)."""
+    text = format(value, "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _non_finite(value: float) -> str:

@@ -22,6 +22,7 @@ from athena_lab.kernel.trouble import shorten
         (float("nan"), "NaN"),
         (float("-inf"), "-Infinity"),
         (Decimal("1E+3"), "1000"),
+        (Decimal("1234567890123456789012345678901.50"), "1234567890123456789012345678901.5"),
         (b"\x00\x01", "AAE="),
         (dt.date(2026, 1, 15), "2026-01-15"),
         (dt.datetime(2026, 1, 15, tzinfo=dt.UTC), "2026-01-15T00:00:00+00:00"),
