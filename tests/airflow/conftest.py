@@ -8,6 +8,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ class WorkerGateway:
         self.is_superseded = False
         self.token_life_s = 60.0
         self.changed = threading.Condition()
+        self.connections: set[socket.socket] = set()
         self._server: ThreadingHTTPServer | None = None
         self.port = 0
         self.start()
@@ -67,6 +69,10 @@ class WorkerGateway:
         assert self._server is not None
         self._server.shutdown()
         self._server.server_close()
+        for connection in list(self.connections):  # kept alive, they would go on to be served
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        self.connections.clear()
 
     def new_token(self) -> str:
         self.tokens.append(f"eyJhbGciOiJFZERTQSJ9.eyJqdGkiOiJ0b2tlbiJ9{len(self.tokens):04}.c2lnbmF0dXJlLW9mLXRva2Vu")
@@ -121,6 +127,10 @@ class WorkerGateway:
 def _handler_of(gateway: WorkerGateway) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+
+        def setup(self) -> None:
+            super().setup()
+            gateway.connections.add(self.connection)
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))

@@ -139,3 +139,75 @@ def test_exit_with_zero_ends_the_run_well(gateway, worker, lab, a_notebook):
     bundle = a_notebook("import sys; sys.exit(0)", "print('never')")
     execute_run(lab.order(lab.spec(bundle)), worker)
     assert gateway.finishes[0].state == "succeeded"
+
+
+def test_task_ended_by_airflow_stops_the_kernel_and_says_so(gateway, worker, lab, a_notebook):
+    from athena_lab.airflow.reporting import StopReason
+
+    reporters = []
+
+    def end():
+        gateway.wait_for(lambda: any(c.state == "running" for c in gateway.cells))
+        reporters[0].stop(StopReason.ENDED_BY_AIRFLOW)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    with pytest.raises(RunStoppedError):
+        execute_run(lab.order(lab.spec(a_notebook("import time; time.sleep(600)"))), worker, reporters.append)
+    thread.join()
+    assert [f.state for f in gateway.finishes] == ["cancelled"]
+
+
+def test_gateway_that_stays_away_ends_the_run_for_a_retry(gateway, worker, lab, a_notebook):
+    from dataclasses import replace
+
+    from athena_lab.airflow.execution import WorkerTroubleError
+    from athena_lab.airflow.reporting import Pace
+
+    impatient = replace(worker, pace=Pace(heartbeat_s=0.2, retry_s=0.1, give_up_s=2, grace_s=1))
+
+    def leave():
+        gateway.wait_for(lambda: any(c.state == "running" for c in gateway.cells))
+        gateway.stop()
+
+    thread = threading.Thread(target=leave)
+    thread.start()
+    with pytest.raises(WorkerTroubleError, match="gateway does not answer"):
+        execute_run(lab.order(lab.spec(a_notebook("import time; time.sleep(600)"))), impatient)
+    thread.join()
+    gateway.start()
+
+
+def test_bundle_with_other_content_than_its_name_is_refused(gateway, worker, lab, a_notebook):
+    from athena_lab.airflow.execution import WorkerTroubleError
+
+    right, wrong = a_notebook("print(1)"), a_notebook("print(2)")
+    gateway.bundles[right] = gateway.bundles[wrong]
+    with pytest.raises(WorkerTroubleError, match="sent other content"):
+        execute_run(lab.order(lab.spec(right), is_last_try=True), worker)
+    assert gateway.finishes[0].state == "failed"
+    assert gateway.cells == []
+
+
+@pytest.mark.parametrize("name", ["files/../../evil.py", "files//etc/evil", "files/a\\..\\b"])
+def test_file_that_would_land_outside_is_not_unpacked(name, tmp_path):
+    import zipfile
+
+    from athena_lab.airflow.bundle_cache import unpack
+    from athena_lab.airflow.sandbox import RunFolder, choose_sandbox
+    from athena_lab.errors import UpstreamError
+
+    folder = RunFolder(tmp_path / "run")
+    folder.work.mkdir(parents=True)
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as archive:
+        archive.writestr("notebook.ipynb", "{}")
+        archive.writestr(name, "evil")
+    with pytest.raises(UpstreamError, match="lies outside"):
+        unpack(tmp_path / "b.zip", folder, choose_sandbox({}))
+    assert list(folder.work.rglob("*")) == []
+
+
+def test_expected_exception_does_not_fail_the_run(gateway, worker, lab, a_notebook):
+    execute_run(lab.order(lab.spec(a_notebook(("1 / 0", "raises-exception"), "print('on')"))), worker)
+    assert gateway.finishes[0].state == "succeeded"
+    assert outputs_of(gateway.output)[1] == "on\n"
