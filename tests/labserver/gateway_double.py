@@ -94,7 +94,7 @@ class State:
             faults=tuple(faults),
             next_runs=() if faults else runs,
             job_id=job.id if job else None,
-            next_version=version if not is_unchanged else version + 1,
+            next_version=version,
             is_unchanged=is_unchanged,
         )
 

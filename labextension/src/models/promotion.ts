@@ -12,6 +12,8 @@ const CHECK_DELAY_MS = 300;
 const LONG_POLL_S = 20;
 const STOPWATCH_MS = 100;
 const RETRY_MS = 2000;
+/** A gateway with many waiting requests answers at once instead of waiting; it must not be asked without pause. */
+const MIN_POLL_MS = 250;
 
 export interface IForm {
   name: string;
@@ -148,8 +150,12 @@ export class PromotionModel {
     this._deployed.emit(promotion);
     while ((promotion.state === 'committed' || promotion.state === 'waiting') && !this._isDisposed) {
       try {
+        const asked = performance.now();
         promotion = await this.options.api.getPromotion(promotion.job_id, promotion.version, LONG_POLL_S);
         this.set({ promotion, failure: null });
+        if (promotion.state !== 'visible' && performance.now() - asked < MIN_POLL_MS) {
+          await pause(MIN_POLL_MS);
+        }
       } catch (reason) {
         const failure = failureOf(reason);
         if (!failure.isUnreachable) {
@@ -157,7 +163,7 @@ export class PromotionModel {
         }
         // It is committed and will be finished; only the answer has to wait until the gateway is back.
         this.set({ failure });
-        await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+        await pause(RETRY_MS);
       }
     }
     clearInterval(this._stopwatch);
@@ -236,6 +242,10 @@ export class PromotionModel {
   private _abort: AbortController | null = null;
   private readonly _changed = new Signal<this, IPromotionState>(this);
   private readonly _deployed = new Signal<this, IPromotion>(this);
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, milliseconds));
 }
 
 /** Find the job that a notebook (or one cell of it) is already scheduled as: by its id, else by its path. */

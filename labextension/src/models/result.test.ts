@@ -16,6 +16,12 @@ test('the payload that Python writes is one that the grid shows', () => {
   assert.equal(footerOf(result, WORDS, 'en'), '1,234 rows · first 3 shown · 12.3 MB processed · 0.21 s');
 });
 
+test('a statement without columns is said to be done, with what it cost', () => {
+  const result = readResult({ ...(payload as object), columns: [], rows: [], total_rows: 0, cost: 0.00008, currency: 'USD' });
+  assert.ok(result);
+  assert.equal(footerOf(result, WORDS, 'en'), 'Done · 12.3 MB processed · $0.00008 · 0.21 s');
+});
+
 test('a payload of another version is refused', () => {
   assert.equal(readResult({ ...(payload as object), version: 2 }), null);
   assert.equal(readResult(null), null);

@@ -34,7 +34,8 @@ export function cellText(value: Json | undefined): string {
 /** Say what the result is: "1,234 rows · 12.3 MB processed · 0.21 s". */
 export function footerOf(result: IResult, trans: IWords, locale?: string): string {
   const rows = trans._n('%2 row', '%2 rows', result.total_rows, formatCount(result.total_rows, locale));
-  const parts = [rows];
+  // A statement without columns (DDL, DML) has no rows to count.
+  const parts = [result.columns.length > 0 ? rows : trans.__('Done')];
   if (result.rows.length < result.total_rows) {
     parts.push(trans.__('first %1 shown', formatCount(result.rows.length, locale)));
   }

@@ -21,9 +21,11 @@ function addDrive(app: JupyterFrontEnd): void {
   contents.addDrive(drive);
 }
 
-async function openOutput(documents: IDocumentManager, runId: string, trans: IWords): Promise<void> {
+async function openOutput(app: JupyterFrontEnd, documents: IDocumentManager, runId: string, trans: IWords): Promise<void> {
   const path = `${DRIVE}:${runId}.ipynb`;
   try {
+    // Asked first, because a notebook that is not there yet would open as an empty tab behind an error.
+    await app.serviceManager.contents.get(path, { content: false });
     const present = documents.findWidget(path, 'Notebook');
     if (present) {
       // The run may have gone on since it was opened.
@@ -51,7 +53,7 @@ export const outputsPlugin: JupyterFrontEndPlugin<void> = {
       describedBy: {
         args: { type: 'object', properties: { runId: { type: 'string' } }, required: ['runId'] }
       },
-      execute: args => (typeof args.runId === 'string' ? openOutput(documents, args.runId, trans) : undefined)
+      execute: args => (typeof args.runId === 'string' ? openOutput(app, documents, args.runId, trans) : undefined)
     });
   }
 };

@@ -39,17 +39,20 @@ export class ResultGrid extends Widget implements IRenderMime.IRenderer {
       );
       return Promise.resolve();
     }
-    const frame = document.createElement('div');
-    frame.className = 'jp-Athena-gridFrame';
-    frame.style.height = `${heightOf(result)}px`;
-    this._table = this.makeTable(result);
-    frame.append(this._table);
+    this._observer.disconnect();
+    this._table = result.columns.length > 0 ? this.makeTable(result) : null;
+    if (this._table) {
+      const frame = document.createElement('div');
+      frame.className = 'jp-Athena-gridFrame';
+      frame.style.height = `${heightOf(result)}px`;
+      frame.append(this._table);
+      this.node.append(frame);
+      this._observer.observe(frame);
+    }
     const footer = document.createElement('div');
     footer.className = 'jp-Athena-gridFooter';
     footer.textContent = footerOf(result, this.trans);
-    this.node.append(frame, footer);
-    this._observer.disconnect();
-    this._observer.observe(frame);
+    this.node.append(footer);
     return this.draw();
   }
 

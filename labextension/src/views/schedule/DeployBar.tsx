@@ -25,7 +25,7 @@ export function DeployBar({ state, canDeploy, trans, onDeploy, onOpenJob }: IDep
       {!isDeploying && promotion === null && check !== null && (
         <span className="jp-Athena-hint">
           {check.is_unchanged
-            ? trans.__('unchanged: v%1 is current', check.next_version - 1)
+            ? trans.__('unchanged: v%1 is current', check.next_version)
             : trans.__('makes v%1', check.next_version)}
         </span>
       )}
