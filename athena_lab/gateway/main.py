@@ -55,14 +55,14 @@ def _read_options(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _serve(settings: GatewaySettings) -> int:
-    _hide_memory()
-    listener = _listen(settings.host, settings.port)
-    services = make_services(settings, os.environ)
-    try:
-        services.start()
-        return _answer_until_told(settings, listener, services)
-    finally:
-        services.close()
+    with _listen(settings.host, settings.port) as listener:
+        services = make_services(settings, os.environ)
+        _hide_memory()
+        try:
+            services.start()
+            return _answer_until_told(settings, listener, services)
+        finally:
+            services.close()
 
 
 def _answer_until_told(settings: GatewaySettings, listener: socket.socket, services: Services) -> int:

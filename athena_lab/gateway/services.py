@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -15,7 +15,7 @@ from athena_lab.gateway.access import Guardian
 from athena_lab.gateway.audit import Audit
 from athena_lab.gateway.beat import Beat
 from athena_lab.gateway.identity import Identities, LocalUsers, RunTokens, WorkerKey
-from athena_lab.gateway.keys import prepare_secrets, read_secrets
+from athena_lab.gateway.keys import Secrets, prepare_secrets, read_secrets
 from athena_lab.gateway.mint import Mint
 from athena_lab.gateway.outputs import Outputs
 from athena_lab.gateway.repeats import Repeats
@@ -42,7 +42,6 @@ PUMP_SLOW_S = 1.0
 PUMP_IDLE_S = 2.0
 QUICK_ROUNDS = 300
 WATCH_S = 2.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +62,7 @@ class Services:
     watch: Beat
     at_seam: Callable[[str], None]
     now: Callable[[], datetime]
-    closing: tuple[Callable[[], None], ...]
+    opened: ExitStack
 
     def start(self) -> None:
         """Bring what a crash left into agreement, then follow promotions and runs in threads of their own."""
@@ -75,8 +74,7 @@ class Services:
         """Stop the threads, close the files."""
         self.pump.stop()
         self.watch.stop()
-        for close in self.closing:
-            close()
+        self.opened.close()
 
 
 class PowersOverRuns:
@@ -99,25 +97,36 @@ class PowersOverRuns:
 
 def make_services(settings: GatewaySettings, environ: Mapping[str, str]) -> Services:
     """Open every file and connection that the gateway needs; raise ConfigurationError or AuditError."""
+    prepare_secrets(settings.home.gateway, settings.home.public)
+    secrets = read_secrets(settings.home.gateway)
+    at_seam = crash_at(environ)
+    with ExitStack() as opened:
+        services = _open(settings, secrets, at_seam, opened)
+        # From here on `Services.close` sees to what was opened.
+        return replace(services, opened=opened.pop_all())
+
+
+def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], None], opened: ExitStack) -> Services:
     home = settings.home
-    prepare_secrets(home.gateway, home.public)
-    secrets = read_secrets(home.gateway)
     mint = Mint(secrets, run_token_s=settings.run_token_s, warehouse_token_s=settings.warehouse_token_s, now=utc_now)
     users = LocalUsers(home.gateway / "users.json")
     verifier = TokenVerifier(home.jwks, home.revoked, GATEWAY)
-    audit = Audit(home.gateway / "audit.jsonl", utc_now)
     revocations = Revocations(home.revoked, longest_life_s=mint.longest_life_s, now=utc_now)
-    scheduler = Scheduler(settings.airflow_url, home.gateway / "airflow.password")
+    audit = opened.enter_context(closing(Audit(home.gateway / "audit.jsonl", utc_now)))
+    scheduler = opened.enter_context(closing(Scheduler(settings.airflow_url, home.gateway / "airflow.password")))
+    outbox = opened.enter_context(closing(Outbox(home.gateway / "outbox.sqlite")))
+    store = opened.enter_context(closing(RunStore(home.gateway / "runs.sqlite")))
     repository = JobsRepository(home.jobs_repository, home.gateway / "clone")
-    outbox, bundles = Outbox(home.gateway / "outbox.sqlite"), BundleStore(str(home.gateway / "bundles"))
-    at_seam = crash_at(environ)
-    rules = PromotionRules(minimum_interval_s=settings.minimum_interval_s, team=TEAM)
-    promoter = Promoter(PromotionServices(repository, outbox, bundles, scheduler), rules, now=utc_now, at_seam=at_seam)
-    store = RunStore(home.gateway / "runs.sqlite")
+    bundles = BundleStore(str(home.gateway / "bundles"))
+    promoter = Promoter(
+        PromotionServices(repository, outbox, bundles, scheduler),
+        PromotionRules(minimum_interval_s=settings.minimum_interval_s, team=TEAM),
+        now=utc_now,
+        at_seam=at_seam,
+    )
     tables = Tables(settings, mint)
     powers = PowersOverRuns(mint, revocations, users, tables)
     runs = Runs(store, repository, scheduler, now=utc_now)
-    attempts = Attempts(store, runs, repository, powers, now=utc_now)
     watch = RunWatch(store, runs, scheduler, powers, now=utc_now)
     identities = Identities([WorkerKey(secrets.worker_key), users, RunTokens(verifier)])
     return Services(
@@ -129,13 +138,13 @@ def make_services(settings: GatewaySettings, environ: Mapping[str, str]) -> Serv
         scheduler=scheduler,
         promoter=promoter,
         runs=runs,
-        attempts=attempts,
+        attempts=Attempts(store, runs, repository, powers, now=utc_now),
         outputs=Outputs(home.gateway / "outputs"),
         pump=Beat("pump", _Pump(promoter).round),
         watch=Beat("watch", lambda: _look(watch)),
         at_seam=at_seam,
         now=utc_now,
-        closing=(outbox.close, store.close, scheduler.close, audit.close),
+        opened=opened,
     )
 
 
