@@ -192,7 +192,12 @@ def _conclude(order: RunOrder, attempt: Attempt, reporter: Reporter, failure: st
     elif reason is not None:
         raise RunStoppedError(f"Cannot go on with the run: the gateway no longer wants this attempt ({reason}).")
     _finish(reporter, "failed", failure)
-    raise RunFailedError(failure, may_retry=attempt.failed_before < int(order.spec.get("retries", 0)))
+    raise RunFailedError(failure, may_retry=_failed_before(order, attempt) < int(order.spec.get("retries", 0)))
+
+
+def _failed_before(order: RunOrder, attempt: Attempt) -> int:
+    """Count the notebook's earlier failures; where the gateway does not know, every earlier try counts as one."""
+    return attempt.failed_before if attempt.failed_before is not None else order.try_number - 1
 
 
 def _give_up(order: RunOrder, reporter: Reporter, error: errors.AthenaError | OSError) -> NoReturn:

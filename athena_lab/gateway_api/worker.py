@@ -50,8 +50,8 @@ class Attempt(Wire):
     parameters: dict[str, JsonValue]
     timeout_s: int
     is_cancelled: bool = False
-    failed_before: int = 0
-    """Earlier attempts of the run that ended as "failed": the owner's retries are counted by these."""
+    failed_before: int | None = None
+    """Earlier attempts of the run that ended as "failed": the owner's retries are counted by these (None: unknown)."""
 
 
 class Heartbeat(Wire):

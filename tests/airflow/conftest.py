@@ -45,7 +45,7 @@ class WorkerGateway:
         self.heartbeats = 0
         self.parameters: dict[str, Any] = {}
         self.timeout_s = 300
-        self.failed_before = 0
+        self.failed_before: int | None = None
         self.is_cancelled = False
         self.is_superseded = False
         self.token_life_s = 60.0

@@ -41,14 +41,18 @@ def test_failing_cell_fails_at_once_and_keeps_the_partial_output(gateway, worker
     assert gateway.finishes[0].error == "ZeroDivisionError: division by zero (code cell 2 of 3)"
 
 
-def test_owners_retries_are_counted_by_failed_attempts(gateway, worker, lab, a_notebook):
-    spec = lab.spec(a_notebook("1 / 0"), retries=1)
-    with pytest.raises(RunFailedError) as first:
-        execute_run(lab.order(spec), worker)
-    gateway.failed_before = 1
-    with pytest.raises(RunFailedError) as second:
-        execute_run(lab.order(spec, try_number=2), worker)
-    assert (first.value.may_retry, second.value.may_retry) == (True, False)
+@pytest.mark.parametrize(
+    ("failed_before", "try_number", "may_retry"),
+    [(0, 3, True), (1, 2, False), (None, 1, True), (None, 2, False)],
+)
+def test_owners_retries_are_counted_by_failed_attempts(
+    failed_before, try_number, may_retry, gateway, worker, lab, a_notebook
+):
+    gateway.failed_before = failed_before
+    gateway.parameters = {"no such": 1}  # fails without the seconds of a kernel
+    with pytest.raises(RunFailedError) as failure:
+        execute_run(lab.order(lab.spec(a_notebook("1"), retries=1), try_number=try_number), worker)
+    assert failure.value.may_retry is may_retry
 
 
 def test_side_files_lie_beside_the_notebook(gateway, worker, lab, a_notebook):
