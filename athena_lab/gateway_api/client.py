@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -46,18 +47,30 @@ class _DescriptorToken:
 
     def __init__(self, descriptor: int) -> None:
         self._socket = socket.socket(fileno=os.dup(descriptor))
+        self._lock = threading.Lock()
 
     def __call__(self) -> str:
-        self._socket.sendall(b"token\n")
+        # One question at a time: threads of one kernel share the descriptor.
+        with self._lock:
+            try:
+                self._socket.sendall(b"token\n")
+                return str(json.loads(self._read_line())["token"])
+            except OSError as error:
+                raise self._abandoned() from error
+
+    def _read_line(self) -> bytes:
         answer = b""
         while not answer.endswith(b"\n"):
             part = self._socket.recv(65536)
             if not part:
-                raise errors.UnauthenticatedError(
-                    "Cannot renew the run's token: its worker is gone. The run was abandoned; start it again."
-                )
+                raise self._abandoned()
             answer += part
-        return str(json.loads(answer)["token"])
+        return answer
+
+    def _abandoned(self) -> errors.UnauthenticatedError:
+        return errors.UnauthenticatedError(
+            "Cannot renew the run's token: its worker is gone. The run was abandoned; start it again."
+        )
 
 
 class GatewayClient:
