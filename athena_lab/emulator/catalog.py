@@ -90,7 +90,8 @@ class Catalog:
             cursor.execute("CREATE TABLE IF NOT EXISTS athena_datasets (name VARCHAR, resource VARCHAR)")
             cursor.execute(
                 "CREATE TABLE IF NOT EXISTS athena_tables"
-                " (dataset VARCHAR, name VARCHAR, physical VARCHAR, resource VARCHAR, created_ms BIGINT, modified_ms BIGINT)"
+                " (dataset VARCHAR, name VARCHAR, physical VARCHAR, resource VARCHAR,"
+                " created_ms BIGINT, modified_ms BIGINT)"
             )
             cursor.execute("CREATE SEQUENCE IF NOT EXISTS athena_physical")
             datasets = {name: json.loads(text) for name, text in cursor.execute("FROM athena_datasets").fetchall()}

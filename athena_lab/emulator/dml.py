@@ -202,7 +202,8 @@ class _Builder:
             clauses.append(self._clause(target, when, [generate(next(pool).unalias()) for _ in range(count)], using))
         condition = generate(resolved.args["where"].this)
         source = generate(resolved.args["joins"][0].this)
-        sql = f"MERGE INTO {target.physical} AS {_alias(node)} USING {source} ON {condition} {' '.join(clauses)} RETURNING merge_action"  # noqa: S608 (translated)
+        head = f"MERGE INTO {target.physical} AS {_alias(node)} USING {source} ON {condition}"
+        sql = " ".join([head, *clauses, "RETURNING merge_action"])
         made = self._plan("MERGE", target, read, [sql])
         if any(when.args.get("matched") for when in statement.args["whens"].expressions):
             made.check = _twice(_alias(node), f"{target.physical} AS {_alias(node)}, {source}", condition)
@@ -225,10 +226,10 @@ class _Builder:
         if isinstance(then.this, exp.Var):
             columns = ", ".join(quote(item.name) for item in target.fields)
             values = ", ".join(f"{quote(using.alias_or_name)}.{quote(item.name)}" for item in target.fields)
-            return f"{head} THEN INSERT ({columns}) VALUES ({values})"
+            return f"{head} THEN INSERT ({columns}) VALUES ({values})"  # noqa: S608 (translated)
         named = [item.name for item in then.this.expressions] if then.this is not None else []
         columns = ", ".join(quote(item.name) for item in self._columns(target, named))
-        return f"{head} THEN INSERT ({columns}) VALUES ({', '.join(rest)})"
+        return f"{head} THEN INSERT ({columns}) VALUES ({', '.join(rest)})"  # noqa: S608 (translated)
 
     # -- parts
 

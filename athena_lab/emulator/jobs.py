@@ -7,7 +7,7 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from athena_lab.emulator.types import Field
 
 logger = logging.getLogger(__name__)
 _KEPT = 5000
+_INTERRUPT_EVERY_S = 0.05
 _RESULTS_KEPT_BYTES = 2 * 1024**3
 
 
@@ -67,9 +68,18 @@ class Job:
     def cancel(self) -> None:
         """Stop the job: a statement of DuckDB's is interrupted where it is."""
         with self._lock:
+            if self.is_cancelled:
+                return
             self.is_cancelled = True
-            if self._cursor is not None and not self.done.done():
-                self._cursor.interrupt()
+        threading.Thread(target=self._interrupt, name=f"cancel-{self.id}", daemon=True).start()
+
+    def _interrupt(self) -> None:
+        """Interrupt until the job has ended: DuckDB forgets an interrupt that comes before its statement begins."""
+        while not self.done.done():
+            with self._lock:
+                if self._cursor is not None:
+                    self._cursor.interrupt()
+            wait([self.done], _INTERRUPT_EVERY_S)
 
 
 def stopped() -> BigQueryError:

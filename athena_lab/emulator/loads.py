@@ -131,7 +131,8 @@ def _csv(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> t
     options = pa.csv.ReadOptions(column_names=names, skip_rows=max(skipped, 1 if has_header else 0))
     convert = pa.csv.ConvertOptions(
         null_values=[load.get("nullMarker") or ""], strings_can_be_null=True, quoted_strings_can_be_null=False,
-        timestamp_parsers=[pa.csv.ISO8601], true_values=["true", "True", "TRUE"], false_values=["false", "False", "FALSE"],
+        timestamp_parsers=[pa.csv.ISO8601], true_values=["true", "True", "TRUE"],
+        false_values=["false", "False", "FALSE"],
     )  # fmt: skip
     table = pa.csv.read_csv(file, read_options=options, parse_options=parse, convert_options=convert)
     return table, tuple(_detected(table.column(name), name) for name in names)

@@ -68,7 +68,8 @@ def _guard(arguments: argparse.Namespace) -> Guard:
     if arguments.trust_anonymous:
         if not _is_loopback(arguments.host):
             raise ConfigurationError(
-                f"Cannot trust anonymous callers on '{arguments.host}': it is not loopback. Leave out --host or --trust-anonymous."
+                f"Cannot trust anonymous callers on '{arguments.host}': it is not loopback. "
+                "Leave out --host or --trust-anonymous."
             )
         print(
             "WARNING: every program on this machine is an administrator of this warehouse (--trust-anonymous).",
@@ -77,7 +78,8 @@ def _guard(arguments: argparse.Namespace) -> Guard:
         return AnonymousGuard()
     if arguments.jwks is None or arguments.revoked is None:
         raise ConfigurationError(
-            "Cannot verify tokens: --jwks and --revoked are not given. Give both, as `athena up` does, or --trust-anonymous."
+            "Cannot verify tokens: --jwks and --revoked are not given. "
+            "Give both, as `athena up` does, or --trust-anonymous."
         )
     return TokenGuard(TokenVerifier(arguments.jwks, arguments.revoked, WAREHOUSE))
 

@@ -66,8 +66,8 @@ def _table_for(
             raise table_not_found(warehouse.project, target.dataset, target.name, warehouse.location)
         return _made(warehouse, cursor, change, fields, target, target.resource)
     if existing.view is not None:
-        message = f"{warehouse.project}:{target.dataset}.{target.name} is not allowed for this operation because it is currently a VIEW."
-        raise BigQueryError("invalid", message)
+        name = f"{warehouse.project}:{target.dataset}.{target.name}"
+        raise BigQueryError("invalid", f"{name} is not allowed for this operation because it is currently a VIEW.")
     if target.write == "WRITE_TRUNCATE":
         change.dropped.append(existing)
         return _made(warehouse, cursor, change, fields, target, {**existing.resource, **target.resource})

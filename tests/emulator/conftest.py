@@ -86,8 +86,8 @@ class Emulator:
 
     def start(self) -> None:
         command = [
-            sys.executable, "-m", "athena_lab.emulator.main", "--port", "0", "--grpc-port", "0", "--data", str(self.data),
-            "--jwks", str(self.keys.jwks), "--revoked", str(self.keys.revoked), *self.extra,
+            sys.executable, "-m", "athena_lab.emulator.main", "--port", "0", "--grpc-port", "0",
+            "--data", str(self.data), "--jwks", str(self.keys.jwks), "--revoked", str(self.keys.revoked), *self.extra,
         ]  # fmt: skip
         log = (self.data.parent / "emulator.log").open("a")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)

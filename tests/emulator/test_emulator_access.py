@@ -71,8 +71,8 @@ def test_every_grpc_method_refuses_whoever_has_no_valid_token(emulator: Any) -> 
                 with pytest.raises(grpc.RpcError) as failed:
                     channel.unary_unary(f"/{SERVICE}/{method}")(b"", metadata=metadata, timeout=10)
                 assert failed.value.code() == grpc.StatusCode.UNAUTHENTICATED, (method, why)
+            token = emulator.keys.token()
             with pytest.raises(grpc.RpcError) as failed:
-                token = emulator.keys.token()
                 channel.unary_unary(f"/{SERVICE}/{method}")(
                     b"", metadata=[("authorization", f"Bearer {token}")], timeout=10
                 )

@@ -38,7 +38,8 @@ def sales(bq: bigquery.Client, dataset: str) -> str:
 def test_named_parameters_of_every_type_come_back_equal(bq: bigquery.Client) -> None:
     moment = datetime.datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=datetime.UTC)
     values = [
-        ("i", "INT64", 7), ("f", "FLOAT64", 0.1), ("b", "BOOL", True), ("s", "STRING", "it's"), ("y", "BYTES", b"\x00a"),
+        ("i", "INT64", 7), ("f", "FLOAT64", 0.1), ("b", "BOOL", True), ("s", "STRING", "it's"),
+        ("y", "BYTES", b"\x00a"),
         ("d", "DATE", moment.date()), ("t", "TIME", moment.time()), ("dt", "DATETIME", moment.replace(tzinfo=None)),
         ("ts", "TIMESTAMP", moment), ("n", "NUMERIC", decimal.Decimal("1.5")), ("none", "STRING", None),
     ]  # fmt: skip
@@ -102,7 +103,7 @@ def test_dry_run_of_a_wrong_column_is_refused_with_its_place(bq: bigquery.Client
 
 
 def test_query_over_the_byte_limit_is_refused_and_ten_megabytes_are_the_least(bq: bigquery.Client, sales: str) -> None:
-    with pytest.raises(BadRequest, match="limit for bytes billed: 1000. 10485760 or higher"):
+    with pytest.raises(BadRequest, match=r"limit for bytes billed: 1000. 10485760 or higher"):
         bq.query_and_wait(f"SELECT id FROM {sales}", job_config=QueryJobConfig(maximum_bytes_billed=1000))
     job = bq.query(f"SELECT id FROM {sales}", job_config=QueryJobConfig(maximum_bytes_billed=10 * 2**20))
     job.result()
@@ -149,7 +150,8 @@ def test_merge_counts_what_it_did(bq: bigquery.Client, dataset: str, sales: str)
 
 
 def test_merge_that_matches_a_row_twice_is_refused(bq: bigquery.Client, sales: str) -> None:
-    sql = f"MERGE {sales} t USING (SELECT 1 id UNION ALL SELECT 1) s ON t.id = s.id WHEN MATCHED THEN UPDATE SET amount = 0"
+    source = "(SELECT 1 id UNION ALL SELECT 1)"
+    sql = f"MERGE {sales} t USING {source} s ON t.id = s.id WHEN MATCHED THEN UPDATE SET amount = 0"
     with pytest.raises(BadRequest, match="at most one source row"):
         bq.query_and_wait(sql)
     assert rows_of(bq, f"SELECT amount FROM {sales} WHERE id = 1") == [(10.5,)]
@@ -243,7 +245,8 @@ def test_cancelled_job_stops_within_seconds(bq: bigquery.Client) -> None:
 
 
 def test_result_of_a_query_reads_as_arrow_over_storage(bq: bigquery.Client, bq_storage: BigQueryReadClient) -> None:
-    sql = "SELECT i, CAST(i AS STRING) AS s, [i] AS l, STRUCT(i AS x) AS st FROM UNNEST(GENERATE_ARRAY(1, 50000)) AS i ORDER BY i"
+    columns = "i, CAST(i AS STRING) AS s, [i] AS l, STRUCT(i AS x) AS st"
+    sql = f"SELECT {columns} FROM UNNEST(GENERATE_ARRAY(1, 50000)) AS i ORDER BY i"
     table = bq.query(sql).result().to_arrow(bqstorage_client=bq_storage)
     assert table.column("i").to_pylist() == list(range(1, 50001))
     assert table.slice(2, 1).to_pylist() == [{"i": 3, "s": "3", "l": [3], "st": {"x": 3}}]
@@ -300,7 +303,9 @@ def test_row_restriction_filters_the_session(bq: bigquery.Client, bq_storage: Bi
         parent="projects/athena",
         read_session={
             "table": f"projects/athena/datasets/{dataset}/tables/{table}", "data_format": "ARROW",
-            "read_options": {"selected_fields": ["id"], "row_restriction": "day >= '2026-02-01' AND region IS NOT NULL"},
+            "read_options": {
+                "selected_fields": ["id"], "row_restriction": "day >= '2026-02-01' AND region IS NOT NULL",
+            },
         },
     )  # fmt: skip
     assert bq_storage.read_rows(session.streams[0].name).to_arrow().to_pylist() == [{"id": 3}]

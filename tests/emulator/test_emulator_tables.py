@@ -103,7 +103,7 @@ def test_streamed_rows_keep_every_type(bq: bigquery.Client, dataset: str) -> Non
     assert tuple(got.values()) == (
         7, decimal.Decimal("12345678901234567890.123456789"),
         datetime.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=datetime.UTC), datetime.date(2026, 1, 2),
-        datetime.time(3, 4, 5), datetime.datetime(2026, 1, 2, 3, 4, 5), b"hi", True, 0.1, ["a", "b"],
+        datetime.time(3, 4, 5), datetime.datetime.fromisoformat("2026-01-02T03:04:05"), b"hi", True, 0.1, ["a", "b"],
         [{"x": 1}, {"x": 2}],
     )  # fmt: skip
 

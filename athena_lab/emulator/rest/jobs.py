@@ -35,7 +35,8 @@ _MOST_WAIT_S = 60.0
 SHORT_WAIT_S = 2.0
 """For the answer to a load or copy: a client that sees it done need not poll, a second at least."""
 _QUERY_KEYS = (
-    "query", "defaultDataset", "queryParameters", "parameterMode", "maximumBytesBilled", "useLegacySql", "useQueryCache",
+    "query", "defaultDataset", "queryParameters", "parameterMode", "maximumBytesBilled", "useLegacySql",
+    "useQueryCache",
 )  # fmt: skip
 
 
@@ -60,7 +61,7 @@ async def insert(call: Call) -> Answer:
         begun = job_json(call.warehouse, job)
         call.warehouse.jobs.submit(job, call.queries.run)
         return begun  # as it was: the client asks getQueryResults for the end, errors included
-    elif "copy" in configuration:
+    if "copy" in configuration:
         call.warehouse.jobs.submit(job, lambda running: run_copy(call.warehouse, running))
         await wait_for_end(job, SHORT_WAIT_S)
     elif "load" in configuration:

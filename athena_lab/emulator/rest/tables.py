@@ -16,8 +16,8 @@ from athena_lab.emulator.select import Prepared, space_for
 from athena_lab.emulator.types import Field, duckdb_type, fields_from_json, quote, schema_json
 
 _DERIVED = (
-    "kind", "id", "etag", "selfLink", "tableReference", "type", "creationTime", "lastModifiedTime", "numRows", "numBytes",
-    "numLongTermBytes", "location", "schema",
+    "kind", "id", "etag", "selfLink", "tableReference", "type", "creationTime", "lastModifiedTime", "numRows",
+    "numBytes", "numLongTermBytes", "location", "schema",
 )  # fmt: skip
 _NAME = re.compile(r"[\w\- ]{1,1024}")
 

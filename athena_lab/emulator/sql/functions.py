@@ -274,11 +274,11 @@ NAMES = frozenset(
 )
 
 
-def refuse_unknown_functions(tree: exp.Expression, text: str) -> None:
+def refuse_unknown_functions(tree: exp.Expression, text: str, known: frozenset[str] = frozenset()) -> None:
     """Refuse a call of anything that GoogleSQL does not have, with its place in the text."""
     for call in tree.find_all(exp.Func):
         name = call.meta.get("bigquery_name") or (call.name if isinstance(call, exp.Anonymous) else None)
-        if name is None or str(name).upper() in NAMES:
+        if name is None or str(name).upper() in NAMES or str(name).upper() in known:
             continue
         start = call.meta.get("start")
         place = f" at {position_of(text, start)}" if isinstance(start, int) and start < len(text) else ""

@@ -8,6 +8,7 @@ from sqlglot.errors import ParseError, TokenError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, position_of, unsupported
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
+from athena_lab.emulator.sql.udfs import inline_functions, is_function
 
 _KNOWN = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.TruncateTable, exp.Alter)
 _KEYWORDS = frozenset(
@@ -39,9 +40,13 @@ def parse_statement(text: str) -> exp.Expression:
     statements = [item for item in _parse(text) if item is not None]
     if not statements:
         raise invalid_query(f"Syntax error: Unexpected end of statement at {position_of(text, max(0, len(text) - 1))}")
+    statement = statements[-1]
     if len(statements) > 1:
-        raise unsupported("A script of several statements")
-    statement = statements[0]
+        if not all(is_function(item) for item in statements[:-1]):
+            raise unsupported("A script of several statements")
+        for item in statements[:-1]:
+            refuse_unknown_functions(item, text, _made_by(statements))
+        statement = inline_functions(statements[:-1], statement)
     if not isinstance(statement, _KNOWN):
         if isinstance(statement, exp.Command | exp.Declare | exp.Transaction | exp.Set | exp.Export | exp.Execute):
             raise unsupported(f"The statement {statement.key.upper()}")
@@ -51,6 +56,10 @@ def parse_statement(text: str) -> exp.Expression:
         raise invalid_query(f"Syntax error: SELECT list must not be empty at {position_of(text, text.find('SELECT'))}")
     refuse_unknown_functions(statement, text)
     return statement
+
+
+def _made_by(statements: list[exp.Expression]) -> frozenset[str]:
+    return frozenset(item.this.this.name.upper() for item in statements[:-1])
 
 
 def _parse(text: str) -> list[exp.Expression | None]:
@@ -77,8 +86,9 @@ def _syntax_fault(text: str, error: ParseError) -> BigQueryError:
 
 
 _STARTS = (
-    "SELECT", "WITH", "(", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "BEGIN", "DECLARE",
-    "SET", "IF", "EXPORT", "CALL", "ASSERT", "EXECUTE", "FROM", "--", "#", "/*", "LOOP", "WHILE", "GRANT", "REVOKE",
+    "SELECT", "WITH", "(", "INSERT", "UPDATE", "DELETE", "MERGE", "CREATE", "DROP", "ALTER", "TRUNCATE", "BEGIN",
+    "DECLARE", "SET", "IF", "EXPORT", "CALL", "ASSERT", "EXECUTE", "FROM", "--", "#", "/*", "LOOP",
+    "WHILE", "GRANT", "REVOKE",
 )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ def googlesql_type(item: Field) -> str:
 
 def name_columns(query: exp.Query) -> None:
     """Give every result column the name that BigQuery gives it: as written, or f0_, f1_, ..."""
-    for select in [item for item in query.find_all(exp.Select)]:
+    for select in list(query.find_all(exp.Select)):
         unnamed = 0
         named = []
         for item in select.expressions:

@@ -45,6 +45,8 @@ def convert(node: exp.Expression) -> exp.Expression | None:
     if node.args.get("format") is not None:
         raise unsupported("CAST with FORMAT")
     to = node.args["to"]
+    if any(item.this == exp.DType.BIGDECIMAL for item in to.find_all(exp.DataType)):
+        raise unsupported("The type BIGNUMERIC")
     if to.this in DECIMALS:
         return _like(node, node.this, NUMERIC)
     if to.this in INTEGERS and not is_a(node.this, INTEGERS):
