@@ -65,7 +65,7 @@ async def collect(request: DraftRequest, reader: Reader) -> BundleUpload:
     await _add_modules(files, imports.imports_of_notebook(document.notebook), folder, reader)
     _refuse_too_much(path, files)
     return BundleUpload(
-        notebook=_without_trust(document.notebook),
+        notebook=_content_of(document.notebook),
         source=Source(path=path, notebook_id=_notebook_id(document.notebook), cell_id=request.cell_id),
         files=tuple(
             SideFile(path=name, content_base64=base64.b64encode(content).decode())
@@ -168,10 +168,12 @@ def _notebook_id(notebook: dict[str, Any]) -> str | None:
     return str(found) if found else None
 
 
-def _without_trust(notebook: dict[str, Any]) -> dict[str, Any]:
-    """Leave out `metadata.trusted`: Jupyter adds it when it reads, and it is no content."""
-    cells = [
-        cell | {"metadata": {key: value for key, value in cell.get("metadata", {}).items() if key != "trusted"}}
-        for cell in notebook.get("cells", ())
-    ]
+def _content_of(notebook: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what is no content: outputs, which may hold personal data and megabytes, and marks of trust,
+    which Jupyter adds when it reads."""
+    cells = []
+    for cell in notebook.get("cells", ()):
+        metadata = {key: value for key, value in cell.get("metadata", {}).items() if key != "trusted"}
+        bare: dict[str, Any] = {"outputs": [], "execution_count": None} if cell.get("cell_type") == "code" else {}
+        cells.append(cell | {"metadata": metadata} | bare)
     return notebook | {"cells": cells}

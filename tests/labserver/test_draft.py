@@ -76,9 +76,17 @@ def test_file_outside_the_folder_or_absent_is_refused(jupyter, name):
     assert [fault.field for fault in body.faults] == ["files"]
 
 
-def test_mark_of_trust_does_not_change_the_content(jupyter, gateway):
-    draft(jupyter, jupyter.write("trust.ipynb", "1"))
-    assert all("trusted" not in cell["metadata"] for cell in uploaded(gateway).notebook["cells"])
+def test_outputs_and_marks_of_trust_stay_with_the_user(jupyter, gateway):
+    path = jupyter.write("trust.ipynb", "1")
+    file = jupyter.root / path
+    notebook = json.loads(file.read_text())
+    notebook["cells"][0]["outputs"] = [{"output_type": "stream", "name": "stdout", "text": "a secret"}]
+    notebook["cells"][0]["execution_count"] = 7
+    file.write_text(json.dumps(notebook))
+    assert draft(jupyter, path).is_success
+    cell = uploaded(gateway).notebook["cells"][0]
+    assert (cell["outputs"], cell["execution_count"]) == ([], None)
+    assert "trusted" not in cell["metadata"]
 
 
 def test_missing_notebook_says_to_save_it(jupyter):

@@ -84,7 +84,7 @@ function addCommands(app: JupyterFrontEnd, notebooks: INotebookTracker, trans: I
       await showErrorMessage(trans.__('Cannot schedule'), reason instanceof Error ? reason.message : String(reason));
     }
   };
-  const isNotebook = () => notebooks.currentWidget !== null && notebooks.currentWidget === app.shell.currentWidget;
+  const isNotebook = () => notebooks.currentWidget !== null;
   const isCode = () => notebooks.activeCell?.model.type === 'code';
   app.commands.addCommand(COMMAND.scheduleNotebook, {
     label: trans.__('Schedule this notebook'),
@@ -104,6 +104,7 @@ function addCommands(app: JupyterFrontEnd, notebooks: INotebookTracker, trans: I
     execute: () => open(notebooks.currentWidget, notebooks.activeCell?.model.id ?? null)
   });
   notebooks.activeCellChanged.connect(() => app.commands.notifyCommandChanged(COMMAND.promoteCell));
+  notebooks.currentChanged.connect(() => app.commands.notifyCommandChanged(COMMAND.scheduleNotebook));
 }
 
 export const schedulePlugin: JupyterFrontEndPlugin<void> = {
