@@ -1,7 +1,9 @@
 """The README's story without a browser: from a query to a running Airflow job through the gateway's API."""
 
+import base64
 import datetime
 import json
+import re
 from pathlib import Path
 
 import nbformat
@@ -23,6 +25,7 @@ from tests.acceptance.notebooks import notebook_of, promote, upload
 from tests.acceptance.running_stack import wait_for
 
 pytestmark = [pytest.mark.story, pytest.mark.stack, pytest.mark.timeout(600)]
+TOKEN = re.compile(rb"eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}")
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -119,6 +122,31 @@ def test_job_is_paused_resumed_and_deleted(stack):
         assert gateway.resume_job(promotion.job_id).state is JobState.ACTIVE
         gateway.delete_job(promotion.job_id)
         assert promotion.job_id not in {job.id for job in gateway.list_jobs()}
+
+
+def test_run_outlives_its_token_which_is_nowhere_to_be_found(stack):
+    look = (
+        "import os, pathlib\nprint(sorted(os.environ.items()))\nprint(pathlib.Path('/proc/self/cmdline').read_bytes())"
+    )
+    slow = "import time; time.sleep(20)"
+    query = "%%athena late\nSELECT COUNT(*) AS n FROM metering.readings"
+    promotion = promote(stack, "longer than a token", notebook_of(look, query, slow, query))
+    run = stack.start_run(promotion.job_id)
+    stack.wait_run(run.id, "succeeded")
+    with stack.gateway() as gateway:
+        text = json.dumps(gateway.get_output(run.id))
+    assert "ATHENA_TOKEN_FD" in text
+    assert not TOKEN.search(text.encode())
+    places = ["gateway/outputs", "gateway/bundles", "jobs.git", "logs", "airflow", "workspace"]
+    files = [file for place in places for file in (stack.home / place).rglob("*") if file.is_file()]
+    assert files
+    # Airflow keeps tokens of its own between its processes; a token of ours names its issuer.
+    assert not [file for file in files if any(map(is_ours, TOKEN.finditer(file.read_bytes())))]
+
+
+def is_ours(found: re.Match[bytes]) -> bool:
+    payload = found[0].split(b".")[1]
+    return b"athena-gateway" in base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4))
 
 
 def test_scheduled_runs_happen_by_themselves(stack):
