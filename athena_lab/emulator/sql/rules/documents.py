@@ -18,7 +18,7 @@ def extract(node: exp.Expression) -> exp.Expression | None:
         return None
     made = node.copy()
     made.meta["is_final"] = True
-    return cast(made, "VARCHAR")
+    return call("nullif", cast(made, "VARCHAR"), "null")
 
 
 def extract_array(node: exp.Expression) -> exp.Expression | None:
