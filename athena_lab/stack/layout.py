@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -66,9 +67,7 @@ def prepare_layout(home: Home, accounts: Accounts, workspace: Path) -> None:
 
 def sockets_folder(home: Home, accounts: Accounts) -> Path:
     """Make the folder of this home's Unix sockets: short, since a socket's path is at most 107 bytes (unix(7))."""
-    name = hashlib.sha256(str(home.root).encode()).hexdigest()[:12]
-    root = Path("/run") if accounts.is_isolated and Path("/run").is_dir() else Path("/tmp")  # noqa: S108 (checked below)
-    folder = root / f"athena-{os.geteuid()}-{name}"
+    folder = _sockets_path(home)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
@@ -80,6 +79,18 @@ def sockets_folder(home: Home, accounts: Accounts) -> Path:
     for role, group, mode in (("postgres", "airflow", 0o750), ("airflow", "airflow", 0o700)):
         _ensure_folder(folder / role, accounts.of(role).uid, accounts.of(group).gid, mode)
     return folder
+
+
+def remove_sockets_folder(home: Home) -> None:
+    """Remove what `sockets_folder` made; nothing may run any more."""
+    shutil.rmtree(_sockets_path(home), ignore_errors=True)
+
+
+def _sockets_path(home: Home) -> Path:
+    name = hashlib.sha256(str(home.root).encode()).hexdigest()[:12]
+    is_root = os.geteuid() == 0
+    root = Path("/run") if is_root and Path("/run").is_dir() else Path("/tmp")  # noqa: S108 (its owner is checked)
+    return root / f"athena-{os.geteuid()}-{name}"
 
 
 @contextlib.contextmanager

@@ -154,6 +154,8 @@ class Supervisor:
             time.sleep(_TICK_S)
         table = list_processes()
         for child in children:
+            if child.exit_code() is None and child.popen is not None:
+                self._announce(f"{child.process.name} did not end within {child.process.grace_s:.0f} s, killed")
             child.kill_session(table)
             if child.popen is not None:
                 child.popen.wait()

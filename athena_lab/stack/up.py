@@ -17,7 +17,7 @@ from athena_lab.settings import Home
 from athena_lab.stack import celery, jupyter, plan, ports
 from athena_lab.stack.accounts import prepare_accounts
 from athena_lab.stack.dropped import write_private
-from athena_lab.stack.layout import open_home, prepare_layout, sockets_folder
+from athena_lab.stack.layout import open_home, prepare_layout, remove_sockets_folder, sockets_folder
 from athena_lab.stack.orphans import stop_orphans
 from athena_lab.stack.place import Options, Place
 from athena_lab.stack.record import (
@@ -53,6 +53,7 @@ def up(home: Home, options: Options, environ: Mapping[str, str], announce: Annou
             _run(place, plans, stop, announce, began=began, opens_browser=options.opens_browser)
         finally:
             record_path(home).unlink(missing_ok=True)
+            remove_sockets_folder(home)
             lock.release()
 
 
