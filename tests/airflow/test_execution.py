@@ -42,13 +42,11 @@ def test_failing_cell_fails_at_once_and_keeps_the_partial_output(gateway, worker
 
 
 @pytest.mark.parametrize(
-    ("failed_before", "try_number", "may_retry"),
+    "case",  # failed before, try number, may retry
     [(0, 3, True), (1, 2, False), (None, 1, True), (None, 2, False)],
 )
-def test_owners_retries_are_counted_by_failed_attempts(
-    failed_before, try_number, may_retry, gateway, worker, lab, a_notebook
-):
-    gateway.failed_before = failed_before
+def test_owners_retries_are_counted_by_failed_attempts(case, gateway, worker, lab, a_notebook):
+    gateway.failed_before, try_number, may_retry = case
     gateway.parameters = {"no such": 1}  # fails without the seconds of a kernel
     with pytest.raises(RunFailedError) as failure:
         execute_run(lab.order(lab.spec(a_notebook("1"), retries=1), try_number=try_number), worker)
