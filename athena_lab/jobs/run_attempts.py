@@ -86,6 +86,7 @@ class Attempts:
             parameters=parameters,
             timeout_s=job.timeout_s,
             is_cancelled=is_cancelled,
+            failed_before=sum(one.state == run_rules.FAILED for one in attempts),
         )
 
     def heartbeat(self, run_id: str, attempt: int) -> Heartbeat:

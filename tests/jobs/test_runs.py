@@ -253,9 +253,12 @@ def test_a_failing_notebook_fails_the_run_at_once_with_its_error(office):
 def test_an_owner_who_asked_for_retries_sees_retrying_first(office):
     office.deploy("print(2)", retries=1)
     run = office.request()
-    office.finish(office.begin(run.airflow_run_id), "failed", "no")
+    first = office.begin(run.airflow_run_id)
+    office.finish(first, "failed", "no")
     assert office.runs.get(run.id).state is RunState.RETRYING
-    office.finish(office.begin(run.airflow_run_id), "failed", "no")
+    second = office.begin(run.airflow_run_id)
+    assert (first.failed_before, second.failed_before) == (0, 1)
+    office.finish(second, "failed", "no")
     assert office.runs.get(run.id).state is RunState.FAILED
 
 
