@@ -40,10 +40,13 @@ def _load_gateway_conftest():
 
 @pytest.fixture(scope="module")
 def real_gateway(tmp_path_factory):
-    made = _load_gateway_conftest().Gateway(tmp_path_factory.mktemp("gw") / "home", ATHENA_RUN_TOKEN_S="3")
+    doubles = _load_gateway_conftest()
+    nursery = doubles.Nursery()
+    made = doubles.Gateway(tmp_path_factory.mktemp("gw") / "home", nursery, ATHENA_RUN_TOKEN_S="3")
     made.start()
     yield made
     made.close()
+    nursery.close()
 
 
 @pytest.fixture
