@@ -1,10 +1,11 @@
 # Every target makes its own environment first; nothing but Python 3.11+, git and the internet is needed.
 .DEFAULT_GOAL := help
-.PHONY: help lab test check bench story story-real soak clean environment labextension format openapi
+.PHONY: help lab test check bench conformance story story-real soak clean environment labextension format openapi
 PY := .venv/bin/python
 ARGS ?=
 ONLY ?=
 DATA ?=
+CORPORA ?=
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -40,6 +41,9 @@ soak: labextension ## long acceptance runs (workers killed, schedules awaited); 
 
 bench: labextension ## figures as JSON lines (ONLY=query, run or deploy)
 	@$(PY) -m bench $(ONLY)
+
+conformance: environment ## the GoogleSQL corpora against the emulator: make conformance CORPORA=FOLDER
+	@$(PY) -m bench.conformance "$(CORPORA)" $(ARGS)
 
 format: environment
 	@.venv/bin/ruff check --fix --quiet . ; .venv/bin/ruff format --quiet .
