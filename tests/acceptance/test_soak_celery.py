@@ -10,6 +10,7 @@ import pytest
 
 from athena_lab.errors import AthenaError
 from athena_lab.gateway_api.client import GatewayClient
+from athena_lab.gateway_api.jobs import RunState, Schedule
 from athena_lab.warehouse.connect import connect
 from tests.acceptance.notebooks import notebook_of, promote
 from tests.acceptance.running_stack import ATHENA, started_stack, wait_for
@@ -89,3 +90,16 @@ def test_abandoned_attempt_cannot_speak_to_the_gateway(celery):
         worker.heartbeat(run.id, 0)
     done = celery.wait_run(run.id, "succeeded")
     assert done.attempts[0].worker.startswith("worker-")
+
+
+def test_scheduled_runs_happen_with_no_jupyterlab_anywhere(celery):
+    assert "lab" not in {process["name"] for process in celery.status()["processes"]}
+    schedule = Schedule(cron="* * * * *")
+    promotion = promote(celery, "without lab", notebook_of("print('tick')"), schedule=schedule)
+
+    def two_scheduled():
+        with celery.gateway() as gateway:
+            runs = gateway.list_runs(job_id=promotion.job_id)
+        return len([run for run in runs if run.type == "scheduled" and run.state is RunState.SUCCEEDED]) >= 2
+
+    wait_for("two scheduled runs", two_scheduled, deadline_s=240, pause_s=2)
