@@ -47,6 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add(commands, "down", "stop the workbench", _down)
     status = _add(commands, "status", "show what runs", _status)
     status.add_argument("--json", action="store_true", help="as JSON")
+    _add(commands, "environment", "print what another Jupyter server needs to find the stack", _environment)
     logs = _add(commands, "logs", "show the log of one process", _logs)
     logs.add_argument("name", metavar="NAME", help="a process as `athena status` names it, or `up`")
     logs.add_argument("-f", "--follow", action="store_true", help="go on as the log grows")
@@ -131,6 +132,13 @@ def _status(arguments: argparse.Namespace) -> int:
 
     found = status.read_status(_home(arguments))
     print(json.dumps(found, indent=1) if arguments.json else status.format_status(found))
+    return 0
+
+
+def _environment(arguments: argparse.Namespace) -> int:
+    from athena_lab.stack import environment  # noqa: PLC0415 (as in _up)
+
+    print(environment.exports(_home(arguments)))
     return 0
 
 

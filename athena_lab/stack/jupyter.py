@@ -7,7 +7,6 @@ import json
 import secrets
 import shutil
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +27,13 @@ def prepare_lab(place: Place) -> str:
     configuration = configure(place, token)
     tours = find_tours()
 
+
     def prepare() -> str:
         folder = place.home.analyst
         for name in ("config", "data", "runtime", "settings", "workspaces", "labextensions"):
             (folder / "jupyter" / name).mkdir(parents=True, exist_ok=True)
         write_private(folder / "lab.token", f"{token}\n")
         write_private(folder / "jupyter" / "config" / "jupyter_server_config.json", json.dumps(configuration, indent=1))
-        _write_kernel(folder / "jupyter" / "data" / "kernels" / KERNEL)
         _write_default_settings(folder / "jupyter" / "settings" / _NOTIFICATION)
         _link_extension(folder / "jupyter" / "labextensions" / "athena-lab")
         seed(tours, place.workspace / "notebooks")
@@ -42,6 +41,16 @@ def prepare_lab(place: Place) -> str:
 
     run_as(place.accounts.of("analyst"), prepare)
     return token
+
+
+def prepare_kernel(place: Place) -> None:
+    """Write the kernel's specification where `athena environment` and our own JupyterLab find it."""
+
+    def prepare() -> str:
+        _write_kernel(place.home.analyst / "jupyter" / "data" / "kernels" / KERNEL)
+        return ""
+
+    run_as(place.accounts.of("analyst"), prepare)
 
 
 def configure(place: Place, token: str) -> dict[str, dict[str, Any]]:
@@ -122,9 +131,8 @@ def _shared_extension() -> Path:
 
 def _write_kernel(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    module = "athena_lab.kernel" if find_spec("athena_lab.kernel") else "ipykernel_launcher"
     specification = {
-        "argv": [sys.executable, "-m", module, "-f", "{connection_file}"],
+        "argv": [sys.executable, "-m", "athena_lab.kernel", "-f", "{connection_file}"],
         "display_name": "Athena (Python 3)",
         "language": "python",
         "metadata": {"debugger": True},

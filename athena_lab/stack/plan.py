@@ -34,6 +34,7 @@ def prepare(place: Place, options: Options) -> Plan:
     executor = celery.celery_executor(place) if options.is_celery else airflow.local_executor()
     airflow.write_configuration(place, airflow.configure(place, secrets, executor=executor))
     stamp = airflow.migration_stamp(cluster)
+    jupyter.prepare_kernel(place)
     lab_token = jupyter.prepare_lab(place) if options.has_lab else ""
     is_migrated = _read(place.home.root / STAMP) == stamp
     return Plan(_describe(place, options, cluster, is_migrated=is_migrated), stamp, lab_token)

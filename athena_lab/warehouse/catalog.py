@@ -10,7 +10,7 @@ from google.api_core import exceptions
 from google.cloud import bigquery
 
 from athena_lab.gateway_api.warehouse import Catalog, CatalogColumn, CatalogTable
-from athena_lab.warehouse.connect import Warehouse
+from athena_lab.warehouse.connect import PATIENCE, Warehouse
 from athena_lab.warehouse.failures import translating
 
 REQUESTS_AT_ONCE = 8
@@ -20,8 +20,8 @@ OWNER_LABEL = "owner"
 def list_tables(client: Warehouse) -> Catalog:
     """List datasets, tables and columns: three kinds of free requests, those of the tables side by side."""
     with translating(client, "list the tables"), ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
-        datasets = [item.dataset_id for item in client.list_datasets()]
-        listed = pool.map(lambda one: list(client.list_tables(f"{client.project}.{one}")), datasets)
+        datasets = [item.dataset_id for item in client.list_datasets(**PATIENCE)]
+        listed = pool.map(lambda one: list(client.list_tables(f"{client.project}.{one}", **PATIENCE)), datasets)
         references = [item.reference for items in listed for item in items]
         tables = tuple(table for table in pool.map(lambda one: _get(client, one), references) if table is not None)
     return Catalog(project=client.project, tables=tuple(sorted(tables, key=lambda one: (one.dataset, one.table))))
@@ -30,12 +30,13 @@ def list_tables(client: Warehouse) -> Catalog:
 def describe_table(client: Warehouse, name: str) -> CatalogTable:
     """Describe one table (`dataset.table`); raise NotFoundError with near names where there is none."""
     with translating(client, f"describe '{name}'"):
-        return _table_of(client.get_table(bigquery.TableReference.from_string(name, default_project=client.project)))
+        reference = bigquery.TableReference.from_string(name, default_project=client.project)
+        return _table_of(client.get_table(reference, **PATIENCE))
 
 
 def _get(client: Warehouse, reference: Any) -> CatalogTable | None:
     try:
-        return _table_of(client.get_table(reference))
+        return _table_of(client.get_table(reference, **PATIENCE))
     except exceptions.NotFound:
         return None  # dropped since it was listed
 

@@ -27,6 +27,8 @@ def is_transient(error: Exception) -> bool:
 
 
 RETRY = Retry(predicate=is_transient, initial=0.2, maximum=5.0, timeout=RETRY_FOR_S)
+PATIENCE: dict[str, Any] = {"retry": RETRY, "timeout": REQUEST_TIMEOUT_S}
+"""For the vendor's methods, which would ask a warehouse that is gone for ten minutes."""
 
 
 class Warehouse(bigquery.Client):  # type: ignore[misc]  # the vendor's class is untyped

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from athena_lab.warehouse.connect import Warehouse
+from athena_lab.warehouse.connect import PATIENCE, Warehouse
 from athena_lab.warehouse.failures import translating
 
 
@@ -18,8 +18,8 @@ def cancel_jobs(client: Warehouse, labels: Mapping[str, str]) -> tuple[str, ...]
     stopped = []
     with translating(client, f"cancel the jobs labelled '{', '.join(labels.values())}'"):
         for state in ("pending", "running"):
-            for job in client.list_jobs(state_filter=state, all_users=True):
+            for job in client.list_jobs(state_filter=state, all_users=True, **PATIENCE):
                 if labels.items() <= dict(job.labels or {}).items():
-                    job.cancel()
+                    job.cancel(**PATIENCE)
                     stopped.append(job.job_id)
     return tuple(stopped)
