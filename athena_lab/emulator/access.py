@@ -12,6 +12,10 @@ from athena_lab.emulator.faults import BigQueryError
 from athena_lab.errors import AthenaError, UnauthenticatedError
 from athena_lab.gateway_api.tokens import TokenVerifier
 
+LOCAL_DOMAIN = "athena.local"
+"""Of the addresses of users whose names are none."""
+ADMINISTRATORS = "admins"
+"""The group whose members administrate the warehouse: they define policies, and see everything raw."""
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -28,7 +32,12 @@ class Principal:
 
     @property
     def email(self) -> str:
-        return self.user if "@" in self.user else f"{self.user}@athena.local"
+        return self.user if "@" in self.user else f"{self.user}@{LOCAL_DOMAIN}"
+
+    @property
+    def is_administrator(self) -> bool:
+        """Whether policies do not bind, and may be defined."""
+        return self.is_platform or ADMINISTRATORS in self.groups
 
 
 class Guard(Protocol):

@@ -55,6 +55,10 @@ class State:
     version: int
     datasets: Mapping[str, Mapping[str, Any]]
     tables: Mapping[tuple[str, str], Table]
+    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Data policies by id."""
+    routines: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
+    """Routines (REST resources) by dataset and name."""
 
 
 @dataclass(slots=True)
@@ -93,14 +97,23 @@ class Catalog:
                 " (dataset VARCHAR, name VARCHAR, physical VARCHAR, resource VARCHAR,"
                 " created_ms BIGINT, modified_ms BIGINT)"
             )
+            cursor.execute("CREATE TABLE IF NOT EXISTS athena_policies (name VARCHAR, resource VARCHAR)")
+            cursor.execute(
+                "CREATE TABLE IF NOT EXISTS athena_routines (dataset VARCHAR, name VARCHAR, resource VARCHAR)"
+            )
             cursor.execute("CREATE SEQUENCE IF NOT EXISTS athena_physical")
+            routines = {
+                (dataset, name): json.loads(text)
+                for dataset, name, text in cursor.execute("FROM athena_routines").fetchall()
+            }
+            policies = {name: json.loads(text) for name, text in cursor.execute("FROM athena_policies").fetchall()}
             datasets = {name: json.loads(text) for name, text in cursor.execute("FROM athena_datasets").fetchall()}
             tables = {}
             for dataset, name, physical, text, created, modified in cursor.execute("FROM athena_tables").fetchall():
                 resource = json.loads(text)
                 fields = fields_from_json(resource.get("schema"))
                 tables[dataset, name] = Table(dataset, name, physical, fields, resource, created, modified)
-        return State(1, datasets, tables)
+        return State(1, datasets, tables, policies, routines)
 
     # -- looking
 
@@ -159,10 +172,42 @@ class Catalog:
                     _forget(cursor, table)
                     _drop_rows(cursor, table)
                 cursor.execute("DELETE FROM athena_datasets WHERE name = ?", [name])
+                cursor.execute("DELETE FROM athena_routines WHERE dataset = ?", [name])
                 cursor.commit()
             datasets = {key: value for key, value in self.state.datasets.items() if key != name}
             tables = {key: value for key, value in self.state.tables.items() if key[0] != name}
-            self.state = State(self.state.version + 1, datasets, tables)
+            routines = {key: value for key, value in self.state.routines.items() if key[0] != name}
+            version = self.state.version + 1
+            self.state = replace(self.state, version=version, datasets=datasets, tables=tables, routines=routines)
+
+    def put_routine(self, dataset: str, name: str, resource: Mapping[str, Any] | None) -> None:
+        """Keep a routine's resource; None drops it."""
+        with self._lock:
+            self.dataset(dataset)
+            with self.store.cursor() as cursor:
+                cursor.begin()
+                cursor.execute("DELETE FROM athena_routines WHERE dataset = ? AND name = ?", [dataset, name])
+                if resource is not None:
+                    cursor.execute("INSERT INTO athena_routines VALUES (?, ?, ?)", [dataset, name, json.dumps(resource)])
+                cursor.commit()
+            routines = {key: value for key, value in self.state.routines.items() if key != (dataset, name)}
+            if resource is not None:
+                routines[dataset, name] = resource
+            self.state = replace(self.state, version=self.state.version + 1, routines=routines)
+
+    def put_policy(self, name: str, resource: Mapping[str, Any] | None) -> None:
+        """Keep a data policy; None drops it."""
+        with self._lock:
+            with self.store.cursor() as cursor:
+                cursor.begin()
+                cursor.execute("DELETE FROM athena_policies WHERE name = ?", [name])
+                if resource is not None:
+                    cursor.execute("INSERT INTO athena_policies VALUES (?, ?)", [name, json.dumps(resource)])
+                cursor.commit()
+            policies = {key: value for key, value in self.state.policies.items() if key != name}
+            if resource is not None:
+                policies[name] = resource
+            self.state = replace(self.state, version=self.state.version + 1, policies=policies)
 
     def transact(self, work: Callable[[Any, State, Change], T], *, holder: Any = None) -> T:
         """Do `work` in one transaction of DuckDB and of the catalog; again if another writer came between.
@@ -221,7 +266,7 @@ class Catalog:
             self._writes[table.physical] = self._writes.get(table.physical, 0) + 1
             self._modified[table.physical] = now
         if change.tables or change.dropped:
-            self.state = State(self.state.version + 1, self.state.datasets, tables)
+            self.state = replace(self.state, version=self.state.version + 1, tables=tables)
 
     def new_table(
         self, cursor: Any, dataset: str, name: str, fields: tuple[Field, ...], resource: Mapping[str, Any]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.warehouse import Warehouse, select_list
 from athena_lab.emulator.writing import Source, Target, write
 
@@ -18,6 +19,8 @@ def run_copy(warehouse: Warehouse, job: Job) -> None:
     tables = [warehouse.catalog.table(item["datasetId"], item["tableId"]) for item in sources]
     if any(table.view is not None for table in tables):
         raise BigQueryError("invalid", "A view cannot be copied; query it instead.")
+    for table in tables:
+        require_raw(warehouse.protection_of(table, job.owner))
     union = " UNION ALL BY NAME ".join(f"SELECT {select_list(table.fields)} FROM {table.physical}" for table in tables)  # noqa: S608
     first = tables[0]
     kept = {key: value for key, value in first.resource.items() if key != "schema"}

@@ -13,8 +13,9 @@ from sqlglot import exp
 from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
 from athena_lab.emulator.select import Preparer
-from athena_lab.emulator.sql.references import Namespace, References
+from athena_lab.emulator.sql.references import Namespace, References, check_access
 from athena_lab.emulator.sql.resolve import columns_read, resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.translate import bind_parameters, generate
@@ -111,6 +112,8 @@ class _Builder:
         self.warehouse, self.preparer, self.space = warehouse, preparer, space
         self.types, self.values = types, values
         self.references = References(space)
+        self._hidden: Protection | None = None
+        self._alias = ""
 
     def insert(self, statement: exp.Insert) -> Plan:
         node = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
@@ -239,7 +242,22 @@ class _Builder:
         table = self.references.lookup(node)
         if table.view is not None:
             raise BigQueryError("invalidQuery", f"Cannot modify the view {table.dataset}.{table.name}", "query")
+        node.meta["is_target"] = True  # its rows are changed where they lie; see _refuse_hidden
+        if not isinstance(node.find_ancestor(exp.Insert), exp.Insert):
+            protection = self.space.protect(table)
+            require_all_rows(protection)
+            self._hidden = protection
+            self._alias = (node.alias or node.name.rpartition(".")[2]).lower()
         return table
+
+    def _refuse_hidden(self, resolved: exp.Expression) -> None:
+        """Refuse to read a column of the target whose raw values the reader may not see."""
+        if self._hidden is None or not self._hidden.masks:
+            return
+        if resolved.find(exp.TableColumn):
+            require_raw(self._hidden)
+        read = [item.name for item in resolved.find_all(exp.Column) if item.table.lower() in (self._alias, "")]
+        require_raw(self._hidden, read)
 
     def _columns(self, target: Table, names: list[str]) -> tuple[Field, ...]:
         known = {item.name.lower(): item for item in target.fields}
@@ -274,7 +292,10 @@ class _Builder:
     def _resolved(self, select: exp.Select) -> tuple[exp.Select, int]:
         self.references.replace(select)
         resolved = resolve(select, self.references.sources)
-        read = self._bytes(columns_read(resolved, self.references.sources), self.references.sources.tables)
+        self._refuse_hidden(resolved)
+        paths = columns_read(resolved, self.references.sources)
+        check_access(resolved, self.references.sources, paths)
+        read = self._bytes(paths, self.references.sources.tables)
         made = apply_rules(straighten_unnests(resolved))
         assert isinstance(made, exp.Select)  # noqa: S101 (a SELECT stays one)
         return made, read

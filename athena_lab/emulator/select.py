@@ -58,7 +58,7 @@ class Preparer:
         self, text: str, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
     ) -> Prepared | exp.Expression:
         """Prepare the query that `text` is, or give the statement that it is instead."""
-        key = (text, describe(types), space.default_dataset, space.state.version)
+        key = (text, describe(types), space.default_dataset, space.state.version, space.viewer)
         with self._lock:
             found = self._cache.get(key)
         if found is not None:
@@ -67,7 +67,8 @@ class Preparer:
         if not isinstance(statement, exp.Query):
             return statement
         made = self.prepare(statement, space, types, values)
-        if not made.translation.sources.results:
+        sources = made.translation.sources
+        if not sources.results and not sources.is_volatile:
             with self._lock:
                 self._cache[key] = made
                 if len(self._cache) > _CACHED:

@@ -10,6 +10,8 @@ from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog, State, Table
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.jobs import Job, Jobs
+from athena_lab.emulator.policies.filters import filter_sql
+from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.schema_views import schema_view
 from athena_lab.emulator.sizes import Sizes
@@ -51,7 +53,15 @@ class Warehouse:
             default_dataset,
             lambda dataset, name: self.find_result(dataset, name, principal),
             lambda state, dataset, name: self._schema_view(state, dataset, name),
+            lambda table: self.protection_of(table, principal),
+            filter_sql,
+            (principal.user, *sorted(principal.groups), str(principal.is_administrator)),
+            principal.email,
         )
+
+    def protection_of(self, table: Table, principal: Principal) -> Protection | None:
+        """Tell what a principal may see of a table; None for everything."""
+        return protection_of(self.catalog.state, self.project, principal, table)
 
     def _schema_view(self, state: State, dataset: str, name: str) -> Result | None:
         return schema_view(state, self.project, dataset, name)
@@ -84,14 +94,25 @@ class Warehouse:
         table = self.catalog.table(dataset, name)
         if table.view is not None:
             raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")
-        return self.read_table(table, columns)
+        return self.read_table(table, principal, columns)
 
-    def read_table(self, table: Table, columns: Sequence[str] = (), limit: str = "") -> Result:
-        """Take a snapshot of a stored table; `limit` is DuckDB's LIMIT and OFFSET."""
+    def read_table(self, table: Table, principal: Principal, columns: Sequence[str] = (), limit: str = "") -> Result:
+        """Take a snapshot of what a principal may see of a table; `limit` is DuckDB's LIMIT and OFFSET."""
         fields = chosen_fields(table.fields, columns)
-        sql = f"SELECT {select_list(fields)} FROM {table.physical} {limit}"  # noqa: S608 (our own names)
+        rows = self.rows_sql(table, principal, fields)
+        sql = f"SELECT {select_list(fields)} FROM {rows} {limit}"  # noqa: S608 (our own names)
         with self.store.cursor() as cursor:
             return collect(iter(cursor.sql(sql).to_arrow_reader(BATCH_ROWS)), fields, self.store.results)
+
+    def rows_sql(self, table: Table, principal: Principal, fields: tuple[Field, ...]) -> str:
+        """Give what DuckDB is to read for some fields of a table: the table, or what may be seen of it."""
+        protection = self.protection_of(table, principal)
+        if protection is None:
+            return table.physical
+        protection.refuse(item.name for item in fields)
+        space = self.namespace(principal, None)
+        filters = [filter_sql(space, table, text) for text in protection.filters or ()]
+        return f"({protection.relation(filters, space.salt, fields)}) AS {ALIAS}"
 
 
 def chosen_fields(fields: tuple[Field, ...], columns: Sequence[str]) -> tuple[Field, ...]:

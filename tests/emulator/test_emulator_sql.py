@@ -118,7 +118,7 @@ def test_result_columns_are_named_as_bigquery_names_them(bq: bigquery.Client) ->
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT FARM_FINGERPRINT('x')", "DECLARE x INT64 DEFAULT 1", "SELECT BIGNUMERIC '1'", "SELECT SESSION_USER()",
+        "SELECT FARM_FINGERPRINT('x')", "DECLARE x INT64 DEFAULT 1", "SELECT BIGNUMERIC '1'",
         "CREATE TEMP FUNCTION f(x INT64) RETURNS INT64 LANGUAGE js AS 'return x'; SELECT f(1)",
         "SELECT CAST(DATE '2020-01-01' AS STRING FORMAT 'YYYY')", "SELECT 1; SELECT 2",
     ],

@@ -11,6 +11,7 @@ from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.json_rows import RowError, convert_row
 from athena_lab.emulator.loads import rows_to_source
+from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import PAGE_CELLS, page_rows, rows_page, start_of
 from athena_lab.emulator.results import Result
@@ -41,8 +42,9 @@ def _stored_page(call: Call, columns: list[str], start: int, *, int64_timestamps
     if table.view is not None:
         raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {table.dataset}.{table.name}")
     fields = chosen_fields(table.fields, columns)
+    require_raw(call.warehouse.protection_of(table, call.principal), [item.name for item in fields])
     count = page_rows(len(fields), call.integer("maxResults"), PAGE_CELLS)
-    result: Result = call.warehouse.read_table(table, columns, f"LIMIT {count} OFFSET {start}")
+    result: Result = call.warehouse.read_table(table, call.principal, columns, f"LIMIT {count} OFFSET {start}")
     page = rows_page(result, 0, count, int64_timestamps=int64_timestamps)
     total = call.warehouse.sizes.of(table).rows
     page["totalRows"] = str(total)

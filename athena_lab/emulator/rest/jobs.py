@@ -14,6 +14,7 @@ from athena_lab.emulator.access import Principal
 from athena_lab.emulator.copies import run_copy
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job, new_id, run
+from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.queries import require_text
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import (
@@ -172,8 +173,9 @@ def _destination_page(
 ) -> dict[str, Any]:
     target = job.destination or {}
     table = call.warehouse.catalog.table(target["datasetId"], target["tableId"])
+    require_raw(call.warehouse.protection_of(table, call.principal))
     count = page_rows(len(table.fields), wanted, PAGE_CELLS)
-    result: Result = call.warehouse.read_table(table, (), f"LIMIT {count} OFFSET {start}")
+    result: Result = call.warehouse.read_table(table, call.principal, (), f"LIMIT {count} OFFSET {start}")
     page = rows_page(result, 0, count, int64_timestamps=int64_timestamps)
     total = call.warehouse.sizes.of(table).rows
     page["totalRows"] = str(total)

@@ -1,19 +1,23 @@
 """Table references of a statement: each is resolved in the catalog and replaced by what holds its rows.
 
-This is the one place where a name becomes data: views are put in as subqueries here, and what a
-reader may not see will be masked here.
+This is the one place where a name becomes data: views are put in as subqueries here, and a table of
+which the reader may not see everything becomes the query of what he may (`rows` of the node's meta,
+written out by `translate.generate`): no part of a statement ever names the table itself.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
+from sqlglot.optimizer.scope import traverse_scope
 
 from athena_lab.emulator.catalog import State, Table
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found, invalid_query, table_not_found, unsupported
+from athena_lab.emulator.policies.protection import Protect, Protection
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.sql.parse import parse_statement
 from athena_lab.emulator.types import Field
@@ -31,6 +35,13 @@ class Sources:
     results: dict[str, Result] = field(default_factory=dict)
     """Results that are read by name; registered with the connection under that name."""
     referenced: list[dict[str, str]] = field(default_factory=list)
+    protections: dict[str, Protection] = field(default_factory=dict)
+    """By name: of which tables the reader sees only a part."""
+
+    @property
+    def is_volatile(self) -> bool:
+        """Whether the same text gives other values the next time."""
+        return any(item.is_volatile for item in self.protections.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +54,14 @@ class Namespace:
     default_dataset: str | None
     find_result: Callable[[str, str], Result | None]
     schema_view: Callable[[State, str, str], Result | None]
+    protect: Protect
+    filter_sql: Callable[[Namespace, Table, str], str]
+    viewer: tuple[str, ...]
+    """Who reads: what is prepared for one reader is not another's."""
+    session_user: str
+    salt: str = field(default_factory=lambda: secrets.token_hex(16))
+    """Of random hashes: another one for each statement."""
+    nested: int = 0
 
 
 class References:
@@ -67,6 +86,8 @@ class References:
                 continue
             self._replace_one(node, depth)
         self._shorten_columns(tree)
+        for node in list(tree.find_all(exp.SessionUser, exp.CurrentUser)):
+            node.replace(exp.Literal.string(self.space.session_user))
 
     def lookup(self, node: exp.Table) -> Table:
         """Give the stored table that a DML or DDL statement names; refuse anything else."""
@@ -119,11 +140,24 @@ class References:
         if table.view is not None:
             self._put_view(node, table, alias, depth)
             return
-        self.sources.tables[table.physical] = table
-        self._put(node, table.physical, alias, table.fields)
+        self._put_rows(node, table, alias)
+
+    def _put_rows(self, node: exp.Table, table: Table, alias: str) -> None:
+        """Put in a table, or what may be seen of it (the target of a DML statement itself: see dml.py)."""
+        protection = None if node.meta.get("is_target") else self.space.protect(table)
+        if protection is None:
+            self.sources.tables[table.physical] = table
+            self._put(node, table.physical, alias, table.fields)
+            return
+        name = f"seen_{table.physical}"
+        self.sources.tables[name], self.sources.protections[name] = table, protection
+        self._put(node, name, alias, table.fields)
+        filters = [self.space.filter_sql(self.space, table, text) for text in protection.filters or ()]
+        node.meta["rows"] = protection.relation(filters, self.space.salt)
 
     def _put(self, node: exp.Table, physical: str, alias: str, fields: tuple[Field, ...]) -> None:
         self.sources.columns[physical] = fields
+        node.meta["placed"] = True
         node.set("this", exp.to_identifier(physical, quoted=True))
         node.set("db", None)
         node.set("catalog", None)
@@ -153,15 +187,20 @@ class References:
         return table_not_found(self.space.project, dataset, name, self.space.location)
 
     def _is_local(self, node: exp.Table) -> bool:
-        """Tell whether a name is that of a WITH clause around it."""
+        """Tell whether a name is that of a WITH clause around it, and visible where it stands."""
         if node.args.get("db") is not None:
             return False
+        below: Any = node
         at: Any = node.parent
         while at is not None:
             clause = at.args.get("with_") if isinstance(at, exp.Expression) else None
-            if clause is not None and any(item.alias.lower() == node.name.lower() for item in clause.expressions):
+            if clause is not None and clause is not below and _names(clause.expressions, node.name):
                 return True
-            at = at.parent
+            if isinstance(at, exp.With):
+                before = at.expressions if at.args.get("recursive") else _until(at.expressions, below)
+                if _names(before, node.name):
+                    return True
+            below, at = at, at.parent
         return False
 
     def _is_array(self, node: exp.Table) -> bool:
@@ -186,6 +225,34 @@ class References:
             if database is not None and (database.name, column.table) in known:
                 column.set("db", None)
                 column.set("catalog", None)
+
+
+def _until(clauses: list[exp.Expression], last: exp.Expression) -> list[exp.Expression]:
+    return clauses[: next(index for index, item in enumerate(clauses) if item is last)]
+
+
+def _names(clauses: list[exp.Expression], name: str) -> bool:
+    return any(item.alias.lower() == name.lower() for item in clauses)
+
+
+def refuse_strays(tree: exp.Expression) -> None:
+    """Refuse a table that was not put in above and is no WITH clause either: nothing else may be read."""
+    strays = {id(node) for node in tree.find_all(exp.Table) if not node.meta.get("placed")}
+    if not strays:
+        return
+    for scope in traverse_scope(tree):
+        strays -= {id(node) for node, source in scope.selected_sources.values() if not isinstance(source, exp.Table)}
+    if strays:
+        name = next(node.name for node in tree.find_all(exp.Table) if id(node) in strays)
+        raise invalid_query(f'Table "{name}" must be qualified with a dataset (e.g. dataset.table).')
+
+
+def check_access(resolved: exp.Expression, sources: Sources, read: frozenset[tuple[str, str]]) -> None:
+    """Refuse a statement that reads a column of which the reader may see nothing, be it as a part of a row."""
+    for name, protection in sources.protections.items():
+        protection.refuse(path.partition(".")[0] for physical, path in read if physical == name)
+        if protection.denied() and resolved.find(exp.TableColumn):
+            protection.refuse(protection.denied())
 
 
 def _place(identifier: exp.Expression) -> str:

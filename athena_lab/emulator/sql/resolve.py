@@ -12,7 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import traverse_scope
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query
-from athena_lab.emulator.sql.references import Sources
+from athena_lab.emulator.sql.references import Sources, refuse_strays
 from athena_lab.emulator.types import Field
 
 _NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
@@ -61,6 +61,7 @@ def resolve(query: exp.Query, sources: Sources) -> exp.Query:
     }
     try:
         made = qualify(query, schema=schema, dialect="bigquery")
+        refuse_strays(made)
         return annotate_types(made, schema=schema, dialect="bigquery")
     except OptimizeError as error:
         raise _name_fault(query, error) from error

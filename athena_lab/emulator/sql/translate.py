@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
-from athena_lab.emulator.sql.references import Namespace, References, Sources
+from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
 from athena_lab.emulator.sql.resolve import columns_read, googlesql_type, labels_of, name_columns, resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.unnest import name_struct_unnests, straighten_unnests
@@ -47,6 +47,7 @@ def finish(query: exp.Query, sources: Sources) -> Translation:
     name_columns(query)
     resolved = resolve(query, sources)
     read = columns_read(resolved, sources)
+    check_access(resolved, sources, read)
     straighten_unnests(resolved)
     labels = labels_of(resolved, sources)
     hints = tuple(_hint(item) for item in resolved.selects)
@@ -61,6 +62,9 @@ def rewrite(resolved: exp.Expression) -> exp.Expression:
 
 def generate(tree: exp.Expression) -> str:
     """Write a tree as DuckDB's SQL; refuse what has no equal there."""
+    for node in tree.find_all(exp.Table):
+        if node.meta.get("rows"):
+            node.set("this", exp.Var(this=f"({node.meta['rows']})"))
     try:
         return str(tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
     except UnsupportedError as error:
