@@ -11,6 +11,7 @@ import pyarrow as pa
 from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import BigQueryError, table_not_found
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.model import check_assignment
 from athena_lab.emulator.types import Field, duckdb_type, quote, schema_json
 from athena_lab.emulator.warehouse import Warehouse
 
@@ -88,6 +89,7 @@ def _made(
     target: Target,
     resource: Mapping[str, Any],
 ) -> Table:
+    check_assignment(warehouse.catalog.state, warehouse.project, fields, resource)
     kept = {**resource, "schema": schema_json(fields)}
     table = warehouse.catalog.new_table(cursor, target.dataset, target.name, fields, kept)
     change.tables.append(table)

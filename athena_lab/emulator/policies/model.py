@@ -23,7 +23,9 @@ PRECEDENCE = (
 )  # fmt: skip
 """Of several masks that apply the first one wins, as in BigQuery."""
 ROW_POLICIES = "athenaRowAccessPolicies"
-"""Key of a table's own resource that the API neither shows nor takes."""
+IAM_POLICY = "athenaIamPolicy"
+HIDDEN = (ROW_POLICIES, IAM_POLICY)
+"""Keys of a table's (or dataset's) own resource that the API neither shows nor takes with it."""
 MOST_ON_A_COLUMN = 8
 _ID = re.compile(r"[A-Za-z0-9_]{1,255}")
 _MEMBER = re.compile(r"(user|group|serviceAccount|domain):\S+|principal(Set)?://\S+|allAuthenticatedUsers|allUsers")

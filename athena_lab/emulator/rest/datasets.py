@@ -7,6 +7,7 @@ from typing import Any
 
 from athena_lab.emulator.catalog import now_ms
 from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.policies.model import HIDDEN
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import check_etag, dataset_json
@@ -65,7 +66,8 @@ def update(call: Call) -> Answer:
     name = call.path["dataset"]
     present = call.warehouse.catalog.dataset(name)
     check_etag(call.headers, dataset_json(call.warehouse, name, present))
-    return _replace(call, name, _kept(call.body) | {"creationTime": present.get("creationTime", "0")})
+    hidden = {key: present[key] for key in HIDDEN if key in present}
+    return _replace(call, name, _kept(call.body) | {"creationTime": present.get("creationTime", "0")} | hidden)
 
 
 def delete(call: Call) -> Answer:
@@ -84,7 +86,7 @@ def _replace(call: Call, name: str, resource: dict[str, Any]) -> Answer:
 
 
 def _kept(body: Any) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key not in _DERIVED}
+    return {key: value for key, value in body.items() if key not in (*_DERIVED, *HIDDEN)}
 
 
 ROUTES = (

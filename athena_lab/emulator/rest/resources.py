@@ -10,6 +10,7 @@ from typing import Any
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.model import HIDDEN
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.types import schema_json
 from athena_lab.emulator.warehouse import Warehouse
@@ -25,6 +26,11 @@ def check_etag(headers: Mapping[str, str], resource: Mapping[str, Any]) -> None:
     wanted = headers.get("if-match")
     if wanted and wanted != "*" and wanted.strip('"') != resource["etag"]:
         raise BigQueryError("conditionNotMet", "Precondition check failed: it was changed meanwhile. Read it again.")
+
+
+def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out what is not the API's."""
+    return {key: value for key, value in resource.items() if key not in HIDDEN}
 
 
 # -- jobs
@@ -79,7 +85,7 @@ def dataset_json(warehouse: Warehouse, name: str, resource: Mapping[str, Any]) -
         "access": [{"role": "OWNER", "specialGroup": "projectOwners"}],
         "creationTime": "0",
         "lastModifiedTime": "0",
-        **resource,
+        **shown(resource),
     }
     return {**made, "etag": etag_of(made)}
 
@@ -95,7 +101,7 @@ def table_json(warehouse: Warehouse, table: Table, *, short: bool = False) -> di
         "tableReference": {"projectId": warehouse.project, "datasetId": table.dataset, "tableId": table.name},
         "type": "VIEW" if table.view is not None else "TABLE",
         "creationTime": str(table.created_ms),
-        **table.resource,
+        **shown(table.resource),
     }
     if short:
         made.pop("schema", None)

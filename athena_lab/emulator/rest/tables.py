@@ -9,6 +9,8 @@ from typing import Any
 from athena_lab.emulator import ddl
 from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import BigQueryError, unsupported
+from athena_lab.emulator.policies.changes import refuse_unassigning
+from athena_lab.emulator.policies.model import HIDDEN, check_assignment
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import check_etag, result_json, table_json
@@ -72,7 +74,8 @@ def update(call: Call) -> Answer:
     table = call.warehouse.catalog.table(call.path["dataset"], call.path["table"])
     check_etag(call.headers, table_json(call.warehouse, table))
     fields = fields_from_json(call.body["schema"]) if call.body.get("schema") else table.fields
-    return _change(call, table, fields, _kept(call.body))
+    hidden = {key: table.resource[key] for key in HIDDEN if key in table.resource}
+    return _change(call, table, fields, {**_kept(call.body), **hidden})
 
 
 def delete(call: Call) -> Answer:
@@ -82,7 +85,7 @@ def delete(call: Call) -> Answer:
 
 
 def _kept(body: Any) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key not in _DERIVED}
+    return {key: value for key, value in body.items() if key not in (*_DERIVED, *HIDDEN)}
 
 
 def _view_fields(call: Call, resource: dict[str, Any]) -> tuple[Field, ...]:
@@ -106,6 +109,8 @@ def _change(call: Call, table: Table, fields: tuple[Field, ...], resource: dict[
     if table.view is not None:
         fields = _view_fields(call, kept)
     added = _compare(call, table, fields)
+    refuse_unassigning(call.principal, call.warehouse.project, table.fields, fields)
+    check_assignment(call.warehouse.catalog.state, call.warehouse.project, fields, kept)
 
     def work(cursor: Any, state: State, change: Change) -> None:
         del state
