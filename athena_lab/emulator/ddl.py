@@ -11,6 +11,8 @@ from sqlglot import exp
 from athena_lab.emulator.catalog import Change, State
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.model import check_assignment
+from athena_lab.emulator.policies.statements import assigned_name
 from athena_lab.emulator.select import Prepared
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.types import Field, duckdb_type, field_from_json, quote, schema_json
@@ -94,6 +96,7 @@ def define(
             if not is_replace:
                 raise BigQueryError("duplicate", f"Already Exists: Table {warehouse.project}:{key[0]}.{key[1]}")
             change.dropped.append(existing)
+        check_assignment(state, warehouse.project, fields, resource)
         kept = {**resource, "schema": schema_json(fields)}
         change.tables.append(warehouse.catalog.new_table(cursor, *key, fields, kept))
 
@@ -212,6 +215,9 @@ _OPTIONS = {"description": "description", "friendly_name": "friendlyName", "loca
 def _add_option(found: dict[str, Any], name: str, value: exp.Expression) -> None:
     if name == "labels":
         found["labels"] = {pair.expressions[0].name: pair.expressions[1].name for pair in value.expressions}
+    elif name == "data_policies":
+        items = value.expressions if isinstance(value, exp.Array) else [value]
+        found["dataPolicies"] = [{"name": assigned_name(item.name)} for item in items]
     elif name in _OPTIONS:
         found[_OPTIONS[name]] = value.name
     elif name in ("require_partition_filter", "partition_expiration_days", "expiration_timestamp"):
