@@ -11,7 +11,8 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
@@ -84,10 +85,21 @@ class Catalog:
     def __init__(self, store: Store, project: str, location: str) -> None:
         self.store, self.project, self.location = store, project, location
         self._lock = threading.RLock()
+        self._transactions = threading.local()
         self._writes: dict[str, int] = {}
         self._rewrites: dict[str, int] = {}
         self._modified: dict[str, int] = {}
-        self.state = self._load()
+        self._state = self._load()
+
+    @property
+    def state(self) -> State:
+        """The present state; inside of a script's transaction as that transaction sees it."""
+        open_ = self._transaction()
+        return self._state if open_ is None else open_.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
 
     def _load(self) -> State:
         with self.store.cursor() as cursor:
@@ -188,7 +200,9 @@ class Catalog:
                 cursor.begin()
                 cursor.execute("DELETE FROM athena_routines WHERE dataset = ? AND name = ?", [dataset, name])
                 if resource is not None:
-                    cursor.execute("INSERT INTO athena_routines VALUES (?, ?, ?)", [dataset, name, json.dumps(resource)])
+                    cursor.execute(
+                        "INSERT INTO athena_routines VALUES (?, ?, ?)", [dataset, name, json.dumps(resource)]
+                    )
                 cursor.commit()
             routines = {key: value for key, value in self.state.routines.items() if key != (dataset, name)}
             if resource is not None:
@@ -231,8 +245,9 @@ class Catalog:
         raise AssertionError("unreachable")
 
     def _transact_once(self, cursor: Any, work: Callable[[Any, State, Change], T]) -> T:
-        state, change = self.state, Change()
-        cursor.begin()
+        state, change, open_ = self.state, Change(), self._transaction()
+        if open_ is None:
+            cursor.begin()
         found = work(cursor, state, change)
         with self._lock:
             for key, basis in change.based_on.items():
@@ -249,24 +264,84 @@ class Catalog:
                     "INSERT INTO athena_tables VALUES (?, ?, ?, ?, ?, ?)",
                     [table.dataset, table.name, table.physical, json.dumps(table.resource), table.created_ms, now],
                 )
+            if open_ is not None:
+                open_.add(change, now)
+                return found
             cursor.commit()
             self._apply(change, now)
         return found
 
+    # -- transactions of scripts: each is its thread's own
+
+    def _transaction(self) -> OpenTransaction | None:
+        found: OpenTransaction | None = getattr(self._transactions, "open", None)
+        return found
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether this thread's statements are parts of a script's transaction."""
+        return self._transaction() is not None
+
+    def begin(self) -> None:
+        """Begin a transaction for the statements of this thread."""
+        if self.is_in_transaction:
+            raise BigQueryError("invalidQuery", "Transaction is already in progress", "query")
+        self._transactions.open = OpenTransaction(self.store.pin(), self._state)
+
+    def commit(self) -> None:
+        """Make what the transaction did last; refuse where somebody else changed the same."""
+        open_ = self._required()
+        try:
+            with self._lock:
+                open_.check(self._state)
+                open_.cursor.commit()
+                self._transactions.open = None
+                for change in open_.changes:
+                    self._apply(change, now_ms())
+        finally:
+            self._transactions.open = None
+            self.store.unpin()
+
+    def rollback(self, *, is_open_only: bool = False) -> None:
+        """Undo what the transaction did; `is_open_only` for where there may be none."""
+        if is_open_only and not self.is_in_transaction:
+            return
+        open_ = self._required()
+        self._transactions.open = None
+        try:
+            open_.cursor.rollback()
+        finally:
+            self.store.unpin()
+
+    def _required(self) -> OpenTransaction:
+        open_ = self._transaction()
+        if open_ is None:
+            raise BigQueryError("invalidQuery", "There is no active transaction to commit or roll back", "query")
+        return open_
+
+    @contextmanager
+    def reading(self, tables: Collection[str]) -> Iterator[Any]:
+        """Lend a connection for a query: the transaction's own only where it wrote what is read.
+
+        An error would end DuckDB's whole transaction; BigQuery's goes on.
+        """
+        open_ = self._transaction()
+        if open_ is None or any(name in open_.written for name in tables):
+            with self.store.cursor() as cursor:
+                yield cursor
+            return
+        with self.store.fresh_cursor() as cursor:
+            yield cursor
+
     def _apply(self, change: Change, now: int) -> None:
-        tables = dict(self.state.tables)
-        for table in change.dropped:
-            if tables.get(table.key) is not None and tables[table.key].physical == table.physical:
-                del tables[table.key]
-        for table in change.tables:
-            tables[table.key] = replace(table, modified_ms=now)
+        tables = changed_tables(self._state, change, now)
         for table in change.rewritten:
             self._rewrites[table.physical] = self._rewrites.get(table.physical, 0) + 1
         for table in (*change.written, *change.tables):
             self._writes[table.physical] = self._writes.get(table.physical, 0) + 1
             self._modified[table.physical] = now
         if change.tables or change.dropped:
-            self.state = replace(self.state, version=self.state.version + 1, tables=tables)
+            self._state = replace(self._state, version=self._state.version + 1, tables=tables)
 
     def new_table(
         self, cursor: Any, dataset: str, name: str, fields: tuple[Field, ...], resource: Mapping[str, Any]
@@ -278,6 +353,51 @@ class Catalog:
         if table.view is None:
             cursor.execute(f"CREATE TABLE {table.physical} ({columns_sql(fields)})")
         return table
+
+
+def changed_tables(state: State, change: Change, now: int) -> dict[tuple[str, str], Table]:
+    """Give the tables of a state after a change."""
+    tables = dict(state.tables)
+    for table in change.dropped:
+        if tables.get(table.key) is not None and tables[table.key].physical == table.physical:
+            del tables[table.key]
+    for table in change.tables:
+        tables[table.key] = replace(table, modified_ms=now)
+    return tables
+
+
+@dataclass(slots=True)
+class OpenTransaction:
+    """A script's transaction under way: its connection, what it sees, what it did."""
+
+    cursor: Any
+    state: State
+    changes: list[Change] = field(default_factory=list)
+
+    @property
+    def written(self) -> frozenset[str]:
+        """DuckDB's names of the tables that the transaction wrote or made."""
+        return frozenset(table.physical for change in self.changes for table in (*change.written, *change.tables))
+
+    def add(self, change: Change, now: int) -> None:
+        """Keep a change, and see it from now on."""
+        self.changes.append(change)
+        if change.tables or change.dropped:
+            tables = changed_tables(self.state, change, now)
+            self.state = replace(self.state, version=-abs(self.state.version) - 1, tables=tables)
+
+    def check(self, state: State) -> None:
+        """Refuse if somebody else changed a definition that the transaction began with."""
+        made = {table.physical for change in self.changes for table in change.tables}
+        for change in self.changes:
+            for key, basis in change.based_on.items():
+                is_own = basis is not None and basis.physical in made
+                if not is_own and state.tables.get(key) is not basis:
+                    raise BigQueryError(
+                        "invalidQuery",
+                        f"Transaction is aborted due to concurrent update against table {key[0]}.{key[1]}.",
+                        "query",
+                    )
 
 
 def columns_sql(fields: tuple[Field, ...]) -> str:

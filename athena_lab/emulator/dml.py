@@ -18,7 +18,7 @@ from athena_lab.emulator.select import Preparer
 from athena_lab.emulator.sql.references import Namespace, References, check_access
 from athena_lab.emulator.sql.resolve import columns_read, resolve
 from athena_lab.emulator.sql.rules import apply_rules
-from athena_lab.emulator.sql.translate import bind_parameters, generate
+from athena_lab.emulator.sql.translate import bind_names, bind_parameters, generate
 from athena_lab.emulator.sql.unnest import straighten_unnests
 from athena_lab.emulator.types import Field, quote
 from athena_lab.emulator.warehouse import Warehouse
@@ -291,6 +291,7 @@ class _Builder:
 
     def _resolved(self, select: exp.Select) -> tuple[exp.Select, int]:
         self.references.replace(select)
+        bind_names(select, self.references.sources, self.types)
         resolved = resolve(select, self.references.sources)
         self._refuse_hidden(resolved)
         paths = columns_read(resolved, self.references.sources)

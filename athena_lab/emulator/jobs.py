@@ -44,6 +44,9 @@ class Job:
     destination: dict[str, str] | None = None
     affected_rows: int | None = None
     is_cancelled: bool = False
+    parent: Job | None = None
+    """The script that this job is a statement of."""
+    children: list[Job] = field(default_factory=list)
     done: Future[None] = field(default_factory=Future)
     _cursor: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -64,6 +67,8 @@ class Job:
             self._cursor = cursor
             if cursor is not None and self.is_cancelled:
                 raise stopped()
+        if self.parent is not None:
+            self.parent.hold(cursor)
 
     def cancel(self) -> None:
         """Stop the job: a statement of DuckDB's is interrupted where it is."""
@@ -104,6 +109,14 @@ class Jobs:
             self._jobs[job.id] = job
             self._forget_oldest()
         self._pool.submit(run, job, work)
+
+    def adopt(self, job: Job) -> None:
+        """Keep a statement of a script, which the script's own thread runs."""
+        with self._lock:
+            self._jobs[job.id] = job
+            self._forget_oldest()
+        if job.parent is not None:
+            job.parent.children.append(job)
 
     def find(self, job_id: str, principal: Principal) -> Job:
         """Give a job of the principal's own (any for the platform), else refuse with notFound."""

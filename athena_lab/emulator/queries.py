@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
@@ -12,10 +12,16 @@ from athena_lab.emulator import ddl, dml
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.parameters import read_parameters
+from athena_lab.emulator.policies.ddl import PolicyStatements
+from athena_lab.emulator.policies.statements import read_policy_statement
+from athena_lab.emulator.routines import drop_routine, routine_name, store_function
+from athena_lab.emulator.scripting import Script
 from athena_lab.emulator.select import Prepared, Preparer, space_for
 from athena_lab.emulator.sizes import billed
 from athena_lab.emulator.sql.references import Namespace, References
+from athena_lab.emulator.sql.script import Node, is_plain, looks_like_script, parse_script
 from athena_lab.emulator.sql.translate import Translation
+from athena_lab.emulator.sql.variables import system_variable
 from athena_lab.emulator.types import Field, schema_json
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Target, write
@@ -44,21 +50,54 @@ class Queries:
         self.preparer = Preparer(warehouse)
 
     def run(self, job: Job) -> None:
-        """Do a query job; the estimate comes first, and the limit on billed bytes with it."""
-        planned = self.plan(job)
+        """Do a query job: a script, or one statement."""
+        query = job.configuration.get("query") or {}
+        text = str(query.get("query") or "")
+        if query.get("useLegacySql"):
+            raise unsupported("Legacy SQL")
+        if looks_like_script(text):
+            nodes = parse_script(text)
+            if not is_plain(nodes):
+                self._run_script(job, nodes)
+                return
+        self.run_text(job, text, read_parameters(query))
+
+    def _run_script(self, job: Job, nodes: Sequence[Node]) -> None:
+        script = Script(self, job)
+        if job.configuration.get("dryRun"):
+            script.publish()
+        else:
+            script.run(nodes)
+
+    def run_text(
+        self, job: Job, text: str, given: tuple[Mapping[str, Field], Mapping[str, Any]], temporary: str | None = None
+    ) -> None:
+        """Do one statement; the estimate comes first, and the limit on billed bytes with it."""
+        planned = self.plan(job, text, given, temporary)
         self._publish(job, planned)
         self._refuse_over_limit(job, planned)
         if not job.configuration.get("dryRun"):
             planned.work(job)
 
-    def plan(self, job: Job) -> Planned:
-        """Understand a job's statement; refuse what is wrong before anything runs."""
-        query = job.configuration.get("query") or {}
-        if query.get("useLegacySql"):
-            raise unsupported("Legacy SQL")
-        text = str(query.get("query") or "")
-        types, values = read_parameters(query)
+    def space(self, job: Job, query: Mapping[str, Any], temporary: str | None = None) -> Namespace:
+        """Tell where a job's statement looks names up."""
         space = space_for(self.warehouse, job.owner, query)
+        return space if temporary is None else replace(space, temporary=temporary)
+
+    def plan(
+        self, job: Job, text: str, given: tuple[Mapping[str, Field], Mapping[str, Any]], temporary: str | None = None
+    ) -> Planned:
+        """Understand a statement; refuse what is wrong before anything runs."""
+        query = job.configuration.get("query") or {}
+        types, values = given
+        space = self.space(job, query, temporary)
+        policy = read_policy_statement(text)
+        if policy is not None:
+            do = PolicyStatements(self.warehouse.catalog, job.owner, space).plan(policy)
+            return Planned(policy.kind, lambda _: do())
+        system = system_values(space)
+        types = {**{key: item for key, (item, _) in system.items()}, **types}
+        values = {**{key: value for key, (_, value) in system.items()}, **values}
         prepared = self.preparer.prepare_text(text, space, types, values)
         if isinstance(prepared, Prepared):
             return self._plan_select(query, prepared, values)
@@ -115,6 +154,8 @@ class Queries:
         self, statement: exp.Expression, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
     ) -> Planned:
         references = References(space)
+        if is_routine(statement):
+            return self._plan_routine(statement, references)
         if isinstance(statement, exp.Drop):
             kind = str(statement.args.get("kind")).upper()
             return Planned(f"DROP_{kind}", lambda _: self._drop(statement, references))
@@ -147,6 +188,23 @@ class Queries:
         translation = prepared.translation
         size = 0 if made.is_view else self._bytes(translation)
         return Planned(kind, work, size, tuple(translation.sources.referenced), prepared.fields, statistics)
+
+    def _plan_routine(self, statement: exp.Expression, references: References) -> Planned:
+        query = {"defaultDataset": {"datasetId": references.space.default_dataset}}
+        if isinstance(statement, exp.Drop):
+            kind = str(statement.args.get("kind")).upper()
+            node = (statement.args.get("tables") or [statement.this])[0]
+            key = routine_name(self.warehouse, query, ".".join(part.name for part in node.parts))
+            if_exists = bool(statement.args.get("exists"))
+            return Planned(f"DROP_{kind}", lambda _: drop_routine(self.warehouse, key, if_exists=if_exists))
+        assert isinstance(statement, exp.Create)  # noqa: S101 (is_routine knows only these two)
+        statistics: dict[str, Any] = {}
+
+        def work(job: Job) -> None:
+            done = store_function(self.warehouse, query, statement)
+            job.statistics["query"]["ddlOperationPerformed"] = done
+
+        return Planned("CREATE_FUNCTION", work, statistics=statistics)
 
     def _drop(self, statement: exp.Drop, references: References) -> None:
         ddl.drop(self.warehouse, statement, references)
@@ -185,6 +243,21 @@ class Queries:
 
     def _reference(self, dataset: str, name: str) -> dict[str, str]:
         return {"projectId": self.warehouse.project, "datasetId": dataset, "tableId": name}
+
+
+def is_routine(statement: exp.Expression) -> bool:
+    """Tell whether a statement makes or drops a routine."""
+    kind = str(statement.args.get("kind")).upper()
+    return isinstance(statement, exp.Create | exp.Drop) and kind in ("FUNCTION", "PROCEDURE", "TABLE FUNCTION")
+
+
+def system_values(space: Namespace) -> dict[str, tuple[Field, Any]]:
+    """Give the system variables that every statement has, by the names of their parameters."""
+    found = {
+        "project_id": space.project, "dataset_project_id": space.project, "dataset_id": space.default_dataset,
+        "time_zone": "UTC", "location": space.location,
+    }  # fmt: skip
+    return {system_variable(name): (Field("v", "STRING"), value) for name, value in found.items()}
 
 
 def require_text(query: Mapping[str, Any]) -> str:

@@ -84,7 +84,7 @@ class Preparer:
     def bind(self, translation: Translation, values: Mapping[str, Any]) -> Prepared:
         """Ask DuckDB for the types of a translation's result, and cast to BigQuery's where they differ."""
         draft = Prepared(translation.sql, (), translation)
-        with self._warehouse.store.cursor() as cursor:
+        with self._warehouse.catalog.reading(tables_of(translation)) as cursor:
             for name, table in draft.arrow().items():
                 cursor.register(name, table)
             relation = cursor.sql(translation.sql, params=draft.parameters(values))
@@ -102,7 +102,7 @@ class Preparer:
 
     def run(self, prepared: Prepared, values: Mapping[str, Any], holder: Any) -> Result:
         """Run a query to its end; `holder`, a job, learns which connection to interrupt."""
-        with self._warehouse.store.cursor() as cursor:
+        with self._warehouse.catalog.reading(tables_of(prepared.translation)) as cursor:
             holder.hold(cursor)
             try:
                 for name, table in prepared.arrow().items():
@@ -112,6 +112,11 @@ class Preparer:
                 return collect(iter(reader), prepared.fields, self._warehouse.store.results)
             finally:
                 holder.hold(None)
+
+
+def tables_of(translation: Translation) -> frozenset[str]:
+    """Give DuckDB's names of the tables that a translation reads."""
+    return frozenset(table.physical for table in translation.sources.tables.values())
 
 
 def space_for(warehouse: Warehouse, principal: Principal, query: Mapping[str, Any]) -> Namespace:

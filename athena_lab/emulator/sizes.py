@@ -54,6 +54,8 @@ class Sizes:
 
     def of(self, table: Table) -> TableSize:
         """Give a table's size; only rows that were appended since the last count are read."""
+        if self._catalog.is_in_transaction:
+            return self._count(table, None)  # what others do not see is not kept
         writes = self._catalog.writes_of(table)
         with self._lock:
             known = self._known.get(table.physical)
@@ -71,7 +73,8 @@ class Sizes:
         expressions = leaf_expressions(table.fields)
         sums = ", ".join(["count(*)", *(f"coalesce(sum({sql}), 0)::BIGINT" for sql in expressions.values())])
         with self._catalog.store.cursor() as cursor:
-            cursor.begin()
+            if not self._catalog.is_in_transaction:
+                cursor.begin()
             if known is not None and known.leaves:
                 total = cursor.execute(f"SELECT count(*) FROM {table.physical}").fetchone()[0]  # noqa: S608 (our own names)
                 new = cursor.execute(f"SELECT {sums} FROM {table.physical} WHERE rowid >= {known.rows}").fetchone()  # noqa: S608

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ class Store:
         self.results.mkdir(exist_ok=True, mode=0o700)
         for stale in self.results.iterdir():
             stale.unlink()
+        self._pinned = threading.local()
         path = directory / "warehouse.duckdb"
         if not path.exists():
             os.umask(0o077)
@@ -63,6 +65,27 @@ class Store:
 
     @contextmanager
     def cursor(self) -> Iterator[Any]:
+        """Lend a connection to one piece of work: of its own, or the one of this thread's transaction."""
+        pinned = getattr(self._pinned, "cursor", None)
+        if pinned is not None:
+            yield pinned
+            return
+        with self.fresh_cursor() as cursor:
+            yield cursor
+
+    def pin(self) -> Any:
+        """Begin a transaction that all work of this thread is part of; give its connection."""
+        self._pinned.cursor = self._connection.cursor()
+        self._pinned.cursor.begin()
+        return self._pinned.cursor
+
+    def unpin(self) -> None:
+        """Let go of the connection of this thread's transaction."""
+        self._pinned.cursor.close()
+        self._pinned.cursor = None
+
+    @contextmanager
+    def fresh_cursor(self) -> Iterator[Any]:
         """Lend a connection of its own to one piece of work; what is open is rolled back."""
         cursor = self._connection.cursor()
         try:

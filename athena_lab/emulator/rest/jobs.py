@@ -138,7 +138,8 @@ def _answer(call: Call, job: Job, wanted: int | None, int64_timestamps: bool, *,
     if job.fault is not None:
         raise job.fault
     answer |= _facts(job)
-    if job.configuration.get("dryRun") or job.statistics["query"]["statementType"] != "SELECT":
+    kind = job.statistics["query"]["statementType"]
+    if job.configuration.get("dryRun") or kind not in ("SELECT", "SCRIPT") or (kind == "SCRIPT" and not job.result):
         return answer
     if is_arrow and job.result is not None:
         return answer | arrow_page(job.result, wanted)

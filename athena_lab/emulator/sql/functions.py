@@ -274,12 +274,18 @@ NAMES = frozenset(
 )
 
 
+def _has_dataset(call: exp.Anonymous) -> bool:
+    return "." in call.name or isinstance(call.parent, exp.Dot | exp.Table)
+
+
 def refuse_unknown_functions(tree: exp.Expression, text: str, known: frozenset[str] = frozenset()) -> None:
     """Refuse a call of anything that GoogleSQL does not have, with its place in the text."""
     for call in tree.find_all(exp.Func):
         name = call.meta.get("bigquery_name") or (call.name if isinstance(call, exp.Anonymous) else None)
-        if name is None or str(name).upper() in NAMES or str(name).upper() in known:
+        if name is None or str(name).upper() in NAMES or str(name).upper() in known or call.meta.get("is_ours"):
             continue
+        if isinstance(call, exp.Anonymous) and _has_dataset(call):
+            continue  # a stored routine: looked up where the tables are
         start = call.meta.get("start")
         place = f" at {position_of(text, start)}" if isinstance(start, int) and start < len(text) else ""
         raise invalid_query(f"Function not found: {name}{place}")

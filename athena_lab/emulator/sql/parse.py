@@ -37,7 +37,7 @@ _KEYWORDS = frozenset(
 
 def parse_statement(text: str) -> exp.Expression:
     """Parse the one statement of a query; refuse scripts, and what is no statement at all."""
-    statements = [item for item in _parse(text) if item is not None]
+    statements = [item for item in _parse(text) if item is not None and not isinstance(item, exp.Semicolon)]
     if not statements:
         raise invalid_query(f"Syntax error: Unexpected end of statement at {position_of(text, max(0, len(text) - 1))}")
     statement = statements[-1]

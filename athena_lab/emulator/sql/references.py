@@ -20,6 +20,7 @@ from athena_lab.emulator.faults import BigQueryError, dataset_not_found, invalid
 from athena_lab.emulator.policies.protection import Protect, Protection
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.sql.parse import parse_statement
+from athena_lab.emulator.sql.stored import put_in_functions, table_function
 from athena_lab.emulator.types import Field
 
 _MAX_DEPTH = 16
@@ -62,6 +63,8 @@ class Namespace:
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
     """Of random hashes: another one for each statement."""
     nested: int = 0
+    temporary: str | None = None
+    """The hidden dataset of a script's or session's temporary tables."""
 
 
 class References:
@@ -74,13 +77,17 @@ class References:
         """Replace every reference below `tree`, which must not itself be one."""
         if depth > _MAX_DEPTH:
             raise invalid_query("A view is nested too deeply, or refers to itself.")
+        put_in_functions(tree, self.space)
         for node in list(tree.find_all(exp.Table)):
             if any(pivot.args.get("unpivot") for pivot in node.args.get("pivots") or ()):
                 raise unsupported("UNPIVOT")
             if node.this is None or self._is_local(node):
                 continue
             if not isinstance(node.this, exp.Identifier):
-                raise unsupported(f"The table function {node.this.sql('bigquery')}")
+                query = table_function(node, self.space)
+                self.replace(query, depth + 1)
+                self._put_query(node, query, node.alias or node.this.name)
+                continue
             if self._is_array(node):
                 self._unnest(node)
                 continue
@@ -104,6 +111,8 @@ class References:
             parts = parts[0].split(".")
         name = parts[-1]
         if len(parts) == 1:
+            if self.space.temporary is not None and (self.space.temporary, name) in self.space.state.tables:
+                return self.space.temporary, name
             if self.space.default_dataset is None:
                 raise invalid_query(
                     f'Table "{name}" must be qualified with a dataset (e.g. dataset.table){_place(node.this)}.'
@@ -171,6 +180,9 @@ class References:
         inner = References(self.space)
         inner.sources = self.sources
         inner.replace(query, depth + 1)
+        self._put_query(node, query, alias)
+
+    def _put_query(self, node: exp.Table, query: exp.Query, alias: str) -> None:
         made = exp.Subquery(this=query, alias=exp.TableAlias(this=exp.to_identifier(alias, quoted=True)))
         for key in ("joins", "pivots", "sample"):
             made.set(key, node.args.get(key))

@@ -13,6 +13,7 @@ from athena_lab.emulator.sql.references import Namespace, References, Sources, c
 from athena_lab.emulator.sql.resolve import columns_read, googlesql_type, labels_of, name_columns, resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.unnest import name_struct_unnests, straighten_unnests
+from athena_lab.emulator.sql.variables import PREFIX, bind_system_variables, bind_variables, visible
 from athena_lab.emulator.types import Field
 
 _TEMPORAL = {exp.DType.TIMESTAMPTZ: "TIMESTAMP"}
@@ -36,7 +37,15 @@ def translate_query(query: exp.Query, space: Namespace, parameters: Mapping[str,
     references = References(space)
     bind_parameters(query, parameters)
     references.replace(query)
+    bind_names(query, references.sources, parameters)
     return finish(query, references.sources)
+
+
+def bind_names(tree: exp.Expression, sources: Sources, parameters: Mapping[str, Field]) -> None:
+    """Replace the names that are a script's variables and nothing nearer."""
+    taken = visible(tree, sources.columns)
+    free = {key: item for key, item in parameters.items() if key.removeprefix(PREFIX) not in taken}
+    bind_variables(tree, free, {key: _type_of(item) for key, item in free.items()})
 
 
 def finish(query: exp.Query, sources: Sources) -> Translation:
@@ -77,6 +86,7 @@ def generate(tree: exp.Expression) -> str:
 
 def bind_parameters(tree: exp.Expression, parameters: Mapping[str, Field]) -> None:
     """Give every @name and ? its declared type; refuse one without a value."""
+    bind_system_variables(tree, parameters, {key: _type_of(item) for key, item in parameters.items()})
     position = 0
     for node in list(tree.find_all(exp.Parameter, exp.Placeholder, bfs=False)):
         if node.parent is not None and node.parent.meta.get("is_parameter"):
@@ -90,11 +100,15 @@ def bind_parameters(tree: exp.Expression, parameters: Mapping[str, Field]) -> No
             missing = f"Query parameter '{node.name}' not found"
         if name not in parameters:
             raise invalid_query(missing)
-        to = exp.DataType.build(googlesql_type(parameters[name]), dialect="bigquery")
         bound = exp.Placeholder(this=name)
-        made = exp.Cast(this=bound, to=to)
+        made = exp.Cast(this=bound, to=_type_of(parameters[name]))
         made.meta["is_parameter"] = True
         node.replace(made)
+
+
+def _type_of(item: Field) -> exp.DataType:
+    made: exp.DataType = exp.DataType.build(googlesql_type(item), dialect="bigquery")
+    return made
 
 
 def parameters_in(tree: exp.Expression) -> frozenset[str]:

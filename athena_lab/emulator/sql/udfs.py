@@ -1,22 +1,28 @@
-"""Temporary SQL functions of a query: each call is replaced by the function's body."""
+"""Functions of users: each call is replaced by the function's body, or by a call of its JavaScript."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query, unsupported
 
+JAVASCRIPT = "ATHENA_JAVASCRIPT"
+"""The call that stands for a function in JavaScript: its name, body, parameters' names, then the arguments."""
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
     """A function's parameters with their types (None for ANY TYPE), body and declared type."""
 
+    name: str
     parameters: tuple[tuple[str, exp.DataType | None], ...]
     body: exp.Expression
     returns: exp.DataType | None
+    is_javascript: bool = False
+    is_aggregate: bool = False
 
 
 def is_function(statement: exp.Expression) -> bool:
@@ -32,37 +38,72 @@ def inline_functions(statements: Sequence[exp.Expression], query: exp.Expression
     """Replace every call of the functions that `statements` make; a later one may call an earlier one."""
     functions: dict[str, Function] = {}
     for statement in statements:
-        name, made = _read(statement)
-        _inline(made.body, functions)
-        functions[name] = made
-    return _inline(query, functions)
+        made = read_function(statement)
+        replace_calls(made.body, functions)
+        functions[made.name] = made
+    return replace_calls(query, functions)
 
 
-def _read(statement: exp.Expression) -> tuple[str, Function]:
+def read_function(statement: exp.Expression) -> Function:
+    """Read a CREATE FUNCTION."""
     head, body = statement.this, statement.expression
-    if statement.find(exp.LanguageProperty) is not None or not isinstance(head, exp.UserDefinedFunction):
-        raise unsupported("A function in JavaScript")
+    language = statement.find(exp.LanguageProperty)
+    if not isinstance(head, exp.UserDefinedFunction):
+        raise unsupported("This form of CREATE FUNCTION")
+    is_javascript = language is not None and language.this.name.lower() in ("js", "javascript")
+    if language is not None and not is_javascript and language.this.name.lower() != "sql":
+        raise unsupported(f"A function in {language.this.name}")
     if isinstance(body, exp.Query):
-        raise unsupported("A table function")
+        raise unsupported("A table function that is temporary")
     returns = statement.find(exp.ReturnsProperty)
     parameters = tuple((item.name.lower(), _known(item.args.get("kind"))) for item in head.expressions)
-    holder = exp.Paren(this=body.unnest() if isinstance(body, exp.Paren) else body)
-    return head.this.name.lower(), Function(parameters, holder, _known(returns.this if returns else None))
+    kind = _known(returns.this if returns else None)
+    if is_javascript and (kind is None or not isinstance(body, exp.Literal | exp.RawString)):
+        raise invalid_query("A function in JavaScript needs RETURNS and a body in quotes")
+    holder = body if is_javascript else exp.Paren(this=body.unnest() if isinstance(body, exp.Paren) else body)
+    return Function(head.this.name.lower(), parameters, holder, kind, is_javascript)
 
 
 def _known(kind: exp.Expression | None) -> exp.DataType | None:
     return kind if isinstance(kind, exp.DataType) and "ANY" not in kind.sql("bigquery").upper() else None
 
 
-def _inline(tree: exp.Expression, functions: dict[str, Function]) -> exp.Expression:
+def replace_calls(tree: exp.Expression, functions: Mapping[str, Function]) -> exp.Expression:
+    """Replace the calls of functions without a dataset."""
+    return replace_each_call(tree, lambda names: functions.get(names[0].lower()) if len(names) == 1 else None)
+
+
+def replace_each_call(tree: exp.Expression, find: Callable[[list[str]], Function | None]) -> exp.Expression:
+    """Replace every call whose name (its parts) `find` knows; innermost first."""
     for node in reversed(list(tree.bfs())):
-        made = functions.get(node.name.lower()) if isinstance(node, exp.Anonymous) else None
-        if made is not None and not isinstance(node.parent, exp.Dot):
-            node.replace(_call(node, made))
+        if not isinstance(node, exp.Anonymous) or node.meta.get("is_ours"):
+            continue
+        whole, names = call_name(node)
+        made = find(names)
+        if made is None:
+            continue
+        new = _call(node, made)
+        if whole is tree:
+            return new
+        whole.replace(new)
     return tree
 
 
-def _call(node: exp.Expression, made: Function) -> exp.Expression:
+def call_name(node: exp.Anonymous) -> tuple[exp.Expression, list[str]]:
+    """Give the whole of a call, its dataset included, and the parts of its name."""
+    names = node.name.split(".")
+    whole: exp.Expression = node
+    parent = node.parent
+    if isinstance(parent, exp.Dot) and parent.expression is node:
+        whole = parent
+        left: list[str] = []
+        for part in parent.this.find_all(exp.Identifier, bfs=False):
+            left += part.name.split(".")
+        names = left + names
+    return whole, names
+
+
+def _call(node: exp.Anonymous, made: Function) -> exp.Expression:
     if len(node.expressions) != len(made.parameters):
         wanted = len(made.parameters)
         raise invalid_query(f"Number of arguments does not match for function {node.name}: it takes {wanted}.")
@@ -70,10 +111,29 @@ def _call(node: exp.Expression, made: Function) -> exp.Expression:
         name: exp.Cast(this=value.copy(), to=kind.copy()) if kind is not None else exp.Paren(this=value.copy())
         for (name, kind), value in zip(made.parameters, node.expressions, strict=True)
     }
-    body = made.body.copy()
+    if made.is_javascript:
+        return _javascript(made, list(arguments.values()))
+    body = substitute(made.body.copy(), arguments)
+    return exp.Cast(this=body, to=made.returns.copy()) if made.returns is not None else body
+
+
+def _javascript(made: Function, arguments: list[exp.Expression]) -> exp.Expression:
+    kinds = ",".join(kind.sql("bigquery") if kind is not None else "ANY" for _, kind in made.parameters)
+    texts = [f"{made.name}({kinds})", made.body.name, ",".join(name for name, _ in made.parameters)]
+    call = exp.Anonymous(this=JAVASCRIPT, expressions=[*(exp.Literal.string(text) for text in texts), *arguments])
+    call.meta["is_ours"] = True
+    assert made.returns is not None  # noqa: S101 (read_function refuses a function without)
+    call.meta["returns"] = made.returns.copy()
+    found = exp.Cast(this=call, to=made.returns.copy())
+    found.meta["is_javascript"] = True
+    return found
+
+
+def substitute(body: exp.Expression, arguments: Mapping[str, exp.Expression]) -> exp.Expression:
+    """Put a call's arguments in the place of the parameters' names."""
     for column in list(body.find_all(exp.Column)):
         if not column.table and column.name.lower() in arguments:
             column.replace(arguments[column.name.lower()].copy())
         elif column.table.lower() in arguments:
             column.replace(exp.Dot(this=arguments[column.table.lower()].copy(), expression=column.this.copy()))
-    return exp.Cast(this=body, to=made.returns.copy()) if made.returns is not None else body
+    return body

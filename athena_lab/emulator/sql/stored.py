@@ -1,0 +1,80 @@
+"""Stored routines in a statement: calls are replaced by bodies, table functions by queries."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.functions import refuse_unknown_functions
+from athena_lab.emulator.sql.namespaces import is_namespaced
+from athena_lab.emulator.sql.routine_text import function_text
+from athena_lab.emulator.sql.typenames import standard_text
+from athena_lab.emulator.sql.udfs import Function, call_name, read_function, replace_each_call, substitute
+
+if TYPE_CHECKING:
+    from athena_lab.emulator.sql.references import Namespace
+
+_MAX_DEPTH = 16
+
+
+def put_in_functions(tree: exp.Expression, space: Namespace, depth: int = 0) -> None:
+    """Replace the calls of stored functions by their bodies; refuse a name that is none."""
+    if depth > _MAX_DEPTH:
+        raise invalid_query("A function calls itself, or is nested too deeply.")
+
+    def find(names: list[str]) -> Function | None:
+        if len(names) == 1 or is_namespaced(names):
+            return None
+        resource = space.state.routines.get((names[-2], names[-1]))
+        is_foreign = len(names) > 2 and ".".join(names[:-2]) != space.project
+        if resource is None or is_foreign or resource.get("routineType") != "SCALAR_FUNCTION":
+            raise invalid_query(f"Function not found: `{'.'.join(names[:-1])}`.{names[-1]}")
+        text = function_text(names[-1], resource)
+        made = read_function(_parsed(text))
+        refuse_unknown_functions(made.body, text)
+        put_in_functions(made.body, space, depth + 1)
+        return made
+
+    replace_each_call(tree, find)
+
+
+def table_function(node: exp.Table, space: Namespace) -> exp.Query:
+    """Give the query that a call of a table function stands for."""
+    call = node.this
+    if not isinstance(call, exp.Anonymous):
+        raise unsupported(f"The table function {call.sql('bigquery')[:60]}")
+    _, names = call_name(call)
+    names = [part.name for part in (node.args.get("catalog"), node.args.get("db")) if part is not None] + names
+    names = ".".join(names).split(".")
+    dataset = names[-2] if len(names) > 1 else space.default_dataset
+    resource = space.state.routines.get((dataset or "", names[-1]))
+    if resource is None or resource.get("routineType") != "TABLE_VALUED_FUNCTION":
+        raise invalid_query(f"Table-valued function not found: {'.'.join(names)}")
+    given, wanted = call.expressions, list(resource.get("arguments", ()))
+    if len(given) != len(wanted):
+        raise invalid_query(f"Number of arguments does not match for table function {names[-1]}")
+    arguments = {}
+    for item, value in zip(wanted, given, strict=True):
+        made: exp.Expression = exp.Paren(this=value.copy())
+        if item.get("dataType"):
+            made = exp.Cast(
+                this=value.copy(), to=exp.DataType.build(standard_text(item["dataType"]), dialect="bigquery")
+            )
+        arguments[str(item["name"]).lower()] = made
+    query = _parsed(str(resource["definitionBody"]))
+    if not isinstance(query, exp.Query):
+        raise invalid_query(f"Table function {names[-1]} is not a query.")
+    refuse_unknown_functions(query, str(resource["definitionBody"]))
+    substitute(query, arguments)
+    return query
+
+
+def _parsed(text: str) -> exp.Expression:
+    try:
+        return sqlglot.parse_one(text, read="bigquery")
+    except SqlglotError as error:
+        raise invalid_query(f"A routine cannot be read: {error}") from error
