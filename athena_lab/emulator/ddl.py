@@ -176,10 +176,10 @@ def _column(node: exp.ColumnDef) -> Field:
     kind = node.args["kind"]
     resource: dict[str, Any] = {"name": node.name, **_type(kind)}
     for constraint in node.args.get("constraints") or ():
-        if isinstance(constraint.kind, exp.NotNullColumnConstraint):
+        if isinstance(constraint.args["kind"], exp.NotNullColumnConstraint):
             resource["mode"] = "REQUIRED"
-        elif isinstance(constraint.kind, exp.Properties):
-            resource.update(_options(constraint.kind))
+        elif isinstance(constraint.args["kind"], exp.Properties):
+            resource.update(_options(constraint.args["kind"]))
         else:
             raise unsupported(f"The constraint {constraint.sql('bigquery')}")
     return field_from_json(resource)
