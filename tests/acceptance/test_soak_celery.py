@@ -103,3 +103,25 @@ def test_scheduled_runs_happen_with_no_jupyterlab_anywhere(celery):
         return len([run for run in runs if run.type == "scheduled" and run.state is RunState.SUCCEEDED]) >= 2
 
     wait_for("two scheduled runs", two_scheduled, deadline_s=240, pause_s=2)
+
+
+def test_fires_missed_while_the_machine_slept_give_at_most_one_run(celery):
+    promotion = promote(celery, "sleeper", notebook_of("print('awake')"), schedule=Schedule(cron="* * * * *"))
+
+    def scheduled():
+        with celery.gateway() as gateway:
+            return [run for run in gateway.list_runs(job_id=promotion.job_id) if run.type == "scheduled"]
+
+    wait_for("the first scheduled run", scheduled, deadline_s=150, pause_s=1)
+    names = ("scheduler", "dag-processor")
+    asleep = [process["pid"] for process in celery.status()["processes"] if process["name"] in names]
+    for pid in asleep:
+        os.kill(pid, signal.SIGSTOP)
+    before, fell_asleep = len(scheduled()), time.time()
+    wait_for("four missed fires", lambda: time.time() > fell_asleep + 240, deadline_s=300, pause_s=5)
+    for pid in asleep:
+        os.kill(pid, signal.SIGCONT)
+    woke = time.time()
+    wait_for("a run after the sleep", lambda: len(scheduled()) > before, deadline_s=150, pause_s=1)
+    expected = 1 + int((time.time() - woke) // 60) + 1  # one for all the missed ones, and those due since
+    assert len(scheduled()) - before <= expected

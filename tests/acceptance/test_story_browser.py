@@ -1,6 +1,8 @@
 """The README's story in a real browser: explore, schedule, watch, run, cancel, against the stack of `make lab`."""
 
 import json
+import os
+import pwd
 import re
 import subprocess
 from pathlib import Path
@@ -62,8 +64,6 @@ def write_notebook(stack: RunningStack, path: str, notebook: dict) -> None:
     target = stack.home / "workspace" / path
     target.write_text(json.dumps(notebook))
     owner = target.parent.stat()
-    import os
-
     os.chown(target, owner.st_uid, owner.st_gid)
 
 
@@ -222,6 +222,16 @@ def test_two_labs_that_deploy_at_once_make_one_job(stack, open_lab):
         expect(form.get_by_role("status")).to_have_text(re.compile(r"^v\d is live|unchanged|v\d is current"))
     with stack.gateway() as gateway:
         assert [job.name for job in gateway.list_jobs()].count(name) == 1
+
+
+def test_gateway_has_no_read_access_to_the_notebooks(stack):
+    if not stack.status()["is_isolated"]:
+        assert os.geteuid() != 0, "started as root, each process has a user of its own"
+        return
+    gateway = pwd.getpwnam("athena-gateway")
+    look = ["setpriv", f"--reuid={gateway.pw_uid}", f"--regid={gateway.pw_gid}", "--clear-groups", "ls"]
+    assert subprocess.run([*look, stack.home / "workspace"], capture_output=True).returncode != 0
+    assert subprocess.run([*look, stack.home / "gateway"], capture_output=True).returncode == 0
 
 
 def test_status_and_logs_tell_what_runs(stack):
