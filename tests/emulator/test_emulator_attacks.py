@@ -47,7 +47,7 @@ def build(admin: bigquery.Client) -> str:
              amount FLOAT64)""",
         "CREATE TABLE {d}.vault (id INT64, owner STRING, text STRING)",
         """INSERT INTO {d}.customer VALUES (1, 'RAWPII-1@x.com', 'RAWPII-1 One', 10), (2, 'RAWPII-2@x.com',
-             'RAWPII-2 Two', 20), (3, 'RAWPII-3@x.com', 'RAWPII-3 Three', 30), 
+             'RAWPII-2 Two', 20), (3, 'RAWPII-3@x.com', 'RAWPII-3 Three', 30),
              (4, 'RAWPII-4@x.com', 'RAWPII-4 Four', 40)""",
         """INSERT INTO {d}.orders VALUES (1, 1, 'RAWPII-note 1', 5), (2, 2, 'RAWPII-note 2', 6),
              (3, 2, 'RAWPII-note 3', 7)""",
