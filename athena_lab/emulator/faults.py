@@ -20,6 +20,7 @@ STATUSES = {
     "invalidQuery": 400,
     "notFound": 404,
     "notImplemented": 501,
+    "outOfRange": 416,
     "required": 401,
     "resourceInUse": 400,
     "stopped": 400,
@@ -80,6 +81,7 @@ def position_of(text: str, offset: int) -> str:
 
 
 _CLEANED = (
+    (re.compile(r"^.*Python exception occurred while executing the UDF: \w+: ", re.DOTALL), ""),
     (re.compile(r"\n\nLINE \d+:.*", re.DOTALL), ""),
     (re.compile(r"\. Use TRY\(.*", re.DOTALL), ""),
     (re.compile(r"^(Invalid Input|Conversion|Binder|Catalog|Out of Range|Parser|Constraint) Error: "), ""),

@@ -11,9 +11,11 @@ import duckdb
 import grpc
 from google.cloud.bigquery_storage_v1 import types
 
+from athena_lab.emulator import storage_write
 from athena_lab.emulator.access import Guard, Principal
 from athena_lab.emulator.faults import BigQueryError, engine_fault
 from athena_lab.emulator.storage_read import SERVICE, STATUS, StorageRead
+from athena_lab.emulator.storage_write import StorageWrite
 from athena_lab.errors import AthenaError
 
 logger = logging.getLogger(__name__)
@@ -21,22 +23,29 @@ _THREADS = 32
 Method = Callable[[Any, Principal], Any]
 
 
-def make_grpc_server(storage: StorageRead, guard: Guard, address: str) -> tuple[grpc.Server, int]:
+def make_grpc_server(
+    storage: StorageRead, writing: StorageWrite, guard: Guard, address: str
+) -> tuple[grpc.Server, int]:
     """Make the server, bound to `address`; give it with its port."""
     server = grpc.server(
         ThreadPoolExecutor(_THREADS, thread_name_prefix="grpc"),
         interceptors=(_AccessInterceptor(guard),),
         options=[
             ("grpc.max_send_message_length", -1),
-            ("grpc.max_receive_message_length", 16 * 1024**2),
+            ("grpc.max_receive_message_length", 32 * 1024**2),
             ("grpc.so_reuseport", 0),
         ],
     )
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, _handlers(storage, guard)),))
+    handlers = (
+        grpc.method_handlers_generic_handler(SERVICE, _handlers(storage, guard)),
+        grpc.method_handlers_generic_handler(storage_write.SERVICE, _write_handlers(writing, guard)),
+    )
+    server.add_generic_rpc_handlers(handlers)
     return server, server.add_insecure_port(address)
 
 
 METHODS = ("CreateReadSession", "ReadRows", "SplitReadStream")
+"""Of the Storage Read API."""
 
 
 def _handlers(storage: StorageRead, guard: Guard) -> dict[str, Any]:
@@ -55,6 +64,32 @@ def _handlers(storage: StorageRead, guard: Guard) -> dict[str, Any]:
             types.SplitReadStreamResponse.serialize,
         ),
     }
+
+
+def _write_handlers(writing: StorageWrite, guard: Guard) -> dict[str, Any]:
+    unary = {
+        "CreateWriteStream": (writing.create_write_stream, types.CreateWriteStreamRequest, types.WriteStream),
+        "GetWriteStream": (writing.get_write_stream, types.GetWriteStreamRequest, types.WriteStream),
+        "FinalizeWriteStream": (
+            writing.finalize_write_stream,
+            types.FinalizeWriteStreamRequest,
+            types.FinalizeWriteStreamResponse,
+        ),
+        "FlushRows": (writing.flush_rows, types.FlushRowsRequest, types.FlushRowsResponse),
+        "BatchCommitWriteStreams": (
+            writing.batch_commit_write_streams,
+            types.BatchCommitWriteStreamsRequest,
+            types.BatchCommitWriteStreamsResponse,
+        ),
+    }
+    made = {
+        name: grpc.unary_unary_rpc_method_handler(_single(method, guard), asked.deserialize, answered.serialize)
+        for name, (method, asked, answered) in unary.items()
+    }
+    made["AppendRows"] = grpc.stream_stream_rpc_method_handler(
+        _stream(writing.append_rows, guard), types.AppendRowsRequest.deserialize, types.AppendRowsResponse.serialize
+    )
+    return made
 
 
 def authorization_of(metadata: Any) -> str | None:
@@ -110,5 +145,5 @@ def _abort(context: Any, error: Exception) -> Any:
         return context.abort(STATUS.get(error.status, grpc.StatusCode.INVALID_ARGUMENT), error.message)
     if isinstance(error, AthenaError):
         return context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
-    logger.error("a Storage Read call failed", exc_info=error)
+    logger.error("a Storage API call failed", exc_info=error)
     return context.abort(grpc.StatusCode.UNIMPLEMENTED, "The embedded warehouse failed; its log says why.")

@@ -18,6 +18,7 @@ from athena_lab.emulator.access import AnonymousGuard, Guard, TokenGuard
 from athena_lab.emulator.grpc_server import make_grpc_server
 from athena_lab.emulator.rest.routes import make_app
 from athena_lab.emulator.storage_read import StorageRead
+from athena_lab.emulator.storage_write import StorageWrite
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.errors import AthenaError, ConfigurationError
 from athena_lab.gateway_api.tokens import WAREHOUSE, TokenVerifier
@@ -116,7 +117,9 @@ def _serve(warehouse: Warehouse, guard: Guard, listener: socket.socket, argument
     app = make_app(warehouse, guard)
     storage = StorageRead(warehouse, app.state.queries)
     try:
-        grpc_server, grpc_port = make_grpc_server(storage, guard, f"{arguments.host}:{arguments.grpc_port}")
+        grpc_server, grpc_port = make_grpc_server(
+            storage, StorageWrite(warehouse), guard, f"{arguments.host}:{arguments.grpc_port}"
+        )
     except RuntimeError as error:
         raise ConfigurationError(
             f"Cannot listen on '{arguments.host}:{arguments.grpc_port}': it is taken. Choose another --grpc-port."

@@ -175,6 +175,7 @@ STATUS = {
     403: grpc.StatusCode.PERMISSION_DENIED,
     404: grpc.StatusCode.NOT_FOUND,
     409: grpc.StatusCode.ALREADY_EXISTS,
+    416: grpc.StatusCode.OUT_OF_RANGE,
     501: grpc.StatusCode.UNIMPLEMENTED,
 }
 """Codes of faults; what is not here is INVALID_ARGUMENT."""
