@@ -126,6 +126,16 @@ class Jobs:
             raise BigQueryError("notFound", f"Not found: Job {self.project}:{job_id}")
         return job
 
+    def forget(self, job_id: str, principal: Principal) -> None:
+        """Forget a job of the principal's own with its result; refuse one that still runs."""
+        job = self.find(job_id, principal)
+        if not job.done.done():
+            raise BigQueryError("invalid", f"Job {job_id} is still running; cancel it first.")
+        with self._lock:
+            self._jobs.pop(job_id, None)
+        if job.result is not None:
+            job.result.discard()
+
     def visible(self, principal: Principal) -> Iterator[Job]:
         """Give the jobs that the principal may see, the newest first."""
         with self._lock:

@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 from google.cloud.bigquery_storage_v1 import types
-from google.rpc import code_pb2, status_pb2
+from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Table

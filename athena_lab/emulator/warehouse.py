@@ -8,14 +8,14 @@ from pathlib import Path
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog, State, Table
-from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.faults import BigQueryError, dataset_not_found
 from athena_lab.emulator.jobs import Job, Jobs
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.schema_views import schema_view
 from athena_lab.emulator.sizes import Sizes
-from athena_lab.emulator.sql.references import Namespace
+from athena_lab.emulator.sql.references import TEMPORARY, Namespace
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.types import Field, duckdb_type, quote
 
@@ -91,6 +91,8 @@ class Warehouse:
         if result is not None:
             chosen_fields(result.fields, columns)
             return result.select(columns) if columns else result
+        if dataset.startswith(TEMPORARY):
+            raise dataset_not_found(self.project, dataset, self.location)
         table = self.catalog.table(dataset, name)
         if table.view is not None:
             raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")

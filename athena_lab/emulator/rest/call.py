@@ -17,8 +17,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from athena_lab.emulator.access import Principal
-from athena_lab.emulator.faults import BigQueryError, engine_fault
+from athena_lab.emulator.faults import BigQueryError, dataset_not_found, engine_fault
 from athena_lab.emulator.queries import Queries
+from athena_lab.emulator.sql.references import TEMPORARY
 from athena_lab.emulator.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
@@ -61,14 +62,17 @@ def route(path: str, method: str, handler: Handler | AsyncHandler) -> Route:
     """Make a route of a handler, which runs in a thread unless it is a coroutine function."""
 
     async def endpoint(request: Request) -> Response:
-        return await guarded(request, lambda: _call(request, handler))
+        return await guarded(request, lambda: answer_call(request, handler))
 
     return Route(f"/bigquery/v2/projects/{{project}}{path}", endpoint, methods=[method])
 
 
-async def _call(request: Request, handler: Handler | AsyncHandler) -> Response:
+async def answer_call(request: Request, handler: Handler | AsyncHandler) -> Response:
+    """Let a handler answer a request."""
     call = await read_call(request)
     call.warehouse.require_project(call.path["project"])
+    if call.path.get("dataset", "").startswith(TEMPORARY):
+        raise dataset_not_found(call.warehouse.project, call.path["dataset"], call.warehouse.location)
     if asyncio.iscoroutinefunction(handler):
         answer = await handler(call)
     else:

@@ -11,6 +11,7 @@ from athena_lab.emulator.policies.model import HIDDEN
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import check_etag, dataset_json
+from athena_lab.emulator.sql.references import TEMPORARY
 
 _DERIVED = ("kind", "id", "etag", "selfLink", "datasetReference", "type", "creationTime", "lastModifiedTime")
 _NAME = re.compile(r"[A-Za-z0-9_]{1,1024}")
@@ -43,6 +44,8 @@ def list_(call: Call) -> Answer:
     wanted = [term.removeprefix("labels.").partition(":") for term in call.query.get("filter", "").split()]
     items: list[dict[str, Any]] = []
     for name, resource in sorted(call.warehouse.catalog.state.datasets.items()):
+        if name.startswith(TEMPORARY):
+            continue
         labels = resource.get("labels") or {}
         if all(key in labels and (not colon or labels[key] == value) for key, colon, value in wanted):
             made = dataset_json(call.warehouse, name, resource)

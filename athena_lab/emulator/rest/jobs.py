@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.copies import run_copy
+from athena_lab.emulator.extracts import run_extract
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job, new_id, run
 from athena_lab.emulator.policies.protection import require_raw
@@ -65,10 +66,11 @@ async def insert(call: Call) -> Answer:
     if "copy" in configuration:
         call.warehouse.jobs.submit(job, lambda running: run_copy(call.warehouse, running))
         await wait_for_end(job, SHORT_WAIT_S)
-    elif "load" in configuration:
-        raise unsupported("A load job from Cloud Storage")
+    elif "extract" in configuration:
+        call.warehouse.jobs.submit(job, lambda running: run_extract(call.warehouse, running))
+        await wait_for_end(job, SHORT_WAIT_S)
     else:
-        raise unsupported("An extract job")
+        raise unsupported("A load job from Cloud Storage")
     return job_json(call.warehouse, job)
 
 
@@ -221,11 +223,18 @@ def cancel(call: Call) -> Answer:
     return {"kind": "bigquery#jobCancelResponse", "job": job_json(call.warehouse, job)}
 
 
+def delete(call: Call) -> Answer:
+    """Forget a job that has ended."""
+    call.warehouse.jobs.forget(call.path["job"], call.principal)
+    return None
+
+
 ROUTES = (
     route("/jobs", "POST", insert),
     route("/jobs", "GET", list_),
     route("/jobs/{job}", "GET", get),
     route("/jobs/{job}/cancel", "POST", cancel),
+    route("/jobs/{job}/delete", "DELETE", delete),
     route("/queries", "POST", query),
     route("/queries/{job}", "GET", results),
 )

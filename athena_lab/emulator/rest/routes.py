@@ -11,7 +11,7 @@ from starlette.routing import Route
 from athena_lab.emulator.access import AccessMiddleware, Guard
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.queries import Queries
-from athena_lab.emulator.rest import data, datasets, jobs, tables, uploads
+from athena_lab.emulator.rest import data, datasets, jobs, policies, routines, tables, uploads
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.warehouse import Warehouse
 
@@ -35,7 +35,9 @@ ROUTES: tuple[Route, ...] = (
     Route("/bigquery/v2/projects", _projects, methods=["GET"]),
     route("/serviceAccount", "GET", _service_account),
     *datasets.ROUTES,
+    *policies.ROUTES,
     *tables.ROUTES,
+    *routines.ROUTES,
     *data.ROUTES,
     *jobs.ROUTES,
     *uploads.ROUTES,

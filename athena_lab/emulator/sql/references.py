@@ -25,6 +25,8 @@ from athena_lab.emulator.types import Field
 
 _MAX_DEPTH = 16
 _SCHEMA_VIEWS = "INFORMATION_SCHEMA."
+TEMPORARY = ("_script", "_session")
+"""How the names of hidden datasets begin."""
 
 
 @dataclass(slots=True)
@@ -99,10 +101,16 @@ class References:
     def lookup(self, node: exp.Table) -> Table:
         """Give the stored table that a DML or DDL statement names; refuse anything else."""
         dataset, name = self.name_of(node)
+        self._refuse_hidden(dataset, name)
         found = self.space.state.tables.get((dataset, name))
         if found is None:
             raise self._not_found(dataset, name)
         return found
+
+    def _refuse_hidden(self, dataset: str, name: str) -> None:
+        """Temporary tables are their script's or session's alone."""
+        if dataset.startswith(TEMPORARY) and dataset != self.space.temporary:
+            raise self._not_found(dataset, name)
 
     def name_of(self, node: exp.Table) -> tuple[str, str]:
         """Give (dataset, table) of a reference; refuse another project."""
@@ -129,6 +137,7 @@ class References:
         if node.args.get("when") or node.args.get("version"):
             raise unsupported("FOR SYSTEM_TIME AS OF")
         dataset, name = self.name_of(node)
+        self._refuse_hidden(dataset, name)
         alias = node.alias or name.rpartition(".")[2]
         if name.upper().startswith(_SCHEMA_VIEWS):
             found = self.space.schema_view(self.space.state, dataset, name.upper().removeprefix(_SCHEMA_VIEWS))
