@@ -15,6 +15,7 @@ from athena_lab.emulator.grpc_server import METHODS
 from athena_lab.emulator.main import main
 from athena_lab.emulator.rest.routes import ROUTES
 from athena_lab.emulator.storage_read import SERVICE
+from athena_lab.emulator.storage_write import SERVICE as WRITE_SERVICE
 
 pytestmark = pytest.mark.stack
 
@@ -50,7 +51,8 @@ def test_every_rest_route_refuses_whoever_has_no_valid_token(emulator: Any) -> N
     tokens = bad_tokens(emulator)
     asked = 0
     for route in ROUTES:
-        path = route.path.format(project="athena", dataset="d", table="t", job="j")
+        parts = {"project": "athena", "dataset": "d", "table": "t", "job": "j", "routine": "r", "policy": "p"}
+        path = route.path.format(location="eu", **parts)
         for method in (route.methods or set()) - {"HEAD"}:
             for why, token in tokens.items():
                 code, body = ask(emulator.url + path, method, token)
@@ -63,13 +65,19 @@ def test_every_rest_route_refuses_whoever_has_no_valid_token(emulator: Any) -> N
     assert ask(emulator.url + "/no/such/path", "GET", None)[0] == 401
 
 
+WRITE_METHODS = (
+    "CreateWriteStream", "GetWriteStream", "AppendRows", "FinalizeWriteStream", "FlushRows", "BatchCommitWriteStreams",
+)  # fmt: skip
+
+
 def test_every_grpc_method_refuses_whoever_has_no_valid_token(emulator: Any) -> None:
     with grpc.insecure_channel(emulator.grpc_address) as channel:
-        for method in (*METHODS, "NoSuchMethod"):
+        services = [*((SERVICE, method) for method in METHODS), *((WRITE_SERVICE, method) for method in WRITE_METHODS)]
+        for service, method in (*services, (SERVICE, "NoSuchMethod")):
             for why, token in bad_tokens(emulator).items():
                 metadata = [("authorization", f"Bearer {token}")] if token else []
                 with pytest.raises(grpc.RpcError) as failed:
-                    channel.unary_unary(f"/{SERVICE}/{method}")(b"", metadata=metadata, timeout=10)
+                    channel.unary_unary(f"/{service}/{method}")(b"", metadata=metadata, timeout=10)
                 assert failed.value.code() == grpc.StatusCode.UNAUTHENTICATED, (method, why)
             token = emulator.keys.token()
             with pytest.raises(grpc.RpcError) as failed:
