@@ -2,8 +2,10 @@
 
 import ast
 import re
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 ROOT = Path(__file__).parent.parent
@@ -68,6 +70,16 @@ def test_vendors_are_imported_only_at_their_door(path):
         for vendor, doors in DOORS.items():
             if imported == vendor or imported.startswith(vendor + "."):
                 assert front in doors, f"{imported} is imported outside {sorted(doors)}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    graph = grimp.build_graph("athena_lab")
+    modules = graph.modules - {"athena_lab"}  # its entry points import their fronts only when called
+    imported = {module: graph.find_modules_directly_imported_by(module) & modules for module in modules}
+    try:
+        TopologicalSorter(imported).prepare()
+    except CycleError as error:
+        pytest.fail("a circle of imports: " + " -> ".join(error.args[1]))
 
 
 def test_no_machine_path_or_registry_host_is_in_the_repository():

@@ -9,12 +9,12 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from athena_lab.warehouse.estimate import format_bytes
 
 if TYPE_CHECKING:
-    from athena_lab.kernel.result import Result
+    import pyarrow as pa
 
 MIME = "application/vnd.athena.result+json"
 VERSION = 1
@@ -27,7 +27,39 @@ TEXT_WIDTH = 24
 _SAFE_INTEGER = 2**53
 
 
-def as_bundle(result: Result) -> dict[str, Any]:
+class Column(Protocol):
+    """A column as it is shown."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def type(self) -> str: ...
+
+
+class Shown(Protocol):
+    """What is shown: rows of a finished query, and what they cost."""
+
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def schema(self) -> Sequence[Column]: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def cost(self) -> float: ...
+    @property
+    def currency(self) -> str: ...
+    @property
+    def job_id(self) -> str: ...
+    @property
+    def elapsed_ms(self) -> float: ...
+    @property
+    def changed_rows(self) -> int | None: ...
+    def head(self) -> pa.Table: ...
+    def __len__(self) -> int: ...
+
+
+def as_bundle(result: Shown) -> dict[str, Any]:
     """Give a result in every form that a front end may choose from."""
     rows = [[as_json(value) for value in row.values()] for row in result.head().to_pylist()]
     kept = _fitting(rows)
@@ -47,13 +79,13 @@ def as_bundle(result: Result) -> dict[str, Any]:
     return {MIME: document, "text/html": _as_html(result, kept), "text/plain": _as_text(result, kept)}
 
 
-def as_text(result: Result) -> str:
+def as_text(result: Shown) -> str:
     """Give a result as a small table of text."""
     rows = result.head().slice(0, TEXT_ROWS).to_pylist()
     return _as_text(result, [[as_json(value) for value in row.values()] for row in rows])
 
 
-def summarise(result: Result) -> str:
+def summarise(result: Shown) -> str:
     """Say in one line what a query did."""
     cost = (
         f"{format_bytes(result.bytes)} read ({result.cost:.5f} {result.currency}) in {result.elapsed_ms / 1000:.1f} s"
@@ -107,7 +139,7 @@ def _fitting(rows: list[list[Any]]) -> list[list[Any]]:
     return rows
 
 
-def _as_html(result: Result, rows: list[list[Any]]) -> str:
+def _as_html(result: Shown, rows: list[list[Any]]) -> str:
     if not result.schema:
         return f"<p>{html.escape(summarise(result))}</p>"
     head = "".join(f"<th>{html.escape(column.name)}</th>" for column in result.schema)
@@ -119,7 +151,7 @@ def _as_html(result: Result, rows: list[list[Any]]) -> str:
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table>"
 
 
-def _as_text(result: Result, rows: list[list[Any]]) -> str:
+def _as_text(result: Shown, rows: list[list[Any]]) -> str:
     if not result.schema:
         return summarise(result)
     table = [[column.name for column in result.schema], *[[_cell(value) for value in row] for row in rows[:TEXT_ROWS]]]
