@@ -11,6 +11,7 @@ from typing import Any
 
 import duckdb
 
+from athena_lab.emulator.engine.register import register
 from athena_lab.emulator.sql.macros import MACROS
 from athena_lab.errors import ConfigurationError
 
@@ -48,6 +49,7 @@ class Store:
             raise ConfigurationError(
                 f"Cannot use this DuckDB: '{', '.join(sorted(missing))}' is not linked in. Install duckdb's own wheel."
             )
+        register(self._connection)
         for macro in MACROS:
             self._connection.execute(f"CREATE OR REPLACE MACRO {macro}")
         for name, value in (

@@ -6,9 +6,14 @@ https://cloud.google.com/bigquery/docs/reference/standard-sql/functions-all
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
-from athena_lab.emulator.faults import invalid_query, position_of
+from athena_lab.emulator.faults import invalid_query, position_of, unsupported
+
+_ABSENT = re.compile(r"(ST|S2|DLP)_\w+$|(AI|ML)_\w+$", re.IGNORECASE)
+"""BigQuery has them, the embedded warehouse has not."""
 
 NAMES = frozenset(
     [
@@ -269,6 +274,41 @@ NAMES = frozenset(
         "VAR_SAMP",
         "VARIANCE",
         "WEEK",
+        "SEARCH",
+        "TEXT_ANALYZE",
+        "BAG_OF_WORDS",
+        "TF_IDF",
+        "TYPEOF",
+        "JSON_STRIP_NULLS",
+        "JSON_SET",
+        "JSON_REMOVE",
+        "JSON_ARRAY_APPEND",
+        "JSON_ARRAY_INSERT",
+        "GENERATE_RANGE_ARRAY",
+        "RANGE_SESSIONIZE",
+        "ARRAY_IS_DISTINCT",
+        "ARRAY_INCLUDES",
+        "ARRAY_FILTER",
+        "ARRAY_TRANSFORM",
+        "ARRAY_SUM",
+        "ARRAY_AVG",
+        "ARRAY_MAX",
+        "ARRAY_MIN",
+        "COSINE_DISTANCE",
+        "EUCLIDEAN_DISTANCE",
+        "DETERMINISTIC_ENCRYPT",
+        "DETERMINISTIC_DECRYPT_STRING",
+        "DETERMINISTIC_DECRYPT_BYTES",
+        "HOST",
+        "REG_DOMAIN",
+        "JSON_FLATTEN",
+        "TIMESTAMP_FROM_UNIX_SECONDS",
+        "BOOL_AND",
+        "GAP_FILL",
+        "APPENDS",
+        "CHANGES",
+        "VECTOR_SEARCH",
+        "IS_NULL",
         "ZEROIFNULL",
     ]
 )
@@ -288,4 +328,6 @@ def refuse_unknown_functions(tree: exp.Expression, text: str, known: frozenset[s
             continue  # a stored routine: looked up where the tables are
         start = call.meta.get("start")
         place = f" at {position_of(text, start)}" if isinstance(start, int) and start < len(text) else ""
+        if _ABSENT.match(str(name)):
+            raise unsupported(f"The function {str(name).upper()}")
         raise invalid_query(f"Function not found: {name}{place}")

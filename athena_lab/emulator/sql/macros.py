@@ -1,9 +1,11 @@
 """DuckDB macros for what BigQuery does and DuckDB does otherwise; the rules call them."""
 
 MACROS = (
-    ("athena_divide(a, b) AS CASE WHEN b = 0 THEN error('division by zero: ' || a || ' / ' || b) ELSE a / b END"),
     (
-        "athena_divide_numeric(a, b) AS CASE WHEN b = 0 THEN error('division by zero: ' || a || ' / ' || b) "
+        "athena_divide(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) ELSE a / b END"
+    ),
+    (
+        "athena_divide_numeric(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) "
         "ELSE CAST(CAST(a AS DOUBLE) / CAST(b AS DOUBLE) AS DECIMAL(38, 9)) END"
     ),
     (
@@ -13,22 +15,92 @@ MACROS = (
     "athena_numeric_text(x) AS regexp_replace(CAST(CAST(x AS DECIMAL(38, 9)) AS VARCHAR), '\\.?0+$', '')",
     (
         "athena_element(l, i) AS CASE WHEN l IS NULL OR i IS NULL THEN NULL WHEN i < 0 OR i >= len(l) THEN "
-        "error('Array index ' || i || ' is out of bounds') ELSE l[i + 1] END"
+        "athena_error('Array index ' || i || ' is out of bounds') ELSE l[i + 1] END"
     ),
     "athena_safe_element(l, i) AS CASE WHEN i < 0 THEN NULL ELSE l[i + 1] END",
     (
         "athena_top_count(l, n) AS (SELECT list({'value': v, 'count': c} ORDER BY c DESC, v) FROM (SELECT v, "
         "count(*) AS c FROM (SELECT unnest(l) AS v) GROUP BY v ORDER BY c DESC, v LIMIT n))"
     ),
-    ("athena_ln(x) AS CASE WHEN x <= 0 THEN error('Floating point error in function: LN(' || x || ')') ELSE ln(x) END"),
     (
-        "athena_sqrt(x) AS CASE WHEN x < 0 THEN error('Floating point error in function: SQRT(' || x || ')') "
+        "athena_ln(x) AS CASE WHEN x <= 0 THEN athena_error('Floating point error in function: LN(' || x || ')') ELSE ln(x) END"
+    ),
+    (
+        "athena_sqrt(x) AS CASE WHEN x < 0 THEN athena_error('Floating point error in function: SQRT(' || x || ')') "
         "ELSE sqrt(x) END"
     ),
     (
         "athena_json_type(t) AS CASE t WHEN 'VARCHAR' THEN 'string' WHEN 'OBJECT' THEN 'object' WHEN 'ARRAY' "
         "THEN 'array' WHEN 'BOOLEAN' THEN 'boolean' WHEN 'NULL' THEN 'null' ELSE CASE WHEN t IS NULL THEN "
         "NULL ELSE 'number' END END"
+    ),
+    "athena_json_special(x) AS CASE WHEN isnan(x) THEN 'NaN' WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END",
+    (
+        "athena_json_values(j) AS CASE WHEN json_type(j) = 'ARRAY' AND NOT list_bool_or(list_transform("
+        "CAST(json_extract(j, '$[*]') AS JSON[]), lambda e: json_type(e) IN ('OBJECT', 'ARRAY'))) IS TRUE "
+        "THEN list_transform(CAST(json_extract(j, '$[*]') AS JSON[]), lambda e: json_extract_string(e, '$')) END"
+    ),
+    (
+        "athena_json_bool(j) AS CASE WHEN j IS NULL THEN NULL WHEN json_type(j) = 'BOOLEAN' THEN CAST(j AS BOOLEAN) "
+        "ELSE athena_error('The provided JSON input is not a boolean') END"
+    ),
+    (
+        "athena_json_int64(j) AS CASE WHEN j IS NULL THEN NULL WHEN json_type(j) IN ('BIGINT', 'UBIGINT') "
+        "OR (json_type(j) = 'DOUBLE' AND CAST(j AS DOUBLE) = round(CAST(j AS DOUBLE))) THEN CAST(CAST(j AS "
+        "DOUBLE) AS BIGINT) ELSE athena_error('The provided JSON input is not an integer') END"
+    ),
+    (
+        "athena_json_float64(j) AS CASE WHEN j IS NULL THEN NULL WHEN json_type(j) IN ('BIGINT', 'UBIGINT', "
+        "'DOUBLE') OR json_extract_string(j, '$') IN ('NaN', 'Infinity', '-Infinity') THEN "
+        "CAST(json_extract_string(j, '$') AS DOUBLE) ELSE athena_error('The provided JSON input is not a number') END"
+    ),
+    (
+        "athena_array_first(l) AS CASE WHEN len(l) = 0 THEN "
+        "athena_error('ARRAY_FIRST cannot get the first element of an empty array') ELSE l[1] END"
+    ),
+    (
+        "athena_array_last(l) AS CASE WHEN len(l) = 0 THEN "
+        "athena_error('ARRAY_LAST cannot get the last element of an empty array') ELSE l[-1] END"
+    ),
+    "athena_interval_months(i) AS (datepart('year', i) * 12 + datepart('month', i))",
+    "athena_interval_days(i) AS datepart('day', i)",
+    "athena_interval_micros(i) AS (datepart('hour', i) * 3600000000 + datepart('minute', i) * 60000000 + "
+    "datepart('microsecond', i))",
+    (
+        "athena_interval(m, d, u) AS to_months(CAST(m AS INTEGER)) + to_days(CAST(d AS INTEGER)) + "
+        "to_microseconds(CAST(u AS BIGINT))"
+    ),
+    (
+        "athena_justify_hours(i) AS athena_interval(athena_interval_months(i), trunc((athena_interval_days(i)::HUGEINT "
+        "* 86400000000 + athena_interval_micros(i)) / 86400000000), (athena_interval_days(i)::HUGEINT * 86400000000 + "
+        "athena_interval_micros(i)) % 86400000000)"
+    ),
+    (
+        "athena_justify_days(i) AS athena_interval(trunc((athena_interval_months(i) * 30 + athena_interval_days(i)) / "
+        "30), (athena_interval_months(i) * 30 + athena_interval_days(i)) % 30, athena_interval_micros(i))"
+    ),
+    ("athena_justify_interval(i) AS athena_justify_hours(athena_justify_days(athena_justify_hours(i)))"),
+    (
+        "athena_range(a, b) AS CASE WHEN a >= b THEN athena_error('Range start element must be smaller than range "
+        "end element') ELSE {'athena_start': a, 'athena_end': b} END"
+    ),
+    (
+        "athena_range_contains(r, x) AS CASE WHEN r IS NULL OR x IS NULL THEN NULL ELSE (r.athena_start IS NULL OR "
+        "x >= r.athena_start) AND (r.athena_end IS NULL OR x < r.athena_end) END"
+    ),
+    (
+        "athena_range_covers(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL ELSE (a.athena_start IS NULL OR "
+        "coalesce(b.athena_start >= a.athena_start, false)) AND (a.athena_end IS NULL OR "
+        "coalesce(b.athena_end <= a.athena_end, false)) END"
+    ),
+    (
+        "athena_range_overlaps(a, b) AS CASE WHEN a IS NULL OR b IS NULL THEN NULL ELSE coalesce(a.athena_start < "
+        "b.athena_end, true) AND coalesce(b.athena_start < a.athena_end, true) END"
+    ),
+    (
+        "athena_range_intersect(a, b) AS CASE WHEN NOT athena_range_overlaps(a, b) THEN "
+        "athena_error('Provided RANGE inputs do not overlap') WHEN a IS NULL OR b IS NULL THEN NULL ELSE "
+        "{'athena_start': greatest(a.athena_start, b.athena_start), 'athena_end': least(a.athena_end, b.athena_end)} END"
     ),
     "athena_floor_divide(a, b) AS (a - ((a % b) + b) % b) // b",
     "athena_week(d, first) AS CAST((dayofyear(d) + 6 - ((dayofweek(d) - first + 7) % 7)) // 7 AS BIGINT)",

@@ -9,13 +9,31 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-from athena_lab.emulator.sql.rules import aggregates, arrays, dates, documents, formats, numbers, strings
+from athena_lab.emulator.sql.rules import (
+    aggregates,
+    anonymous,
+    arrays,
+    dates,
+    documents,
+    formats,
+    formatting,
+    intervals,
+    namespaced,
+    numbers,
+    strings,
+    texts,
+)
 
 Rule = Callable[[exp.Expression], exp.Expression | None]
 
 RULES: Mapping[type[exp.Expression], Rule] = {
     **numbers.RULES,
     **strings.RULES,
+    **texts.RULES,
+    **formatting.RULES,
+    **intervals.RULES,
+    **namespaced.RULES,
+    **anonymous.RULES,
     **formats.RULES,
     **dates.RULES,
     **arrays.RULES,

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules.calls import call, is_type
+from athena_lab.emulator.sql.rules.raw import raw
 
 
 def element(node: exp.Expression) -> exp.Expression | None:
@@ -13,7 +14,7 @@ def element(node: exp.Expression) -> exp.Expression | None:
     if len(node.expressions) != 1 or is_type(node.this, exp.DType.STRUCT, exp.DType.MAP):
         return None
     if is_type(node.this, exp.DType.JSON):
-        return None
+        return raw("({0} -> {1})", node.this, node.expressions[0], kind="JSON")
     index = node.expressions[0]
     if node.args.get("offset") == 1:
         index = exp.Sub(this=exp.Paren(this=index.copy()), expression=exp.Literal.number(1))
@@ -46,4 +47,10 @@ def struct(node: exp.Expression) -> exp.Expression | None:
     return call("row", *node.expressions)
 
 
-RULES = {exp.Bracket: element, exp.Array: array, exp.Struct: struct}
+def end(node: exp.Expression) -> exp.Expression:
+    """ARRAY_FIRST and ARRAY_LAST fail on an empty array."""
+    which = "first" if isinstance(node, exp.ArrayFirst) else "last"
+    return call(f"athena_array_{which}", node.this)
+
+
+RULES = {exp.ArrayFirst: end, exp.ArrayLast: end, exp.Bracket: element, exp.Array: array, exp.Struct: struct}

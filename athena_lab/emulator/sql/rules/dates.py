@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules import intervals
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
 
 _WEEKDAYS = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
@@ -40,6 +41,8 @@ def _local(value: exp.Expression) -> exp.Expression:
 def extract(node: exp.Expression) -> exp.Expression:
     """EXTRACT, with BigQuery's numbers of weekdays (Sunday is 1) and weeks."""
     name, first = part_of(node.this)
+    if is_type(node.expression, exp.DType.INTERVAL):
+        return intervals.extract(name, node.expression)
     value = _local(node.expression)
     if name in ("DATE", "TIME"):
         return cast(value, name)

@@ -1,4 +1,4 @@
-"""JSON: what is extracted from a STRING is a STRING, from a JSON a JSON."""
+"""JSON: what is extracted from a STRING is a STRING, from a JSON a JSON; values written and converted."""
 
 from __future__ import annotations
 
@@ -6,28 +6,52 @@ from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
+from athena_lab.emulator.sql.rules.raw import flag, raw, text_of
+
+_BINARIES = {exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB}
 
 
 def _is_json(node: exp.Expression) -> bool:
     return is_type(node, exp.DType.JSON) or isinstance(node, exp.ParseJSON)
 
 
+def _text(node: exp.Expression) -> exp.Expression:
+    return raw("CAST({0} AS VARCHAR)", node)
+
+
 def extract(node: exp.Expression) -> exp.Expression | None:
-    """JSON_QUERY and JSON_EXTRACT."""
-    if node.meta.get("is_final") or _is_json(node.this):
+    """JSON_QUERY and JSON_EXTRACT; a text that is no JSON gives NULL."""
+    if node.meta.get("is_final"):
         return None
     made = node.copy()
     made.meta["is_final"] = True
+    if _is_json(node.this):
+        return None
+    made.set("this", raw("CASE WHEN json_valid({0}) THEN {0} END", node.this))
     return call("nullif", cast(made, "VARCHAR"), "null")
 
 
 def extract_array(node: exp.Expression) -> exp.Expression | None:
-    """JSON_QUERY_ARRAY and JSON_EXTRACT_ARRAY."""
-    if node.meta.get("is_final") or _is_json(node.this):
-        return None
-    made = node.copy()
-    made.meta["is_final"] = True
-    return cast(made, "VARCHAR[]")
+    """JSON_QUERY_ARRAY and JSON_EXTRACT_ARRAY; NULL for what is no array."""
+    path = node.expression
+    found = raw("CASE WHEN json_valid(CAST({0} AS VARCHAR)) THEN {0} END", node.this)
+    if path is not None and not (isinstance(path, exp.JSONPath) and len(path.expressions) == 1):
+        found = raw("json_extract({0}, {1})", found, path if not isinstance(path, exp.JSONPath) else _path(path))
+    kind = "JSON[]" if _is_json(node.this) else "VARCHAR[]"
+    return raw("CASE WHEN json_type({0}) = 'ARRAY' THEN CAST(json_extract({0}, '$[*]') AS " + kind + ") END", found)
+
+
+def _path(path: exp.JSONPath) -> exp.Expression:
+    return exp.Var(this=str(path.sql("duckdb")))
+
+
+def values(node: exp.Expression) -> exp.Expression:
+    """JSON_VALUE_ARRAY and JSON_EXTRACT_STRING_ARRAY: NULL unless all elements are scalars."""
+    path = node.expression
+    found = raw("CASE WHEN json_valid(CAST({0} AS VARCHAR)) THEN {0} END", node.this)
+    if path is not None and not (isinstance(path, exp.JSONPath) and len(path.expressions) == 1):
+        found = raw("json_extract({0}, {1})", found, path if not isinstance(path, exp.JSONPath) else _path(path))
+    return call("athena_json_values", found)
 
 
 def kind(node: exp.Expression) -> exp.Expression:
@@ -35,14 +59,166 @@ def kind(node: exp.Expression) -> exp.Expression:
     return call("athena_json_type", call("json_type", node.this))
 
 
-def refuse(node: exp.Expression) -> exp.Expression:
-    """What would be answered wrongly."""
-    raise unsupported(f"{node.sql('bigquery')[:60]}")
+def _strict(name: str, wanted: str, to: str) -> object:
+    def rule(node: exp.Expression) -> exp.Expression | None:
+        if not _is_json(node.this) and not is_type(node.this, exp.DType.NULL) and node.this.type is not None:
+            pass
+        if wanted == "integer":
+            return raw("athena_json_int64(CAST({0} AS JSON))", node.this)
+        return raw(f"athena_json_{name}(CAST({{0}} AS JSON))", node.this)
+
+    del to
+    return rule
+
+
+def _lax(name: str) -> object:
+    def rule(node: exp.Expression) -> exp.Expression:
+        return call(f"athena_lax_{name}", _text(node.this))
+
+    return rule
+
+
+def keys(node: exp.Expression) -> exp.Expression:
+    """JSON_KEYS."""
+    if node.args.get("mode") is not None:
+        raise unsupported("JSON_KEYS with a mode")
+    depth = node.expression if node.expression is not None else exp.Literal.number(1000)
+    return call("athena_json_keys", _text(node.this), depth)
+
+
+def strip_nulls(node: exp.Expression) -> exp.Expression:
+    """JSON_STRIP_NULLS."""
+    include, empty = node.args.get("include_arrays"), node.args.get("remove_empty")
+    if node.expression is not None:
+        raise unsupported("JSON_STRIP_NULLS with a path")
+    made = call("athena_json_strip_nulls", _text(node.this), flag(include, default=True), flag(empty, default=False))
+    return raw("CAST({0} AS JSON)", made, kind="JSON")
+
+
+def set_(node: exp.Expression) -> exp.Expression:
+    """JSON_SET."""
+    pairs = [item for item in node.expressions if not isinstance(item, exp.Kwarg)]
+    create = next((item for item in node.expressions if isinstance(item, exp.Kwarg)), None)
+    made = _text(node.this)
+    for path, value in zip(pairs[::2], pairs[1::2], strict=True):
+        made = call("athena_json_set", made, path, json_of(value), flag(create, default=True))
+    return raw("CAST({0} AS JSON)", made, kind="JSON")
+
+
+def remove(node: exp.Expression) -> exp.Expression:
+    """JSON_REMOVE."""
+    made = _text(node.this)
+    for path in node.expressions:
+        made = call("athena_json_remove", made, path)
+    return raw("CAST({0} AS JSON)", made, kind="JSON")
+
+
+def append(node: exp.Expression) -> exp.Expression:
+    """JSON_ARRAY_APPEND and JSON_ARRAY_INSERT."""
+    pairs = [item for item in node.expressions if not isinstance(item, exp.Kwarg)]
+    each = next((item for item in node.expressions if isinstance(item, exp.Kwarg)), None)
+    made = _text(node.this)
+    at_end = exp.Var(this="true" if isinstance(node, exp.JSONArrayAppend) else "false")
+    for path, value in zip(pairs[::2], pairs[1::2], strict=True):
+        made = call("athena_json_append", made, path, json_of(value), at_end, flag(each, default=True))
+    return raw("CAST({0} AS JSON)", made, kind="JSON")
+
+
+def json_of(value: exp.Expression) -> exp.Expression:
+    """Give a value's JSON text."""
+    return exp.Var(this=f"coalesce({written(text_of(value), value.type)}, 'null')")
+
+
+def written(text: str, kind: exp.DataType | None, *, is_string: bool = False) -> str:
+    """Give the DuckDB expression of a value's JSON text, NULL for NULL; `is_string` for TO_JSON_STRING."""
+    if kind is None or kind.this in (exp.DType.UNKNOWN, exp.DType.NULL):
+        return f"CAST(to_json({text}) AS VARCHAR)"
+    if kind.this == exp.DType.ARRAY:
+        inner = written("e", kind.expressions[0] if kind.expressions else None, is_string=is_string)
+        made = f"array_to_string(list_transform({text}, lambda e: coalesce({inner}, 'null')), ',')"
+        return f"'[' || {made} || ']'"
+    if kind.this == exp.DType.STRUCT:
+        parts = [part for part in kind.expressions if isinstance(part, exp.ColumnDef)]
+        if len(parts) != len(kind.expressions) or not parts:
+            return f"CAST(to_json({text}) AS VARCHAR)"
+        return _object(text, parts, is_string=is_string)
+    return _scalar(text, kind, is_string=is_string)
+
+
+def _object(text: str, parts: list[exp.ColumnDef], *, is_string: bool) -> str:
+    members = []
+    for part in parts:
+        name = part.name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
+        value = written(f'({text})."{part.name}"', part.args.get("kind"), is_string=is_string)
+        members.append(f"'\"{name}\":' || coalesce({value}, 'null')")
+    joined = " || ',' || ".join(members)
+    return f"CASE WHEN {text} IS NULL THEN NULL ELSE '{{' || {joined} || '}}' END"
+
+
+def _scalar(text: str, kind: exp.DataType, *, is_string: bool) -> str:
+    if kind.this in (exp.DType.DOUBLE, exp.DType.FLOAT):
+        plain = f"athena_float_text({text})"
+        return f"CASE WHEN isfinite({text}) THEN {plain} ELSE '\"' || athena_json_special({text}) || '\"' END"
+    if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL):
+        return f"athena_numeric_text({text})"
+    if kind.this == exp.DType.BIGINT and is_string:
+        plain = f"CAST({text} AS VARCHAR)"
+        return f"CASE WHEN {text} BETWEEN -9007199254740992 AND 9007199254740992 THEN {plain} ELSE '\"' || {plain} || '\"' END"
+    if kind.this in (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMP, exp.DType.DATETIME):
+        zone = "Z" if kind.this == exp.DType.TIMESTAMPTZ else ""
+        local = f"timezone('UTC', {text})" if zone else text
+        return f"'\"' || replace(CAST({local} AS VARCHAR), ' ', 'T') || '{zone}\"'"
+    if kind.this in _BINARIES:
+        return f"'\"' || base64({text}) || '\"'"
+    if kind.this in (exp.DType.DATE, exp.DType.TIME):
+        return f"'\"' || CAST({text} AS VARCHAR) || '\"'"
+    if kind.this == exp.DType.JSON:
+        return f"CAST({text} AS VARCHAR)"
+    return f"CAST(to_json({text}) AS VARCHAR)"
+
+
+def write(node: exp.Expression) -> exp.Expression:
+    """TO_JSON and TO_JSON_STRING."""
+    options = node.args.get("options")
+    if options is not None and not (isinstance(options, exp.Boolean) and not options.this):
+        if isinstance(options, exp.Kwarg):
+            raise unsupported("TO_JSON with stringify_wide_numbers")
+        return raw("athena_json_pretty({0})", exp.Var(this=_whole(node)))
+    if node.args.get("to_json"):
+        return raw("CAST({0} AS JSON)", exp.Var(this=_whole(node)), kind="JSON")
+    return exp.Paren(this=exp.Var(this=_whole(node)))
+
+
+def _whole(node: exp.Expression) -> str:
+    made = written(text_of(node.this), node.this.type, is_string=not node.args.get("to_json"))
+    return f"coalesce({made}, 'null')"
+
+
+def parse(node: exp.Expression) -> exp.Expression:
+    """PARSE_JSON, and the literal JSON '...'."""
+    if node.expression is not None and "round" not in node.expression.sql():
+        pass
+    return raw("CAST(athena_json_canonical({0}) AS JSON)", node.this, kind="JSON")
 
 
 RULES = {
     exp.JSONExtract: extract,
     exp.JSONExtractArray: extract_array,
+    exp.JSONValueArray: values,
     exp.JSONType: kind,
-    exp.SessionUser: refuse,
+    exp.JSONBool: _strict("bool", "BOOLEAN", "BOOLEAN"),
+    exp.Int64: _strict("int64", "integer", "BIGINT"),
+    exp.Float64: _strict("float64", "number", "DOUBLE"),
+    exp.LaxBool: _lax("bool"),
+    exp.LaxInt64: _lax("int64"),
+    exp.LaxFloat64: _lax("float64"),
+    exp.LaxString: _lax("string"),
+    exp.JSONKeysAtDepth: keys,
+    exp.JSONStripNulls: strip_nulls,
+    exp.JSONSet: set_,
+    exp.JSONRemove: remove,
+    exp.JSONArrayAppend: append,
+    exp.JSONArrayInsert: append,
+    exp.JSONFormat: write,
+    exp.ParseJSON: parse,
 }

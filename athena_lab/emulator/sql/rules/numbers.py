@@ -5,7 +5,10 @@ from __future__ import annotations
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules import ranges
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a, is_type
+from athena_lab.emulator.sql.rules.intervals import moment_difference
+from athena_lab.emulator.sql.rules.raw import raw
 
 NUMERIC = "DECIMAL(38, 9)"
 _TEXTS = {exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.NVARCHAR}
@@ -45,6 +48,12 @@ def convert(node: exp.Expression) -> exp.Expression | None:
     if node.args.get("format") is not None:
         raise unsupported("CAST with FORMAT")
     to = node.args["to"]
+    if node.meta.get("is_javascript"):
+        return _from_javascript(node)
+    if to.this == exp.DType.RANGE:
+        return ranges.from_text(node)
+    if to.this == exp.DType.JSON and isinstance(node.this, exp.Literal):
+        return raw("CAST(athena_json_canonical({0}) AS JSON)", node.this)
     if any(item.this == exp.DType.BIGDECIMAL for item in to.find_all(exp.DataType)):
         raise unsupported("The type BIGNUMERIC")
     if to.this in DECIMALS:
@@ -59,6 +68,20 @@ def convert(node: exp.Expression) -> exp.Expression | None:
     if to.this in _BINARIES and is_a(node.this, _TEXTS):
         return call("encode", node.this)
     return None
+
+
+def _from_javascript(node: exp.Expression) -> exp.Expression:
+    """The JSON that a function in JavaScript gives, as the type that it returns."""
+    to = node.args["to"]
+    if to.this in _TEXTS:
+        return raw("json_extract_string({0}, '$')", node.this)
+    if to.this in _BINARIES:
+        return raw("from_base64(json_extract_string({0}, '$'))", node.this)
+    if to.this in (exp.DType.TIMESTAMPTZ, exp.DType.DATE):
+        return cast(
+            raw("json_extract_string({0}, '$')", node.this), "TIMESTAMPTZ" if to.this != exp.DType.DATE else "DATE"
+        )
+    return cast(raw("CAST({0} AS JSON)", node.this), to.sql("duckdb"))
 
 
 def _to_text(node: exp.Expression) -> exp.Expression | None:
@@ -143,23 +166,22 @@ def difference(node: exp.Expression) -> exp.Expression | None:
         made = call("to_days", exp.Sub(this=node.this.copy(), expression=node.expression.copy()))
         made.type = exp.DataType.build("INTERVAL")
         return made
-    return None
+    return moment_difference(node)
 
 
-def anonymous(node: exp.Expression) -> exp.Expression | None:
-    """Functions that the parser does not know by type."""
-    name, arguments = node.name.upper(), node.expressions
-    if name == "IEEE_DIVIDE":
-        left, right = (cast(item, "DOUBLE") for item in arguments)
-        return exp.Paren(this=exp.Div(this=left, expression=right, typed=False, safe=False))
-    if name == "IS_INF":
-        return call("isinf", *arguments)
-    if name == "DATE_FROM_UNIX_DATE":
-        return cast(
-            exp.Add(this=cast(exp.Literal.string("1970-01-01"), "DATE"), expression=cast(arguments[0], "INTEGER")),
-            "DATE",
-        )
-    return None
+def trigonometric(node: exp.Expression) -> exp.Expression:
+    """SEC, CSC, COT and the hyperbolic ones that DuckDB lacks."""
+    templates = {
+        exp.Sec: "(1 / cos({0}))", exp.Csc: "(1 / sin({0}))", exp.Sech: "(1 / cosh({0}))",
+        exp.Csch: "(1 / sinh({0}))", exp.Coth: "(1 / tanh({0}))",
+    }  # fmt: skip
+    return raw(templates[type(node)], cast(node.this, "DOUBLE"))
+
+
+def bucket(node: exp.Expression) -> exp.Expression:
+    """RANGE_BUCKET: the number of bounds that are not above the point."""
+    return raw("CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL ELSE len(list_filter({1}, lambda e: e <= {0})) END",
+               node.this, node.expression)  # fmt: skip
 
 
 RULES = {
@@ -176,7 +198,12 @@ RULES = {
     exp.SafeMultiply: safe_arithmetic,
     exp.SafeNegate: safe_negate,
     exp.SafeFunc: safe_call,
-    exp.Anonymous: anonymous,
+    exp.Sec: trigonometric,
+    exp.Csc: trigonometric,
+    exp.Sech: trigonometric,
+    exp.Csch: trigonometric,
+    exp.Coth: trigonometric,
+    exp.RangeBucket: bucket,
     exp.Ln: logarithm,
     exp.Log: logarithm,
     exp.Sqrt: square_root,

@@ -1,43 +1,16 @@
-"""Strings: FORMAT, lengths of bytes, STRING of a timestamp."""
+"""Strings: lengths of bytes, code points."""
 
 from __future__ import annotations
 
-import re
-
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
-from athena_lab.emulator.sql.rules.calls import call, cast, is_type
-
-_SPECIFIER = re.compile(r"%([-+ 0#]*\d*(?:\.\d+)?)([a-zA-Z%'])")
-
-
-def format_(node: exp.Expression) -> exp.Expression:
-    """FORMAT with a constant pattern; %t and %T of simple values as text."""
-    pattern, arguments = node.this, list(node.expressions)
-    if not isinstance(pattern, exp.Literal) or not pattern.is_string:
-        raise unsupported("FORMAT with a pattern that is not a constant")
-    values: list[exp.Expression] = []
-
-    def take(found: re.Match[str]) -> str:
-        flags, letter = found[1], found[2]
-        if letter == "%":
-            return "%%"
-        if len(values) >= len(arguments) or letter not in "dsfFeEgGxXot":
-            raise unsupported(f"FORMAT with '{found[0]}'")
-        value = arguments[len(values)]
-        is_text = letter in "st"
-        values.append(cast(value, "VARCHAR") if is_text else value.copy())
-        return f"%{flags}{'s' if is_text else letter}"
-
-    made = _SPECIFIER.sub(take, pattern.name)
-    if len(values) != len(arguments):
-        raise unsupported("FORMAT with more arguments than its pattern has places")
-    return call("printf", made, *values)
+from athena_lab.emulator.sql.rules.calls import call, is_type
 
 
 def length(node: exp.Expression) -> exp.Expression | None:
     """LENGTH of BYTES counts bytes."""
+    if isinstance(node.this, exp.Null):
+        return exp.Null()
     if is_type(node.this, exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB):
         return call("octet_length", node.this)
     return None
@@ -49,4 +22,4 @@ def code_point(node: exp.Expression) -> exp.Expression:
     return exp.Case(ifs=[exp.If(this=empty, true=exp.Literal.number(0))], default=call("unicode", node.this))
 
 
-RULES = {exp.Format: format_, exp.Length: length, exp.Unicode: code_point}
+RULES = {exp.Length: length, exp.Unicode: code_point}

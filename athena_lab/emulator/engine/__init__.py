@@ -1,0 +1,1 @@
+"""What SQL cannot say: functions in Python that DuckDB calls, a file a family."""

@@ -1,0 +1,206 @@
+"""JSON that SQL cannot walk: keys at a depth, nulls stripped, values set and removed, lax conversions."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable
+from typing import Any
+
+_STEP = re.compile(r"\.(\w[\w-]*)|\.\"([^\"]*)\"|\[(\d+)\]|\['([^']*)'\]|\[\"([^\"]*)\"\]")
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+def keys(text: str, depth: int) -> list[str]:
+    """JSON_KEYS down to a depth: paths of objects' members, arrays not entered."""
+    found: set[str] = set()
+    _add_keys(json.loads(text), "", depth, found)
+    return sorted(found)
+
+
+def _add_keys(value: Any, before: str, depth: int, found: set[str]) -> None:
+    if not isinstance(value, dict) or depth == 0:
+        return
+    for key, part in value.items():
+        name = key if re.fullmatch(r"\w+", key) else f'"{key}"'
+        found.add(before + name)
+        _add_keys(part, f"{before}{name}.", depth - 1, found)
+
+
+def strip_nulls(text: str, include_arrays: bool, remove_empty: bool) -> str:  # noqa: FBT001 (called by DuckDB)
+    """JSON_STRIP_NULLS."""
+    return _dumps(_stripped(json.loads(text), include_arrays=include_arrays, remove_empty=remove_empty))
+
+
+def _stripped(value: Any, *, include_arrays: bool, remove_empty: bool) -> Any:
+    def inner(part: Any) -> Any:
+        return _stripped(part, include_arrays=include_arrays, remove_empty=remove_empty)
+
+    def is_kept(part: Any) -> bool:
+        return part is not None and not (remove_empty and part in ({}, []))
+
+    if isinstance(value, dict):
+        made = {key: inner(part) for key, part in value.items()}
+        return {key: part for key, part in made.items() if is_kept(part)}
+    if isinstance(value, list):
+        parts = [inner(part) for part in value]
+        return [part for part in parts if is_kept(part)] if include_arrays else parts
+    return value
+
+
+def _steps(path: str) -> list[str | int]:
+    if not path.startswith("$"):
+        raise ValueError(f"Invalid JSON path: {path}")
+    made: list[str | int] = []
+    at = 1
+    while at < len(path):
+        found = _STEP.match(path, at)
+        if found is None:
+            raise ValueError(f"Invalid JSON path: {path}")
+        made.append(
+            int(found[3]) if found[3] is not None else next(part for part in found.groups() if part is not None)
+        )
+        at = found.end()
+    return made
+
+
+def set_value(text: str, path: str, value: str, create: bool) -> str:  # noqa: FBT001 (called by DuckDB)
+    """JSON_SET of one path."""
+    steps = _steps(path)
+    if not steps:
+        return value
+    document = json.loads(text)
+    return _dumps(_set(document, steps, json.loads(value), create=create))
+
+
+def _set(node: Any, steps: list[str | int], value: Any, *, create: bool) -> Any:
+    if not steps:
+        return value
+    step, rest = steps[0], steps[1:]
+    if node is None and create:
+        node = {} if isinstance(step, str) else []
+    if isinstance(step, str) and isinstance(node, dict) and (step in node or create):
+        node[step] = _set(node.get(step), rest, value, create=create)
+    elif isinstance(step, int) and isinstance(node, list):
+        if step >= len(node) and create:
+            node.extend([None] * (step + 1 - len(node)))
+        if step < len(node):
+            node[step] = _set(node[step], rest, value, create=create)
+    return node
+
+
+def remove(text: str, path: str) -> str:
+    """JSON_REMOVE of one path."""
+    steps = _steps(path)
+    if not steps:
+        raise ValueError("JSON_REMOVE: the path must not be '$'")
+    document = json.loads(text)
+    parent = _find(document, steps[:-1])
+    last = steps[-1]
+    if isinstance(parent, dict) and isinstance(last, str):
+        parent.pop(last, None)
+    elif isinstance(parent, list) and isinstance(last, int) and last < len(parent):
+        parent.pop(last)
+    return _dumps(document)
+
+
+def _find(node: Any, steps: list[str | int]) -> Any:
+    for step in steps:
+        is_member = isinstance(node, dict) and isinstance(step, str) and step in node
+        is_element = isinstance(node, list) and isinstance(step, int) and step < len(node)
+        if not (is_member or is_element):
+            return None
+        node = node[step]
+    return node
+
+
+def append(text: str, path: str, value: str, at_end: bool, each: bool) -> str:  # noqa: FBT001 (called by DuckDB)
+    """JSON_ARRAY_APPEND (`at_end`) and JSON_ARRAY_INSERT of one path; `each` element of an array alone."""
+    document, steps, given = json.loads(text), _steps(path), json.loads(value)
+    parts = given if each and isinstance(given, list) else [given]
+    if at_end:
+        target = _find(document, steps)
+        if isinstance(target, list):
+            target.extend(parts)
+        elif target is None and steps:
+            document = _set(document, steps, parts, create=False)
+        return _dumps(document)
+    target, index = _find(document, steps[:-1]), steps[-1] if steps else None
+    if isinstance(target, list) and isinstance(index, int):
+        target.extend([None] * max(0, index - len(target)))
+        target[index:index] = parts
+    return _dumps(document)
+
+
+def canonical(text: str) -> str:
+    """Write a JSON as BigQuery does: members in order of their names, no blanks."""
+    try:
+        return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    except ValueError as error:
+        raise ValueError(f"syntax error while parsing value - invalid literal; last read: '{text[:20]}'") from error
+
+
+def _lax(convert: Callable[[Any], Any]) -> Callable[[str], Any]:
+    def call(text: str) -> Any:
+        try:
+            return convert(json.loads(text))
+        except (ValueError, TypeError, OverflowError):
+            return None
+
+    return call
+
+
+def _lax_bool(value: Any) -> bool | None:
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int | float):
+        return value != 0
+    return {"true": True, "false": False}.get(value.lower()) if isinstance(value, str) else None
+
+
+def _lax_integer(value: Any) -> int | None:
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, str):
+        value = int(value) if re.fullmatch(r"\s*[+-]?\d+\s*", value) else float(value)
+    if isinstance(value, float):
+        value = math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
+    return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
+
+
+def _lax_float(value: Any) -> float | None:
+    if isinstance(value, bool) or value is None or isinstance(value, dict | list):
+        return None
+    return float(value)
+
+
+def _lax_text(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return _dumps(value)
+    return value if isinstance(value, str) else None
+
+
+def pretty(text: str) -> str:
+    """TO_JSON_STRING with pretty_print."""
+    return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+
+
+FUNCTIONS = {
+    "athena_json_pretty": (pretty, ["VARCHAR"], "VARCHAR"),
+    "athena_json_keys": (keys, ["VARCHAR", "BIGINT"], "VARCHAR[]"),
+    "athena_json_strip_nulls": (strip_nulls, ["VARCHAR", "BOOLEAN", "BOOLEAN"], "VARCHAR"),
+    "athena_json_set": (set_value, ["VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN"], "VARCHAR"),
+    "athena_json_remove": (remove, ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    "athena_json_append": (append, ["VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN", "BOOLEAN"], "VARCHAR"),
+    "athena_json_canonical": (canonical, ["VARCHAR"], "VARCHAR"),
+    "athena_lax_bool": (_lax(_lax_bool), ["VARCHAR"], "BOOLEAN"),
+    "athena_lax_int64": (_lax(_lax_integer), ["VARCHAR"], "BIGINT"),
+    "athena_lax_float64": (_lax(_lax_float), ["VARCHAR"], "DOUBLE"),
+    "athena_lax_string": (_lax(_lax_text), ["VARCHAR"], "VARCHAR"),
+}

@@ -1,0 +1,114 @@
+"""Functions that the parser does not know by type."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.rules import intervals, namespaced, ranges
+from athena_lab.emulator.sql.rules.calls import call, cast
+from athena_lab.emulator.sql.rules.documents import json_of
+from athena_lab.emulator.sql.rules.raw import flag, raw
+from athena_lab.emulator.sql.udfs import JAVASCRIPT
+
+Arguments = list[exp.Expression]
+
+
+def _ieee_divide(given: Arguments) -> exp.Expression:
+    left, right = (cast(item, "DOUBLE") for item in given)
+    return exp.Paren(this=exp.Div(this=left, expression=right, typed=False, safe=False))
+
+
+def _from_unix_date(given: Arguments) -> exp.Expression:
+    return raw("CAST(DATE '1970-01-01' + CAST({0} AS INTEGER) AS DATE)", given[0])
+
+
+def _split_named(given: Arguments) -> tuple[Arguments, dict[str, exp.Expression]]:
+    named = {item.this.name.lower(): item for item in given if isinstance(item, exp.Kwarg)}
+    return [item for item in given if not isinstance(item, exp.Kwarg)], named
+
+
+def _search(given: Arguments) -> exp.Expression:
+    plain, named = _split_named(given)
+    names = ("analyzer", "analyzer_options", "json_scope")
+    found = {
+        **dict(zip(names, plain[2:], strict=False)),
+        **{name: flag(item, default=True) for name, item in named.items()},
+    }
+    options = found.get("analyzer_options")
+    if options is not None and not isinstance(options, exp.Null):
+        raise unsupported("SEARCH with analyzer_options")
+    analyzer = found.get("analyzer", exp.Literal.string("LOG_ANALYZER"))
+    scope = found.get("json_scope", exp.Literal.string("JSON_VALUES"))
+    return call("athena_search", json_of(plain[0]), plain[1], analyzer, scope)
+
+
+def _text_analyze(given: Arguments) -> exp.Expression:
+    plain, named = _split_named(given)
+    analyzer = flag(named.get("analyzer"), default=True) if "analyzer" in named else None
+    if analyzer is None:
+        analyzer = plain[1] if len(plain) > 1 else exp.Literal.string("LOG_ANALYZER")
+    options = flag(named["analyzer_options"], default=True) if "analyzer_options" in named else exp.Literal.string("")
+    return call("athena_text_analyze", plain[0], analyzer, plain[2] if len(plain) > 2 else options)
+
+
+def _bag_of_words(given: Arguments) -> exp.Expression:
+    struct = 'STRUCT("term" VARCHAR, "count" BIGINT)[]'
+    made = raw(f"CAST(CAST(athena_bag_of_words({{0}}) AS JSON) AS {struct})", given[0])
+    made.type = exp.DataType.build("ARRAY<STRUCT<term STRING, count INT64>>", dialect="bigquery")
+    return made
+
+
+def _javascript(given: Arguments) -> exp.Expression:
+    texts, arguments = given[:3], given[3:]
+    parts = " || ',' || ".join(str(json_of(item).sql("duckdb")) for item in arguments) or "''"
+    return call("athena_javascript", *texts, exp.Var(this=f"('[' || {parts} || ']')"))
+
+
+def _is_distinct(given: Arguments) -> exp.Expression:
+    return raw("(len(list_distinct({0})) + CAST(list_contains(list_transform({0}, lambda e: e IS NULL), true) AS INT)"
+               " = len({0}))", given[0])  # fmt: skip
+
+
+def _type_name(given: Arguments) -> exp.Expression:
+    kind = given[0].type
+    if isinstance(given[0], exp.Null) or kind is None or kind.this in (exp.DType.NULL, exp.DType.UNKNOWN):
+        return exp.Literal.string("INT64")
+    return exp.Literal.string(kind.sql("bigquery"))
+
+
+_MAKERS: dict[str, Callable[[Arguments], exp.Expression]] = {
+    "IEEE_DIVIDE": _ieee_divide,
+    "IS_INF": lambda given: call("isinf", *given),
+    "DATE_FROM_UNIX_DATE": _from_unix_date,
+    "SEARCH": _search,
+    "TEXT_ANALYZE": _text_analyze,
+    "BAG_OF_WORDS": _bag_of_words,
+    "ARRAY_IS_DISTINCT": _is_distinct,
+    "ARRAY_INCLUDES": lambda given: call("list_contains", *given),
+    "TYPEOF": _type_name,
+    **ranges.MAKERS,
+}
+for _name in ("DATE_BUCKET", "DATETIME_BUCKET", "TIMESTAMP_BUCKET"):
+    _MAKERS[_name] = lambda given, name=_name: intervals.bucket(name, given)  # type: ignore[misc]
+
+
+def anonymous(node: exp.Expression) -> exp.Expression | None:
+    """Make a call whose name no rule of its own class has."""
+    name, given = node.name.upper(), list(node.expressions)
+    if node.meta.get("is_ours"):
+        return _javascript(given) if name == JAVASCRIPT else None
+    if isinstance(node.parent, exp.Dot) and node.parent.expression is node:
+        return None  # with a namespace: a rule of its own
+    try:
+        if name in namespaced.PLAIN:
+            return namespaced.named(name, given)
+        maker = _MAKERS.get(name)
+        return maker(given) if maker is not None else None
+    except IndexError as error:
+        raise invalid_query(f"No matching signature for function {name}") from error
+
+
+RULES = {exp.Anonymous: anonymous}

@@ -1,0 +1,138 @@
+"""FORMAT: printf's specifiers, %t as text and %T as a literal of GoogleSQL, by the argument's type."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+
+from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.rules.raw import raw, text_of
+
+_SPECIFIER = re.compile(r"%([-+ 0#']*)(\*|\d*)(?:\.(\*|\d*))?([a-zA-Z%])")
+_BINARIES = {exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB}
+_PREFIXES = {
+    exp.DType.DATE: "DATE", exp.DType.TIME: "TIME", exp.DType.TIMESTAMP: "DATETIME", exp.DType.DATETIME: "DATETIME",
+    exp.DType.TIMESTAMPTZ: "TIMESTAMP", exp.DType.DECIMAL: "NUMERIC", exp.DType.BIGDECIMAL: "BIGNUMERIC",
+}  # fmt: skip
+
+
+def format_(node: exp.Expression) -> exp.Expression:
+    """FORMAT with a constant pattern."""
+    pattern, arguments = node.this, list(node.expressions)
+    if not isinstance(pattern, exp.Literal) or not pattern.is_string:
+        raise unsupported("FORMAT with a pattern that is not a constant")
+    pieces: list[str] = []
+    at = 0
+    for found in _SPECIFIER.finditer(pattern.name):
+        pieces.append(_quoted(pattern.name[at : found.start()]))
+        at = found.end()
+        pieces.append(_quoted("%") if found[4] == "%" else _piece(found, arguments))
+    pieces.append(_quoted(pattern.name[at:]))
+    if arguments:
+        raise invalid_query("Too many arguments to FORMAT for pattern")
+    return raw(
+        "({})".format(" || ".join(piece for piece in pieces if piece != "''") or "''")
+        .replace("{", "{{")
+        .replace("}", "}}")
+    )
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _piece(found: re.Match[str], arguments: list[exp.Expression]) -> str:
+    flags, letter = found[1], found[4]
+    width = _size(found[2], arguments)
+    precision = _size(found[3], arguments) if found[3] is not None else None
+    if not arguments:
+        raise invalid_query("Too few arguments to FORMAT for pattern")
+    value = arguments.pop(0)
+    if letter in "tT":
+        text = shown(text_of(value), value.type, is_literal=letter == "T")
+        return _padded(text, flags, width, precision)
+    if letter in "pP":
+        raise unsupported(f"FORMAT with '{found[0]}'")
+    if letter == "s":
+        return _padded(f"CAST({text_of(value)} AS VARCHAR)", flags, width, precision)
+    return _number(flags, width, precision, letter, value)
+
+
+def _size(given: str, arguments: list[exp.Expression]) -> str:
+    if given != "*":
+        return given
+    if not arguments:
+        raise invalid_query("Too few arguments to FORMAT for pattern")
+    return f"CAST({text_of(arguments.pop(0))} AS VARCHAR)"
+
+
+def _padded(text: str, flags: str, width: str, precision: str | None) -> str:
+    if precision is not None:
+        text = f"left({text}, CAST({precision or 0} AS BIGINT))"
+    if not width:
+        return text
+    side = "rpad" if "-" in flags else "lpad"
+    return f"{side}({text}, greatest(CAST({width} AS INTEGER), CAST(length({text}) AS INTEGER)), ' ')"
+
+
+def _number(flags: str, width: str, precision: str | None, letter: str, value: exp.Expression) -> str:
+    if letter not in "diuoxXfFeEgG":
+        raise unsupported(f"FORMAT with '%{letter}'")
+    is_whole = letter in "diuoxX"
+    text = f"CAST({text_of(value)} AS {'BIGINT' if is_whole else 'DOUBLE'})"
+    plain = flags.replace("'", "")
+    shape = f"'%{plain}' || {_part(width)}" + (f" || '.' || {_part(precision)}" if precision is not None else "")
+    made = f"printf({shape} || '{'d' if letter in 'iu' else letter}', {text})"
+    return f"athena_grouped({made})" if "'" in flags else made
+
+
+def _part(size: str) -> str:
+    return size if size.startswith("CAST(") else f"'{size}'"
+
+
+def shown(text: str, kind: exp.DataType | None, *, is_literal: bool) -> str:
+    """Give the DuckDB expression of a value's text (%t) or literal (%T); NULL is the word NULL."""
+    return f"coalesce({_shown(text, kind, is_literal=is_literal)}, 'NULL')"
+
+
+def _shown(text: str, kind: exp.DataType | None, *, is_literal: bool) -> str:
+    if kind is None or kind.this in (exp.DType.UNKNOWN, exp.DType.NULL):
+        return f"CAST({text} AS VARCHAR)"
+    if kind.this == exp.DType.ARRAY:
+        inner = shown("e", kind.expressions[0] if kind.expressions else None, is_literal=is_literal)
+        return f"'[' || array_to_string(list_transform({text}, lambda e: {inner}), ', ') || ']'"
+    if kind.this == exp.DType.STRUCT:
+        parts = [
+            shown(f'({text})."{part.name}"', part.args.get("kind"), is_literal=is_literal)
+            for part in kind.expressions
+            if isinstance(part, exp.ColumnDef)
+        ]
+        if len(parts) != len(kind.expressions) or not parts:
+            raise unsupported("FORMAT of a struct without names")
+        joined = " || ', ' || ".join(parts)
+        return f"CASE WHEN {text} IS NULL THEN NULL ELSE '(' || {joined} || ')' END"
+    return _scalar(text, kind, is_literal=is_literal)
+
+
+def _scalar(text: str, kind: exp.DataType, *, is_literal: bool) -> str:
+    if kind.this in exp.DataType.TEXT_TYPES:
+        return f"athena_escaped({text})" if is_literal else text
+    if kind.this in _BINARIES:
+        made = f"athena_escaped_bytes({text})"
+        return f"'b' || {made}" if is_literal else f"trim({made}, '\"')"
+    if kind.this in (exp.DType.DOUBLE, exp.DType.FLOAT):
+        plain = f"CAST({text} AS VARCHAR)"
+        if is_literal:
+            return f"CASE WHEN isfinite({text}) THEN {plain} ELSE 'CAST(\"' || {plain} || '\" AS FLOAT64)' END"
+        return plain
+    made = f"CAST({text} AS VARCHAR)"
+    if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL):
+        made = f"athena_numeric_text({text})"
+    if kind.this == exp.DType.JSON:
+        return f"'JSON ' || athena_escaped({made})" if is_literal else made
+    prefix = _PREFIXES.get(kind.this) if is_literal else None
+    return f"'{prefix} \"' || {made} || '\"'" if prefix else made
+
+
+RULES = {exp.Format: format_}

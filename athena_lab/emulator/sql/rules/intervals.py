@@ -1,0 +1,105 @@
+"""INTERVAL: literals of several parts, EXTRACT, JUSTIFY_*, buckets of time."""
+
+from __future__ import annotations
+
+import re
+
+from sqlglot import exp
+
+from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.rules.calls import call, cast, is_type
+from athena_lab.emulator.sql.rules.raw import raw
+
+_PARTS = ("YEAR", "MONTH", "DAY", "HOUR", "MINUTE", "SECOND")
+_FIELDS = re.compile(
+    r"\s*(?:(?P<sign>[+-]?)(?P<y>\d+)-(?P<m>\d+))?\s*(?P<d>[+-]?\d+)?\s*(?P<clock>[+-]?\d+(?::\d+){0,2}(?:\.\d+)?)?\s*$"
+)
+
+
+def literal(node: exp.Expression) -> exp.Expression | None:
+    """INTERVAL '1-2 3 4:5:6' YEAR TO SECOND."""
+    unit = node.args.get("unit")
+    if not isinstance(unit, exp.IntervalSpan):
+        return None
+    first, last = _PARTS.index(unit.this.name.upper()), _PARTS.index(unit.expression.name.upper())
+    months, days, micros = _read(node.this.name, first, last)
+    made = raw(f"(to_months({months}) + to_days({days}) + to_microseconds({micros}))")
+    made.type = exp.DataType.build("INTERVAL")
+    return made
+
+
+def _read(text: str, first: int, last: int) -> tuple[int, int, int]:
+    numbers = re.findall(r"[+-]?\d+(?:\.\d+)?", re.sub(r"(?<=\d)-", " ", text.replace(":", " ")))
+    if len(numbers) != last - first + 1:
+        raise invalid_query(f"Invalid INTERVAL value '{text}'")
+    values, signs = dict.fromkeys(_PARTS, 0.0), {"YEAR": "YM", "HOUR": "HMS"}
+    del signs
+    groups = (("YEAR", "MONTH"), ("DAY",), ("HOUR", "MINUTE", "SECOND"))
+    given = dict(zip(_PARTS[first : last + 1], numbers, strict=True))
+    for group in groups:
+        inside = [name for name in group if name in given]
+        is_negative = bool(inside) and given[inside[0]].startswith("-")
+        for name in inside:
+            values[name] = abs(float(given[name])) * (-1 if is_negative else 1)
+    months = int(values["YEAR"] * 12 + values["MONTH"])
+    micros = round(((values["HOUR"] * 60 + values["MINUTE"]) * 60 + values["SECOND"]) * 1_000_000)
+    return months, int(values["DAY"]), micros
+
+
+def extract(name: str, value: exp.Expression) -> exp.Expression:
+    """EXTRACT of a part of an INTERVAL."""
+    templates = {
+        "YEAR": "CAST(trunc(athena_interval_months({0}) / 12) AS BIGINT)",
+        "MONTH": "athena_interval_months({0}) % 12",
+        "DAY": "athena_interval_days({0})",
+        "HOUR": "CAST(trunc(athena_interval_micros({0}) / 3600000000) AS BIGINT)",
+        "MINUTE": "CAST(trunc(athena_interval_micros({0}) / 60000000) AS BIGINT) % 60",
+        "SECOND": "CAST(trunc(athena_interval_micros({0}) / 1000000) AS BIGINT) % 60",
+        "MILLISECOND": "CAST(trunc(athena_interval_micros({0}) / 1000) AS BIGINT) % 1000",
+        "MICROSECOND": "athena_interval_micros({0}) % 1000000",
+    }
+    if name not in templates:
+        raise unsupported(f"EXTRACT of {name} from an INTERVAL")
+    return exp.Paren(this=raw(templates[name], value))
+
+
+def justify(node: exp.Expression) -> exp.Expression:
+    """JUSTIFY_HOURS, JUSTIFY_DAYS, JUSTIFY_INTERVAL."""
+    names = {
+        exp.JustifyHours: "athena_justify_hours", exp.JustifyDays: "athena_justify_days",
+        exp.JustifyInterval: "athena_justify_interval",
+    }  # fmt: skip
+    return call(names[type(node)], node.this)
+
+
+def bucket(name: str, arguments: list[exp.Expression]) -> exp.Expression:
+    """DATE_BUCKET, DATETIME_BUCKET, TIMESTAMP_BUCKET."""
+    kind = {"DATE": "DATE", "DATETIME": "TIMESTAMP", "TIMESTAMP": "TIMESTAMPTZ"}[name.partition("_")[0]]
+    origin = (
+        arguments[2]
+        if len(arguments) > 2
+        else raw(f"{kind} '1950-01-01 00:00:00'" if kind != "DATE" else "DATE '1950-01-01'")
+    )
+    made = cast(call("time_bucket", arguments[1], cast(arguments[0], kind), cast(origin, kind)), kind)
+    made.type = exp.DataType.build(
+        {"TIMESTAMP": "DATETIME", "TIMESTAMPTZ": "TIMESTAMP"}.get(kind, kind), dialect="bigquery"
+    )
+    return made
+
+
+def moment_difference(node: exp.Expression) -> exp.Expression | None:
+    """A TIMESTAMP (DATETIME, TIME) less another is an INTERVAL of hours, not days."""
+    kinds = (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMP, exp.DType.DATETIME)
+    if is_type(node.this, *kinds) and is_type(node.expression, *kinds):
+        made = raw("to_microseconds(epoch_us({0}) - epoch_us({1}))", node.this, node.expression)
+        made.type = exp.DataType.build("INTERVAL")
+        return made
+    return None
+
+
+RULES = {
+    exp.Interval: literal,
+    exp.JustifyHours: justify,
+    exp.JustifyDays: justify,
+    exp.JustifyInterval: justify,
+}
