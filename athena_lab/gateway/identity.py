@@ -85,6 +85,10 @@ class LocalUsers:
                 return tuple(entry["groups"])
         return ()
 
+    def is_known(self, user: str) -> bool:
+        """Say whether there is such a user."""
+        return any(entry["user"] == user for entry in self._read())
+
     def _read(self) -> list[dict[str, Any]]:
         with self._lock:
             try:

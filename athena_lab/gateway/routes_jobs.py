@@ -106,7 +106,7 @@ def delete_job(job: str, act: CurrentAct, services: CurrentServices) -> Job:
 @guard("job.versions", USER, is_polled=True)
 def list_versions(job: str, act: CurrentAct, services: CurrentServices) -> Sequence[JobVersion]:
     """List a job's versions, the newest first."""
-    _require_own(services, job, act.principal)
+    require_own(services, job, act.principal)
     return services.promoter.versions(job)
 
 
@@ -140,11 +140,11 @@ def resume_job(job: str, act: CurrentAct, services: CurrentServices) -> Job:
 
 
 def _own_job(services: Services, job_id: str, principal: Principal) -> Job:
-    _require_own(services, job_id, principal)
+    require_own(services, job_id, principal)
     return _with_last_runs(services, [services.promoter.job(job_id)])[0]
 
 
-def _require_own(services: Services, job_id: str, principal: Principal) -> None:
+def require_own(services: Services, job_id: str, principal: Principal) -> None:
     """Raise ForbiddenError or NotFoundError unless the job, deleted or not, is the caller's own."""
     spec = services.repository.deleted(job_id) or services.repository.spec(job_id)
     require_owner(principal, f"the job '{job_id}'", owner=spec.owner)
@@ -157,7 +157,7 @@ def _with_last_runs(services: Services, jobs: Sequence[Job]) -> list[Job]:
 
 def _wait(services: Services, what: tuple[str, int], principal: Principal, wait_s: float) -> Promotion:
     job_id, version = what
-    _require_own(services, job_id, principal)
+    require_own(services, job_id, principal)
     deadline = time.monotonic() + wait_s
     while True:
         promotion = services.promoter.promotion(job_id, version)

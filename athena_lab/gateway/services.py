@@ -25,6 +25,7 @@ from athena_lab.gateway.tables import Tables
 from athena_lab.gateway_api.tokens import GATEWAY, TokenVerifier
 from athena_lab.jobs.airflow_api import Scheduler
 from athena_lab.jobs.bundle_store import BundleStore
+from athena_lab.jobs.job_changes import JobChanges
 from athena_lab.jobs.outbox import Outbox
 from athena_lab.jobs.promote import Promoter, PromotionRules
 from athena_lab.jobs.repository import JobsRepository
@@ -55,6 +56,8 @@ class Services:
     bundles: BundleStore
     scheduler: Scheduler
     promoter: Promoter
+    changes: JobChanges
+    users: LocalUsers
     runs: Runs
     attempts: Attempts
     outputs: Outputs
@@ -118,8 +121,9 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
     store = opened.enter_context(closing(RunStore(home.gateway / "runs.sqlite")))
     repository = JobsRepository(home.jobs_repository, home.gateway / "clone")
     bundles = BundleStore(str(home.gateway / "bundles"))
+    parts = PromotionServices(repository, outbox, bundles, scheduler)
     promoter = Promoter(
-        PromotionServices(repository, outbox, bundles, scheduler),
+        parts,
         PromotionRules(minimum_interval_s=settings.minimum_interval_s, team=TEAM),
         now=utc_now,
         at_seam=at_seam,
@@ -137,6 +141,8 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
         bundles=bundles,
         scheduler=scheduler,
         promoter=promoter,
+        changes=JobChanges(parts, promoter, utc_now),
+        users=users,
         runs=runs,
         attempts=Attempts(store, runs, repository, powers, now=utc_now),
         outputs=Outputs(home.gateway / "outputs"),

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from athena_lab import errors
-from athena_lab.gateway_api import jobs, warehouse, wire, worker
+from athena_lab.gateway_api import jobs, versions, warehouse, wire, worker
 from athena_lab.settings import Settings
 
 Model = TypeVar("Model", bound=wire.Wire)
@@ -131,7 +131,7 @@ class GatewayClient:
     def preview_schedule(self, schedule: jobs.Schedule) -> jobs.SchedulePreview:
         return self._send("POST", "/v1/schedule/preview", jobs.SchedulePreview, schedule)
 
-    # -- jobs and runs
+    # -- jobs
 
     def list_jobs(self) -> tuple[jobs.Job, ...]:
         return tuple(jobs.Job.model_validate(item) for item in self._json("GET", "/v1/jobs"))
@@ -151,6 +151,37 @@ class GatewayClient:
 
     def delete_job(self, job_id: str) -> jobs.Job:
         return self._send("DELETE", f"/v1/jobs/{quote(job_id, safe='')}", jobs.Job)
+
+    # -- versions, and what is done with a job beside deploying its notebook
+
+    def get_version_content(self, job_id: str, version: int) -> versions.VersionContent:
+        return self._get(f"/v1/jobs/{quote(job_id, safe='')}/versions/{version}", versions.VersionContent)
+
+    def diff_job(self, job_id: str, request: versions.DiffRequest) -> versions.JobDiff:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/diff", versions.JobDiff, request)
+
+    def rollback_job(self, job_id: str, request: versions.RollbackRequest) -> jobs.Promotion:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/rollback", jobs.Promotion, request)
+
+    def edit_job(self, job_id: str, request: versions.EditRequest) -> jobs.Promotion:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/edit", jobs.Promotion, request)
+
+    def clone_job(self, job_id: str, request: versions.CloneRequest) -> jobs.Promotion:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/clone", jobs.Promotion, request)
+
+    def transfer_job(self, job_id: str, request: versions.TransferRequest) -> jobs.Promotion:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/transfer", jobs.Promotion, request)
+
+    def restore_job(self, job_id: str) -> jobs.Promotion:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/restore", jobs.Promotion)
+
+    def export_job(self, job_id: str) -> versions.JobExport:
+        return self._get(f"/v1/jobs/{quote(job_id, safe='')}/export", versions.JobExport)
+
+    def import_job(self, request: versions.ImportRequest) -> jobs.Promotion:
+        return self._send("POST", "/v1/jobs/import", jobs.Promotion, request)
+
+    # -- runs
 
     def run_job(self, job_id: str, request: jobs.RunRequest) -> jobs.Run:
         return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/runs", jobs.Run, request)

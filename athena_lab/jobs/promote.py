@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -35,9 +35,9 @@ from athena_lab.jobs.promotion_plan import (
 )
 from athena_lab.jobs.repository import Change
 from athena_lab.jobs.services import Services
-from athena_lab.jobs.spec import JobSpec
+from athena_lab.jobs.spec import JobSpec, with_content_hash
 
-__all__ = ["Audit", "Promoter", "PromotionRules", "Services"]
+__all__ = ["Audit", "Occasion", "Promoter", "PromotionRules", "Services"]
 
 PREVIEWED = 10
 SEAMS = ("bundle", "audit", "commit", "push", "reparse", "answer")
@@ -46,6 +46,19 @@ _MAINTAIN_EVERY = 200
 _LOG = logging.getLogger(__name__)
 Audit = Callable[[str, dict[str, Any]], None]
 """Record a decision, or raise AuditError; called before anything changes."""
+
+
+Revision = Callable[[JobSpec], JobSpec]
+"""Make a job's next spec of its last one, or raise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """Why a version is deployed: the audit's words for it, and the version whose content it repeats, if named."""
+
+    action: str = "job.promote"
+    origin: int | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +162,9 @@ class Promoter:
             is_unchanged=plan.is_unchanged,
         )
 
-    def promote(self, request: PromoteRequest, principal: Principal, audit: Audit) -> Promotion:
+    def promote(
+        self, request: PromoteRequest, principal: Principal, audit: Audit, occasion: Occasion | None = None
+    ) -> Promotion:
         """Deploy the bundle: one commit, or none if its content is current already.
 
         Raises InvalidError (all faults), ForbiddenError or NotFoundError (`job_id`), ConflictError
@@ -159,19 +174,38 @@ class Promoter:
         with self._repository.locked():
             self._agree()
             plan = self._accepted(request, principal)
+            occasion = occasion or Occasion()
             spec = plan.spec
             assert spec is not None  # noqa: S101 (an accepted plan has its spec)
+            if occasion.origin is not None:
+                spec = spec.model_copy(update={"origin": occasion.origin})
             self._at_seam("bundle")
-            detail = {"job_id": spec.id, "version": spec.version, "bundle": spec.bundle, "origin": spec.origin}
-            audit("job.promote", {**detail, "is_unchanged": plan.is_unchanged})
+            audit(occasion.action, {**_detail_of(spec), "is_unchanged": plan.is_unchanged, **occasion.detail})
             self._at_seam("audit")
             if plan.is_unchanged and plan.previous is not None:
                 return promotion_of(self._listing.entry(plan.previous), is_unchanged=True)
-            message = f"Deploy {spec.id} v{spec.version}"
-            entry = self._commit(
-                entry_of(spec, EntryState.PREPARED), lambda: self._repository.change_of(spec), principal, message
-            )
+            entry = self._deploy(spec, principal, lambda: self._repository.change_of(spec))
         return promotion_of(self._ask(entry))
+
+    def revise(
+        self, job_id: str, principal: Principal, audit: Audit, revision: Revision, occasion: Occasion
+    ) -> Promotion:
+        """Deploy what a revision makes of a job's own last spec, with the next version number.
+
+        Raises ForbiddenError, NotFoundError, AuditError, and what the revision raises: nothing has changed then.
+        """
+        with self._repository.locked():
+            self._agree()
+            previous = self._owned(job_id, principal, with_deleted=True)
+            spec = with_content_hash(revision(previous).model_copy(update={"version": previous.version + 1}))
+            audit(occasion.action, {**_detail_of(spec), **occasion.detail})
+            change = self._repository.restoration_of if self._repository.deleted(job_id) else self._repository.change_of
+            entry = self._deploy(spec, principal, lambda: change(spec))
+        return promotion_of(self._ask(entry))
+
+    def _deploy(self, spec: JobSpec, principal: Principal, make: Callable[[], Change]) -> Entry:
+        entry = entry_of(spec, EntryState.PREPARED)
+        return self._commit(entry, make, principal, f"Deploy {spec.id} v{spec.version}")
 
     def _accepted(self, request: PromoteRequest, principal: Principal) -> _Plan:
         if request.job_id is not None:
@@ -293,6 +327,10 @@ class Promoter:
         """Give a job, a deleted one too (state DELETED); raise NotFoundError."""
         return self._listing.job(job_id)
 
+    def named(self, name: str) -> JobSpec | None:
+        """Give the job that bears a name among those of the team that promotions go to."""
+        return self._repository.named(self._rules.team, name.strip())
+
     def versions(self, job_id: str) -> tuple[JobVersion, ...]:
         """List a job's versions, the newest first; raise NotFoundError."""
         return self._repository.history(job_id)
@@ -325,20 +363,21 @@ class Promoter:
         return self.job(job_id)
 
     def _set_paused(self, job_id: str, principal: Principal, audit: Audit, *, is_paused: bool) -> Job:
-        spec = self._owned(job_id, principal)
         verb = "pause" if is_paused else "resume"
-        audit(f"job.{verb}", {"job_id": job_id, "version": spec.version})
-        try:
-            self._scheduler.set_paused(spec.dag_id, is_paused=is_paused)
-        except NotFoundError as error:
-            raise ConflictError(
-                f"Cannot {verb} '{spec.name}': Airflow has not read it yet. Wait until its deployment is visible."
-            ) from error
-        except UnreachableError as error:
-            raise UnreachableError(
-                f"Cannot {verb} '{spec.name}': the scheduler does not answer, and nothing was changed. "
-                "Start it with `athena up`, then try again."
-            ) from error
+        with self._repository.locked():  # so that nobody resumes a job while it is given away
+            spec = self._owned(job_id, principal)
+            audit(f"job.{verb}", {"job_id": job_id, "version": spec.version})
+            try:
+                self._scheduler.set_paused(spec.dag_id, is_paused=is_paused)
+            except NotFoundError as error:
+                raise ConflictError(
+                    f"Cannot {verb} '{spec.name}': Airflow has not read it yet. Wait until its deployment is visible."
+                ) from error
+            except UnreachableError as error:
+                raise UnreachableError(
+                    f"Cannot {verb} '{spec.name}': the scheduler does not answer, and nothing was changed. "
+                    "Start it with `athena up`, then try again."
+                ) from error
         self._outbox.set_paused(job_id, is_paused=is_paused)
         return self.job(job_id)
 
@@ -350,3 +389,7 @@ class Promoter:
                 f"Cannot change the job '{spec.name}': it belongs to another user. Ask its owner to do it."
             )
         return spec
+
+
+def _detail_of(spec: JobSpec) -> dict[str, Any]:
+    return {"job_id": spec.id, "version": spec.version, "bundle": spec.bundle, "origin": spec.origin}

@@ -234,6 +234,11 @@ class JobsRepository:
             raise NotFoundError(f"Cannot delete the job '{spec.id}': there is none. Look at the list of jobs.")
         return Change({path.spec: None, path.tombstone: canonical_json(spec)})
 
+    def restoration_of(self, spec: JobSpec) -> Change:
+        """Give the files that bring a deleted job back: its spec in a shard with room, its tombstone gone."""
+        tombstone = SpecPath(spec.team, "", spec.id).tombstone
+        return Change({**self.change_of(spec).files, tombstone: None})
+
     def commit(self, change: Change, author: str, message: str) -> str:
         """Commit a change on top of the clone's branch; all of it or nothing. Give the commit's id."""
         with self.locked():

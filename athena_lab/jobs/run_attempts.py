@@ -60,6 +60,7 @@ class Attempts:
         now = self._now()
         with self._store.transaction():
             row = self._known_row(job, request, run_id)
+            _require_owner(job, row)
             attempts = self._store.list_attempts(run_id)
             number = attempts[-1].attempt + 1 if attempts else 1
             if number > 1:
@@ -232,6 +233,15 @@ def _new_attempt(request: AttemptRequest, run_id: str, number: int, now: datetim
         heartbeat_at=now,
         ended_at=now if is_cancelled else None,
     )
+
+
+def _require_owner(job: JobSpec, row: RunRow) -> None:
+    """Refuse a run that a job's former owner asked for: it would run as somebody who did not."""
+    if row.owner != job.owner:
+        raise ConflictError(
+            f"Cannot begin the run '{row.run_id}': the job '{job.id}' has another owner since it was asked for. "
+            "Run it again."
+        )
 
 
 def _require_match(job: JobSpec, request: AttemptRequest) -> None:

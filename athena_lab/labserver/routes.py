@@ -7,7 +7,8 @@ import re
 _ID = r"[A-Za-z0-9_-]{1,200}"
 
 # Left out on purpose: everything under /v1/worker; POST /v1/bundles, which only `draft` calls; and
-# POST /v1/warehouse/token, because a browser has no use for that token and could leak it.
+# POST /v1/warehouse/token, because a browser has no use for that token and could leak it. Export and import of a job
+# go by command: no page asks for them.
 USER_ROUTES = tuple(
     (method, re.compile(pattern))
     for method, pattern in (
@@ -22,7 +23,8 @@ USER_ROUTES = tuple(
         ("DELETE", f"jobs/{_ID}"),
         ("GET", f"jobs/{_ID}/versions"),
         ("GET", rf"jobs/{_ID}/versions/\d{{1,9}}/promotion"),
-        ("POST", f"jobs/{_ID}/(pause|resume|runs)"),
+        ("GET", rf"jobs/{_ID}/versions/\d{{1,9}}"),
+        ("POST", f"jobs/{_ID}/(pause|resume|runs|diff|rollback|edit|clone|transfer|restore)"),
         ("GET", "runs"),
         ("GET", f"runs/{_ID}"),
         ("GET", f"runs/{_ID}/output"),

@@ -51,6 +51,9 @@ def test_post_with_a_cookie_but_without_xsrf_token_is_refused(jupyter):
         ("POST", "jobs/check"),
         ("DELETE", "jobs/daily_peak"),
         ("GET", "jobs/daily-peak/versions/3/promotion"),
+        ("GET", "jobs/daily-peak/versions/3"),
+        ("POST", "jobs/daily-peak/diff"),
+        ("POST", "jobs/daily-peak/rollback"),
         ("POST", "runs/0f0f/cancel"),
     ],
 )
@@ -65,6 +68,8 @@ def test_users_own_routes_are_allowed(method, path):
         ("GET", "worker/bundles/ab"),
         ("POST", "warehouse/token"),
         ("POST", "bundles"),
+        ("POST", "jobs/import"),
+        ("GET", "jobs/daily-peak/export"),
         ("PUT", "jobs"),
         ("GET", "jobs/../worker/bundles/ab"),
         ("GET", "jobs/%2e%2e/worker"),
