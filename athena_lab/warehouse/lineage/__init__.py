@@ -1,0 +1,9 @@
+"""Lineage: which tables a query, script or notebook reads and writes, and where each written column comes from.
+
+Functions from values to values; nothing is executed. What could not be decided is in `unknown`.
+"""
+
+from athena_lab.warehouse.lineage.model import Lineage, Unknown
+from athena_lab.warehouse.lineage.sql import lineage_of_sql
+
+__all__ = ["Lineage", "Unknown", "lineage_of_sql"]

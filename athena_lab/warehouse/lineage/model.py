@@ -1,0 +1,78 @@
+"""What lineage says: tables read and written, what was not decided, and the source columns of each written column."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+HOLE = re.compile(r"__athena_hole_\d+__")
+"""Stands in a text for a piece that is only known at run time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Something that was not decided: the cell's index in the notebook (None for a file without cells), and the text."""
+
+    cell: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """Tables as `dataset.table` (a foreign project's with its project before), columns as `dataset.table.column`.
+
+    `dataset.table.*` stands for columns whose names are not known. A written table of which `columns` holds
+    nothing received values that are not followed by column (a DataFrame, a file).
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    unknown: tuple[Unknown, ...] = ()
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the form that `athena lineage --json` prints."""
+        return {
+            "reads": list(self.reads),
+            "writes": list(self.writes),
+            "unknown": [{"cell": item.cell, "text": item.text} for item in self.unknown],
+            "columns": {name: list(sources) for name, sources in self.columns.items()},
+        }
+
+
+class Findings:
+    """Collects what an analysis finds; `lineage()` gives it sorted."""
+
+    def __init__(self) -> None:
+        self.reads: set[str] = set()
+        self.writes: set[str] = set()
+        self.unknown: dict[Unknown, None] = {}
+        self.columns: dict[str, set[str]] = {}
+        self.cell: int | None = None
+
+    def doubt(self, text: str) -> None:
+        """Note something undecided, in the cell that is being read."""
+        self.unknown[Unknown(self.cell, " ".join(text.split()))] = None
+
+    def derive(self, column: str, sources: Iterable[str]) -> None:
+        """Add source columns of a written column."""
+        self.columns.setdefault(column, set()).update(sources)
+
+    def add(self, other: Findings) -> None:
+        """Take over what another analysis found; its doubts are this cell's."""
+        self.reads |= other.reads
+        self.writes |= other.writes
+        for item in other.unknown:
+            self.doubt(item.text)
+        for column, sources in other.columns.items():
+            self.derive(column, sources)
+
+    def lineage(self) -> Lineage:
+        return Lineage(
+            reads=tuple(sorted(self.reads)),
+            writes=tuple(sorted(self.writes)),
+            unknown=tuple(sorted(self.unknown, key=lambda item: (-1 if item.cell is None else item.cell, item.text))),
+            columns={name: tuple(sorted(self.columns[name])) for name in sorted(self.columns)},
+        )
