@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run_emulator(words[1:])
         if words[:1] == ["gateway"]:
             return _run_gateway(words[1:])
+        if words[:1] == ["jobs"]:
+            return _run_jobs(words[1:])
         arguments = build_parser().parse_args(words)
         command: Command = arguments.command
         return command(arguments)
@@ -60,7 +62,12 @@ def build_parser() -> argparse.ArgumentParser:
     disposition = load.add_mutually_exclusive_group()
     disposition.add_argument("--replace", action="store_const", const="replace", dest="disposition")
     disposition.add_argument("--append", action="store_const", const="append", dest="disposition")
-    for name, text in (("emulator", "run the embedded BigQuery"), ("gateway", "run the gateway")):
+    others = (
+        ("emulator", "run the embedded BigQuery"),
+        ("gateway", "run the gateway"),
+        ("jobs", "see and change jobs"),
+    )
+    for name, text in others:
         commands.add_parser(name, help=text, add_help=False)  # taken by main() before
     return parser
 
@@ -203,6 +210,12 @@ def _run_gateway(words: list[str]) -> int:
     from athena_lab.gateway.main import main as run  # noqa: PLC0415 (as in _up)
 
     return run(words)
+
+
+def _run_jobs(words: list[str]) -> int:
+    from athena_lab.stack.jobs_command import run_jobs  # noqa: PLC0415 (as in _up)
+
+    return run_jobs(words, lambda arguments: (_settings(arguments), _home(arguments)))
 
 
 if __name__ == "__main__":
