@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-NAMES = ("query", "run", "deploy")
+NAMES = ("query", "run", "deploy", "emulator")
 
 
 def main(arguments: list[str]) -> int:

@@ -72,7 +72,7 @@ def collect(reader: Iterator[pa.RecordBatch], fields: tuple[Field, ...], folder:
     kept: list[pa.RecordBatch] = []
     size = 0
     for batch in reader:
-        kept.append(_conform(batch, schema))
+        kept.append(conform(batch, schema))
         size += batch.nbytes
         if size > _MEMORY_BYTES:
             return _spill(kept, reader, fields, folder / f"{uuid.uuid4().hex}.arrow")
@@ -88,7 +88,7 @@ def _spill(
             for batch in kept:
                 writer.write_batch(batch)
             for batch in reader:
-                writer.write_batch(_conform(batch, schema))
+                writer.write_batch(conform(batch, schema))
         file = pa.ipc.open_file(pa.memory_map(str(path)))
         batches = [file.get_batch(index) for index in range(file.num_record_batches)]
     except BaseException:
@@ -97,7 +97,7 @@ def _spill(
     return Result(fields, schema, batches, path)
 
 
-def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     """Give a batch of DuckDB's the field names and types of BigQuery's (children of lists are 'item')."""
     arrays = [
         column if column.type == item.type else _cast(column, item.type)
@@ -109,4 +109,10 @@ def _conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
+    if pa.types.is_struct(kind) and [item.name for item in kind] != [item.name for item in column.type]:
+        parts = [_cast(part, item.type) for part, item in zip(column.flatten(), kind, strict=True)]
+        return pa.StructArray.from_arrays(parts, fields=list(kind), mask=column.is_null())
+    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+        values = _cast(column.values, kind.value_type)
+        return pa.ListArray.from_arrays(column.offsets, values, type=kind, mask=column.is_null())
     return column.cast(kind)

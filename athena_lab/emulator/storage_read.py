@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import pyarrow as pa
 import sqlglot
 from google.cloud.bigquery_storage_v1 import types
 from sqlglot import exp
@@ -17,6 +18,7 @@ from sqlglot.errors import SqlglotError
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.faults import BigQueryError, invalid_query
+from athena_lab.emulator.growing import GrowingResult
 from athena_lab.emulator.jobs import Job, may_see
 from athena_lab.emulator.queries import Queries
 from athena_lab.emulator.results import Result
@@ -28,6 +30,10 @@ _BATCH_BYTES = 2 * 1024**2
 _STREAM_ROWS = 200_000
 _MOST_STREAMS = 8
 _SESSIONS_KEPT = 200
+_MOST_KEPT_BYTES = 1024**3
+"""Of sessions in memory; the oldest are forgotten beyond it."""
+_LZ4 = types.ArrowSerializationOptions.CompressionCodec.LZ4_FRAME
+Rows = Result | GrowingResult
 
 
 @dataclass(slots=True)
@@ -35,10 +41,11 @@ class Session:
     """A snapshot of rows, shared out to streams."""
 
     owner: Principal
-    result: Result
+    result: Rows
     ranges: list[tuple[int, int]]
     """First row and number of rows of each stream."""
     owns_file: bool
+    is_compressed: bool = False
 
 
 class StorageRead:
@@ -57,7 +64,9 @@ class StorageRead:
         result, owns_file = self._rows(asked, principal)
         ranges = _share(result.rows, int(request.max_stream_count), int(request.preferred_min_stream_count))
         name = f"projects/{self._warehouse.project}/locations/{self._warehouse.location}/sessions/{uuid.uuid4().hex}"
-        self._keep(name, Session(principal, result, ranges, owns_file))
+        options = asked.read_options.arrow_serialization_options
+        is_compressed = options.buffer_compression == _LZ4
+        self._keep(name, Session(principal, result, ranges, owns_file, is_compressed))
         return types.ReadSession(
             name=name,
             table=asked.table,
@@ -71,7 +80,7 @@ class StorageRead:
 
     def read_rows(self, request: Any, principal: Principal) -> Iterator[Any]:
         """Give the rows of a stream from an offset on; the first answer carries the schema."""
-        result, start, count = self._stream(request.read_stream, principal)
+        result, start, count, is_compressed = self._stream(request.read_stream, principal)
         offset = int(request.offset)
         if offset > count:
             raise BigQueryError("invalid", f"The offset {offset} is beyond the stream's {count} rows.")
@@ -82,7 +91,7 @@ class StorageRead:
             for at in range(0, batch.num_rows, step):
                 piece = batch.slice(at, step)
                 data = types.ArrowRecordBatch(
-                    serialized_record_batch=piece.serialize().to_pybytes(), row_count=piece.num_rows
+                    serialized_record_batch=_serialized(piece, is_compressed=is_compressed), row_count=piece.num_rows
                 )
                 extra = {} if sent else {"arrow_schema": schema}
                 yield types.ReadRowsResponse(arrow_record_batch=data, row_count=piece.num_rows, **extra)
@@ -95,7 +104,7 @@ class StorageRead:
 
     # -- parts
 
-    def _rows(self, asked: Any, principal: Principal) -> tuple[Result, bool]:
+    def _rows(self, asked: Any, principal: Principal) -> tuple[Rows, bool]:
         parts = asked.table.split("/")
         if len(parts) != 6 or parts[0] != "projects":
             raise BigQueryError("invalid", f"Invalid table name: {asked.table}")
@@ -108,8 +117,9 @@ class StorageRead:
         if restriction:
             return self._restricted(f"{dataset}.{table}", columns, restriction, principal), True
         anonymous = self._warehouse.find_result(dataset, table, principal)
-        result = self._warehouse.read(dataset, table, principal, columns)
-        return result, anonymous is None
+        if anonymous is not None:
+            return self._warehouse.read(dataset, table, principal, columns), False
+        return self._warehouse.begin_reading(self._warehouse.readable(dataset, table), principal, columns), True
 
     def _restricted(self, table: str, columns: list[str], restriction: str, principal: Principal) -> Result:
         """Read through a query of our own making, so that a restriction is GoogleSQL like any other."""
@@ -129,12 +139,16 @@ class StorageRead:
     def _keep(self, name: str, session: Session) -> None:
         with self._lock:
             self._sessions[name] = session
-            while len(self._sessions) > _SESSIONS_KEPT:
+            while len(self._sessions) > 1 and (len(self._sessions) > _SESSIONS_KEPT or self._kept() > _MOST_KEPT_BYTES):
                 _, oldest = self._sessions.popitem(last=False)
                 if oldest.owns_file:
                     oldest.result.discard()
 
-    def _stream(self, name: str, principal: Principal) -> tuple[Result, int, int]:
+    def _kept(self) -> int:
+        results = (session.result for session in self._sessions.values())
+        return sum(result.size_bytes for result in results if isinstance(result, GrowingResult))
+
+    def _stream(self, name: str, principal: Principal) -> tuple[Rows, int, int, bool]:
         if "/jobs/" in name:
             return self._job_stream(name, principal)
         session_name, _, index = name.rpartition("/streams/")
@@ -147,9 +161,9 @@ class StorageRead:
             or (session.owner.user, session.owner.run) != (principal.user, principal.run)
         ):
             raise BigQueryError("notFound", f"Not found: stream {name}")
-        return session.result, *session.ranges[int(index)]
+        return session.result, *session.ranges[int(index)], session.is_compressed
 
-    def _job_stream(self, name: str, principal: Principal) -> tuple[Result, int, int]:
+    def _job_stream(self, name: str, principal: Principal) -> tuple[Rows, int, int, bool]:
         job_id = name.split("/jobs/", 1)[1].split("/", 1)[0]
         job = self._warehouse.jobs.find(job_id, principal)
         job.done.result()
@@ -157,7 +171,20 @@ class StorageRead:
             raise job.fault
         if job.result is None or not may_see(job, principal):
             raise BigQueryError("invalid", f"Job {job_id} has no result of its own; read its destination table.")
-        return job.result, 0, job.result.rows
+        return job.result, 0, job.result.rows, False
+
+
+def _serialized(piece: pa.RecordBatch, *, is_compressed: bool) -> bytes:
+    """Give a record batch as one message of Arrow's; its buffers are compressed with LZ4 if asked."""
+    if not is_compressed:
+        return bytes(piece.serialize().to_pybytes())
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, piece.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_batch(piece)
+        size = sink.tell()
+    whole = sink.getvalue()
+    head = len(piece.schema.serialize())
+    return bytes(whole.slice(head, size - head).to_pybytes())
 
 
 def _share(rows: int, most: int, least: int) -> list[tuple[int, int]]:

@@ -95,6 +95,10 @@ class Store:
         finally:
             cursor.close()
 
+    def open_cursor(self) -> Any:
+        """Give a connection that the caller closes."""
+        return self._connection.cursor()
+
     def close(self) -> None:
         """Write everything into the file and let go of it."""
         self._connection.close()

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+
+import pyarrow as pa
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog, State, Table
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found
+from athena_lab.emulator.growing import GrowingResult
 from athena_lab.emulator.jobs import Job, Jobs
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
-from athena_lab.emulator.results import BATCH_ROWS, Result, collect
+from athena_lab.emulator.results import BATCH_ROWS, Result, collect, conform
 from athena_lab.emulator.schema_views import schema_view
 from athena_lab.emulator.sizes import Sizes
 from athena_lab.emulator.sql.references import TEMPORARY, Namespace
 from athena_lab.emulator.store import Store
-from athena_lab.emulator.types import Field, duckdb_type, quote
+from athena_lab.emulator.types import Field, arrow_schema, duckdb_type, quote
 
 _THREADS = 16
+_MOST_IN_MEMORY = 192 * 1024**2
+"""Bytes of a table that a Storage Read session keeps in memory; a larger one goes into a file."""
 
 
 class Warehouse:
@@ -29,8 +34,15 @@ class Warehouse:
         self.project, self.location = project, location
         self.store = Store(directory)
         self.catalog = Catalog(self.store, project, location)
+        for name in [name for name, resource in self.catalog.state.datasets.items() if resource.get("isHidden")]:
+            self.catalog.drop_dataset(name, with_contents=True)  # of scripts that a crash ended
         self.sizes = Sizes(self.catalog)
         self.jobs = Jobs(project, location, threads=_THREADS)
+
+    def keep_temporary(self, dataset: str) -> None:
+        """Make the hidden dataset of a script's or session's temporary tables, if it is not there yet."""
+        if dataset not in self.catalog.state.datasets:
+            self.catalog.put_dataset(dataset, {"isHidden": True}, must_be_new=False)
 
     def close(self) -> None:
         """Stop the jobs and write everything into the file."""
@@ -91,12 +103,42 @@ class Warehouse:
         if result is not None:
             chosen_fields(result.fields, columns)
             return result.select(columns) if columns else result
+        return self.read_table(self.readable(dataset, name), principal, columns)
+
+    def readable(self, dataset: str, name: str) -> Table:
+        """Give a table whose rows can be read by name; refuse views and other people's temporary tables."""
         if dataset.startswith(TEMPORARY):
             raise dataset_not_found(self.project, dataset, self.location)
         table = self.catalog.table(dataset, name)
         if table.view is not None:
             raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")
-        return self.read_table(table, principal, columns)
+        return table
+
+    def begin_reading(self, table: Table, principal: Principal, columns: Sequence[str]) -> GrowingResult | Result:
+        """Take a snapshot of what a principal may see of a table; a small one is fetched while it is read."""
+        size = self.sizes.of(table)
+        if size.total > _MOST_IN_MEMORY:
+            return self.read_table(table, principal, columns)
+        fields = chosen_fields(table.fields, columns)
+        source = self.rows_sql(table, principal, fields)
+        cursor = self.store.open_cursor()
+        try:
+            cursor.begin()
+            ((rows,),) = cursor.execute(f"SELECT count(*) FROM {source}").fetchall()  # noqa: S608 (our own names)
+        except BaseException:
+            cursor.close()
+            raise
+
+        def fetch() -> Iterator[pa.RecordBatch]:
+            try:
+                reader = cursor.sql(f"SELECT {select_list(fields)} FROM {source}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+                schema = arrow_schema(fields)
+                yield from (conform(batch, schema) for batch in reader)
+            finally:
+                cursor.close()
+
+        share = size.of(item.name.lower() for item in fields)
+        return GrowingResult(fields, int(rows), max(1, share), fetch)
 
     def read_table(self, table: Table, principal: Principal, columns: Sequence[str] = (), limit: str = "") -> Result:
         """Take a snapshot of what a principal may see of a table; `limit` is DuckDB's LIMIT and OFFSET."""
