@@ -4,6 +4,7 @@ Functions from values to values; nothing is executed. What could not be decided 
 """
 
 from athena_lab.warehouse.lineage.model import Lineage, Unknown
+from athena_lab.warehouse.lineage.notebook import lineage_of_file, lineage_of_notebook, lineage_of_python
 from athena_lab.warehouse.lineage.sql import lineage_of_sql
 
-__all__ = ["Lineage", "Unknown", "lineage_of_sql"]
+__all__ = ["Lineage", "Unknown", "lineage_of_file", "lineage_of_notebook", "lineage_of_python", "lineage_of_sql"]

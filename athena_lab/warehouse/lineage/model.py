@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-HOLE = re.compile(r"__athena_hole_\d+__")
+HOLE = re.compile(r"__athena_hole_\d+__", re.IGNORECASE)
 """Stands in a text for a piece that is only known at run time."""
 
 

@@ -1,0 +1,347 @@
+"""Evaluate Python expressions without running anything: what is constant is known, the rest has a source text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from athena_lab.warehouse.lineage import bigquery_calls, text_building
+from athena_lab.warehouse.lineage.constants import (
+    Items,
+    Module,
+    Pairs,
+    Thing,
+    Value,
+    combine,
+    either,
+    is_constant,
+    known,
+    plain,
+    unknown,
+)
+from athena_lab.warehouse.lineage.effects import Effects
+
+_COMPARISONS = {
+    ast.Eq: lambda a, b: a == b,
+    ast.NotEq: lambda a, b: a != b,
+    ast.Lt: lambda a, b: a < b,
+    ast.Gt: lambda a, b: a > b,
+    ast.LtE: lambda a, b: a <= b,
+    ast.GtE: lambda a, b: a >= b,
+    ast.In: lambda a, b: a in b,
+    ast.NotIn: lambda a, b: a not in b,
+    ast.Is: lambda a, b: a is b,
+    ast.IsNot: lambda a, b: a is not b,
+}
+_ARITHMETIC = {
+    ast.Sub: lambda a, b: a - b,
+    ast.Mult: lambda a, b: a * b,
+    ast.FloorDiv: lambda a, b: a // b,
+    ast.Div: lambda a, b: a / b,
+}
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the user's, with the instance or class that it is bound to."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    bound: Value | None = None
+
+
+class Evaluator:
+    """Evaluates expressions in an environment; a subclass runs the bodies of functions."""
+
+    def __init__(self, effects: Effects) -> None:
+        self.effects = effects
+        self.env: dict[str, Value] = {}
+
+    def value(self, node: ast.expr | None) -> Value:
+        """Give what an expression may be, noting what its calls do."""
+        if node is None:
+            return known(None)
+        evaluate = getattr(self, f"_{type(node).__name__.lower()}", None)
+        if evaluate is not None:
+            found: Value = evaluate(node)
+            return found
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                self.value(child)
+        return unknown(ast.unparse(node))
+
+    # -- plain expressions
+
+    def _constant(self, node: ast.Constant) -> Value:
+        return known(node.value) if is_constant(node.value) else unknown(ast.unparse(node))
+
+    def _name(self, node: ast.Name) -> Value:
+        return self.env.get(node.id, unknown(node.id))
+
+    def _joinedstr(self, node: ast.JoinedStr) -> Value:
+        pieces = [self._piece(item) for item in node.values]
+        return text_building.concatenated(pieces, ast.unparse(node))
+
+    def _piece(self, node: ast.expr) -> Value:
+        if not isinstance(node, ast.FormattedValue):
+            return self.value(node)
+        spec = self.value(node.format_spec).only if node.format_spec is not None else ""
+        value = self.value(node.value)
+        return text_building.formatted(value, node.conversion, spec or "", self.effects.holes)
+
+    def _binop(self, node: ast.BinOp) -> Value:
+        left, right, why = self.value(node.left), self.value(node.right), ast.unparse(node)
+        if isinstance(node.op, ast.Add):
+            return text_building.added(left, right, self.effects.holes, why)
+        if isinstance(node.op, ast.Mod) and any(isinstance(item, str) for item in left.options):
+            return text_building.percent(left, right, self.effects.holes, why)
+        operate = _ARITHMETIC.get(type(node.op))
+        return combine([left, right], operate, why) if operate is not None else unknown(why)
+
+    def _ifexp(self, node: ast.IfExp) -> Value:
+        test = self.truth(self.value(node.test))
+        if test is not None:
+            return self.value(node.body if test else node.orelse)
+        return either([self.value(node.body), self.value(node.orelse)])
+
+    def _boolop(self, node: ast.BoolOp) -> Value:
+        values = [self.value(item) for item in node.values]
+        wanted = isinstance(node.op, ast.Or)
+        for index, item in enumerate(values[:-1]):
+            truth = self.truth(item)
+            if truth is None:
+                return either(values[index:])
+            if truth == wanted:
+                return item
+        return values[-1]
+
+    def _unaryop(self, node: ast.UnaryOp) -> Value:
+        value, why = self.value(node.operand), ast.unparse(node)
+        if isinstance(node.op, ast.Not):
+            truth = self.truth(value)
+            return known(not truth) if truth is not None else unknown(why)
+        return combine([value], lambda item: -item, why) if isinstance(node.op, ast.USub) else unknown(why)
+
+    def _compare(self, node: ast.Compare) -> Value:
+        values, why = [self.value(node.left), *(self.value(item) for item in node.comparators)], ast.unparse(node)
+        if len(node.ops) > 1:
+            return unknown(why)
+        compare = _COMPARISONS[type(node.ops[0])]
+        return combine(values, lambda left, right: compare(plain(left), plain(right)), why)
+
+    def truth(self, value: Value) -> bool | None:
+        """Say whether a value is surely true or surely false."""
+        if value.why or not value.options:
+            return None
+        truths = {_is_true(option) for option in value.options}
+        return truths.pop() if len(truths) == 1 else None
+
+    # -- collections
+
+    def _list(self, node: ast.List | ast.Tuple | ast.Set) -> Value:
+        found: list[Value] = []
+        for item in node.elts:
+            value = self.value(item.value if isinstance(item, ast.Starred) else item)
+            if not isinstance(item, ast.Starred):
+                found.append(value)
+            elif isinstance(value.only, Items):
+                found += value.only.values
+            else:
+                return unknown(ast.unparse(node))
+        return known(Items(tuple(found)))
+
+    _tuple = _set = _list
+
+    def _dict(self, node: ast.Dict) -> Value:
+        pairs: list[tuple[object, Value]] = []
+        is_whole = True
+        for key, item in zip(node.keys, node.values, strict=True):
+            value = self.value(item)
+            if key is None:
+                is_whole &= isinstance(value.only, Pairs)
+                pairs += value.only.values if isinstance(value.only, Pairs) else ()
+                continue
+            name = self.value(key)
+            is_whole &= len(name.options) == 1 and is_constant(name.options[0])
+            pairs.append((name.only, value))
+        return known(Pairs(tuple(pairs))) if is_whole else unknown(ast.unparse(node))
+
+    def _subscript(self, node: ast.Subscript) -> Value:
+        value, why = self.value(node.value), ast.unparse(node)
+        if isinstance(node.slice, ast.Slice):
+            bounds = [self.value(item) for item in (node.slice.lower, node.slice.upper, node.slice.step)]
+            return combine([value, *bounds], lambda item, *cut: _sliced(item, slice(*cut)), why)
+        key = self.value(node.slice)
+        return self._picked([(option, index) for option in value.options for index in key.options], value, key, why)
+
+    def _picked(self, choices: Sequence[tuple[object, object]], value: Value, key: Value, why: str) -> Value:
+        if not key.options or not value.options:
+            return either(self._all_values(value, why)) if value.options and not value.why else unknown(why)
+        found = [_item(option, index, why) for option, index in choices]
+        return either([*found, *([unknown(why)] if value.why or key.why else [])])
+
+    def _all_values(self, value: Value, why: str) -> list[Value]:
+        """Give what an unknown key may pick: all values, and something unknown for what is no collection."""
+        found: list[Value] = []
+        for option in value.options:
+            if isinstance(option, Pairs):
+                found += [item for _, item in option.values]
+            elif isinstance(option, Items):
+                found += option.values
+            else:
+                found.append(unknown(why))
+        return found or [unknown(why)]
+
+    def elements(self, value: Value) -> tuple[Value, ...] | None:
+        """Give what a loop over the value goes through, None where that is not known."""
+        if value.why or not value.options:
+            return None
+        found: list[Value] = []
+        for option in value.options:
+            if isinstance(option, Items):
+                found += option.values
+            elif isinstance(option, Pairs):
+                found += [known(key) for key, _ in option.values]
+            elif isinstance(option, str):
+                found += [known(letter) for letter in option]
+            else:
+                return None
+        return tuple(found)
+
+    def _listcomp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
+        outer = dict(self.env)
+        found: list[Value] = []
+        is_whole = self._generate(list(node.generators), lambda: found.append(self.value(node.elt)))
+        self.env = outer
+        return known(Items(tuple(found))) if is_whole else unknown(ast.unparse(node))
+
+    _setcomp = _generatorexp = _listcomp
+
+    def _dictcomp(self, node: ast.DictComp) -> Value:
+        outer = dict(self.env)
+        found: list[tuple[object, Value]] = []
+        is_whole = self._generate(
+            list(node.generators), lambda: found.append((self.value(node.key).only, self.value(node.value)))
+        )
+        self.env = outer
+        return known(Pairs(tuple(found))) if is_whole and all(key is not None for key, _ in found) else unknown(
+            ast.unparse(node)
+        )
+
+    def _generate(self, generators: list[ast.comprehension], emit: object) -> bool:
+        if not generators:
+            emit()  # type: ignore[operator]
+            return True
+        first, rest = generators[0], generators[1:]
+        items = self.elements(self.value(first.iter))
+        is_whole = items is not None
+        for item in items if items is not None else (unknown(ast.unparse(first.target)),):
+            self.bind(first.target, item)
+            tests = [self.truth(self.value(test)) for test in first.ifs]
+            if False in tests:
+                continue
+            is_whole = self._generate(rest, emit) and is_whole and None not in tests
+        return is_whole
+
+    def bind(self, target: ast.expr, value: Value) -> None:
+        """Give a name, or several by unpacking, a value; what is changed in place is known no more."""
+        if isinstance(target, ast.Name):
+            self.env[target.id] = value
+        elif isinstance(target, ast.Tuple | ast.List):
+            items = value.only.values if isinstance(value.only, Items) else ()
+            is_fit = len(items) == len(target.elts) and not any(isinstance(item, ast.Starred) for item in target.elts)
+            for index, item in enumerate(target.elts):
+                inner = item.value if isinstance(item, ast.Starred) else item
+                self.bind(inner, items[index] if is_fit else unknown(ast.unparse(inner)))
+        elif isinstance(target, ast.Attribute):
+            self._bind_attribute(target, value)
+        elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+            self._bind_item(target, target.value.id, value)
+
+    def _bind_attribute(self, target: ast.Attribute, value: Value) -> None:
+        if not isinstance(target.value, ast.Name | ast.Attribute):
+            return
+        owner = self.value(target.value)
+        things = [item for item in owner.options if isinstance(item, Thing)]
+        if things:
+            self.bind(target.value, Value(tuple(item.having(target.attr, value) for item in things), owner.why))
+
+    def _bind_item(self, target: ast.Subscript, name: str, value: Value) -> None:
+        thing, key = self._name(ast.Name(id=name)).only, self.value(target.slice)
+        if isinstance(thing, Pairs) and is_constant(key.only) and not key.why:
+            kept = tuple(pair for pair in thing.values if pair[0] != key.only)
+            self.env[name] = known(Pairs((*kept, (key.only, value))))
+        elif isinstance(thing, Items | Pairs):
+            self.env[name] = unknown(name)
+
+    def _namedexpr(self, node: ast.NamedExpr) -> Value:
+        value = self.value(node.value)
+        self.bind(node.target, value)
+        return value
+
+    def _lambda(self, node: ast.Lambda) -> Value:
+        return known(Function(node))
+
+    def _await(self, node: ast.Await) -> Value:
+        return self.value(node.value)
+
+    # -- attributes and calls
+
+    def _attribute(self, node: ast.Attribute) -> Value:
+        return self.attribute(self.value(node.value), node)
+
+    def attribute(self, owner: Value, node: ast.Attribute) -> Value:
+        """Give an attribute of each thing that the owner may be."""
+        why = ast.unparse(node)
+        found = [self._attribute_of(option, node.attr, why) for option in owner.options]
+        return either([*found, *([unknown(why)] if owner.why or not found else [])])
+
+    def _attribute_of(self, option: object, name: str, why: str) -> Value:
+        if isinstance(option, Module):
+            return known(Module(f"{option.path}.{name}"))
+        if not isinstance(option, Thing):
+            return unknown(why)
+        found = bigquery_calls.attribute_of(option, name)
+        if found is None and option.kind == "instance" and isinstance(kind := option.get("class"), Thing):
+            found = bigquery_calls.attribute_of(kind, name)
+        return found or unknown(why)
+
+    def _arguments(self, node: ast.Call) -> tuple[list[Value], dict[str, Value]]:
+        arguments: list[Value] = []
+        for item in node.args:
+            value = self.value(item.value if isinstance(item, ast.Starred) else item)
+            if isinstance(item, ast.Starred):
+                arguments += value.only.values if isinstance(value.only, Items) else [unknown(ast.unparse(item.value))]
+            else:
+                arguments.append(value)
+        named: dict[str, Value] = {}
+        for keyword in node.keywords:
+            value = self.value(keyword.value)
+            if keyword.arg is not None:
+                named[keyword.arg] = value
+            elif isinstance(value.only, Pairs):
+                named |= {str(key): item for key, item in value.only.values}
+        return arguments, named
+
+
+def _is_true(option: object) -> bool:
+    if isinstance(option, Items | Pairs):
+        return bool(option.values)
+    return bool(option) if is_constant(option) else True
+
+
+def _sliced(item: object, cut: slice) -> object:
+    if isinstance(item, Items):
+        return Items(item.values[cut])
+    if isinstance(item, str):
+        return item[cut]
+    raise TypeError("not cut")
+
+
+def _item(option: object, key: object, why: str) -> Value:
+    if isinstance(option, Pairs):
+        return option.get(key) or unknown(why)
+    if isinstance(option, Items) and isinstance(key, int) and -len(option.values) <= key < len(option.values):
+        return option.values[key]
+    if isinstance(option, str) and isinstance(key, int) and -len(option) <= key < len(option):
+        return known(option[key])
+    return unknown(why)
