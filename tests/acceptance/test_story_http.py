@@ -38,7 +38,7 @@ def test_tour_is_promoted_and_its_run_writes_the_table(stack):
     chosen = Parameter(name="day", type=ParameterType.DATE, relative="yesterday")
     promotion = promote(
         stack,
-        "daily demand",
+        "tour over http",
         tour,
         schedule=Schedule(cron="0 6 * * *", timezone="Europe/Amsterdam"),
         parameters=(chosen,),
