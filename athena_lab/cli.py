@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from athena_lab.errors import AthenaError, NotFoundError, UserError
-from athena_lab.settings import Home, Settings, default_home
+from athena_lab.settings import DEFAULT_PROJECT, Home, Settings, default_home
 
 EXIT_USER, EXIT_USAGE, EXIT_PLATFORM = 1, 2, 3
 Command = Callable[[argparse.Namespace], int]
@@ -62,6 +62,11 @@ def build_parser() -> argparse.ArgumentParser:
     disposition = load.add_mutually_exclusive_group()
     disposition.add_argument("--replace", action="store_const", const="replace", dest="disposition")
     disposition.add_argument("--append", action="store_const", const="append", dest="disposition")
+    slicing = commands.add_parser("slice", help="show which earlier cells one cell of a notebook needs")
+    slicing.add_argument("notebook", metavar="NOTEBOOK", type=Path)
+    slicing.add_argument("--cell", metavar="INDEX", type=int, required=True, help="among all cells, from 0")
+    slicing.add_argument("--json", action="store_true", help="as JSON")
+    slicing.set_defaults(command=_slice)
     others = (
         ("emulator", "run the embedded BigQuery"),
         ("gateway", "run the gateway"),
@@ -184,6 +189,22 @@ def _load(arguments: argparse.Namespace) -> int:
     with GatewayClient.from_settings(_settings(arguments)) as gateway:
         warehouse = connect.connect(gateway)
         load.load_file(warehouse, arguments.file, arguments.table, arguments.disposition or "create", _announce)
+    return 0
+
+
+def _slice(arguments: argparse.Namespace) -> int:
+    from athena_lab.jobs.slicing import command  # noqa: PLC0415 (as in _up)
+
+    found, cells = command.slice_file(arguments.notebook, arguments.cell)
+    print(command.format_json(found) if arguments.json else command.format_text(found, cells))
+    return 0
+
+
+def _lineage(arguments: argparse.Namespace) -> int:
+    from athena_lab.warehouse.lineage import command  # noqa: PLC0415 (as in _up)
+
+    found = command.lineage_of_path(arguments.file, [os.environ.get("ATHENA_PROJECT") or DEFAULT_PROJECT])
+    print(command.format_json(found) if arguments.json else command.format_text(found))
     return 0
 
 

@@ -1,0 +1,198 @@
+"""What is known of a value without running anything: which objects it may be, and what those hold."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+
+NO_CONSTANT: Any = object()
+"""Stands where a value's text or number is not known."""
+
+
+class Kind(StrEnum):
+    """What a value is, as far as it decides which calls can change it."""
+
+    UNKNOWN = "unknown"
+    PLAIN = "plain"
+    """A number, text, date, …: nothing can change it."""
+    BOX = "box"
+    """A list, dict or set: only its well-known methods change it."""
+    DATA = "data"
+    """A frame, an array, …: only well-known methods change it; parts of it may be views."""
+    ITERATOR = "iterator"
+    """Whatever is used up by being used: a generator, an open file, a random generator."""
+    CALLABLE = "callable"
+    MODULE = "module"
+    """A module or something of a library; `path` says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """What an expression may give: the objects (by number), their kind, a constant, a library's dotted path."""
+
+    own: frozenset[int] = frozenset()
+    kind: Kind = Kind.UNKNOWN
+    constant: Any = NO_CONSTANT
+    path: str = ""
+
+    @property
+    def text(self) -> str | None:
+        """The constant, if it is text."""
+        return self.constant if isinstance(self.constant, str) else None
+
+
+PLAIN = Value(kind=Kind.PLAIN)
+
+
+@dataclass(slots=True, eq=False)
+class Function:
+    """A function, lambda or method of the notebook, with the scope that it was made in."""
+
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+    scope: Any
+    number: int
+    defaults: dict[str, Value] = field(default_factory=dict)
+
+
+@dataclass(slots=True, eq=False)
+class Class:
+    """A class of the notebook; its methods lie in `names`, its bases' numbers in `bases`."""
+
+    name: str
+    number: int
+    names: dict[str, Value]
+    bases: frozenset[int] = frozenset()
+    library_bases: tuple[str, ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Bound:
+    """A callable with arguments that it has already: a method of an object, a partial."""
+
+    function: Value
+    positional: list[Value]
+    named: dict[str, Value] = field(default_factory=dict)
+
+
+class Heap:
+    """All objects of the notebook: what each may hold, and what is known of the special ones.
+
+    It only grows: an object that once may have held another may hold it ever after.
+    """
+
+    def __init__(self) -> None:
+        self.holds: defaultdict[int, set[int]] = defaultdict(set)
+        self.fields: dict[tuple[int, str], Value] = {}
+        self.functions: dict[int, Function] = {}
+        self.classes: dict[int, Class] = {}
+        self.class_of: dict[int, int] = {}
+        self.files: dict[int, str] = {}
+        self.bound: dict[int, Bound] = {}
+        self.properties: set[int] = set()
+        self.static: set[int] = set()
+        self.modules: dict[int, str] = {}
+        self._modules: dict[str, int] = {}
+        self._inner: dict[int, int] = {}
+        self._next = 0
+
+    def new(self, holding: Iterable[int] = ()) -> int:
+        """Make an object that holds others."""
+        self._next += 1
+        self.holds[self._next].update(holding)
+        return self._next
+
+    def module(self, name: str) -> int:
+        """Give the object that stands for a module's state."""
+        if name not in self._modules:
+            self._modules[name] = self.new()
+            self.modules[self._modules[name]] = name
+        return self._modules[name]
+
+    def inner(self, number: int) -> frozenset[int]:
+        """Give what an object holds, at least one object that stands for it all."""
+        if number not in self._inner:
+            self._inner[number] = self.new()
+            self.holds[number].add(self._inner[number])
+        return frozenset(self.holds[number])
+
+    def contents(self, own: Iterable[int]) -> frozenset[int]:
+        """Give all that the objects may hold, one level deep."""
+        return frozenset().union(*(self.inner(number) for number in own))
+
+    def reach(self, own: Iterable[int]) -> frozenset[int]:
+        """Give the objects and all that they hold, however deep."""
+        seen, pending = set(own), list(own)
+        while pending:
+            for number in self.holds.get(pending.pop(), ()):
+                if number not in seen:
+                    seen.add(number)
+                    pending.append(number)
+        return frozenset(seen)
+
+    def holders(self, numbers: Iterable[int]) -> frozenset[int]:
+        """Give the objects and all that hold them, however deep."""
+        found = set(numbers)
+        holding: defaultdict[int, set[int]] = defaultdict(set)
+        for number, held in self.holds.items():
+            for item in held:
+                holding[item].add(number)
+        pending = list(found)
+        while pending:
+            for number in holding.get(pending.pop(), ()):
+                if number not in found:
+                    found.add(number)
+                    pending.append(number)
+        return frozenset(found)
+
+    def put(self, own: Iterable[int], value: Value) -> None:
+        """Let the objects hold a value."""
+        for number in own:
+            self.holds[number].update(value.own - {number})
+
+    def put_field(self, own: Iterable[int], name: str, value: Value) -> None:
+        """Let the objects hold a value under an attribute's name."""
+        self.put(own, value)
+        for number in own:
+            old = self.fields.get((number, name))
+            self.fields[number, name] = value if old is None else join((old, value))
+
+
+def join(values: Iterable[Value]) -> Value:
+    """Give the value that is any of these."""
+    found = list(dict.fromkeys(values)) if not isinstance(values, tuple) else list(values)
+    if not found:
+        return Value()
+    first = found[0]
+    for other in found[1:]:
+        same_constant = first.constant is not NO_CONSTANT and _same(first.constant, other.constant)
+        first = Value(
+            own=first.own | other.own,
+            kind=_join_kinds(first, other),
+            constant=first.constant if same_constant else NO_CONSTANT,
+            path=first.path if first.path == other.path else "",
+        )
+    return first
+
+
+def _join_kinds(one: Value, other: Value) -> Kind:
+    if one.kind is other.kind:
+        return one.kind
+    pair = {one.kind, other.kind}
+    if Kind.ITERATOR in pair:
+        return Kind.ITERATOR
+    if Kind.PLAIN in pair:
+        return (pair - {Kind.PLAIN}).pop()
+    return Kind.DATA if pair == {Kind.BOX, Kind.DATA} else Kind.UNKNOWN
+
+
+def _same(one: Any, other: Any) -> bool:
+    return type(one) is type(other) and bool(one == other)
+
+
+def without_constant(value: Value) -> Value:
+    """Give the value with its constant forgotten."""
+    return replace(value, constant=NO_CONSTANT)
