@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from athena_lab.warehouse.lineage.constants import Items, Module, Thing, Value, known, text_of, unknown
+from athena_lab.warehouse.lineage.constants import Thing, Value, known, text_of, unknown
 from athena_lab.warehouse.lineage.effects import Effects, is_query, is_table
 
 _CLIENT_PATH = "google.cloud.bigquery"
@@ -13,7 +13,8 @@ _OTHER_ENGINES = frozenset(
     ["duckdb", "sqlite3", "sqlalchemy", "psycopg", "psycopg2", "pymysql", "mysql", "snowflake", "clickhouse_connect",
      "clickhouse_driver", "pyspark", "polars", "ibis", "pymongo", "elasticsearch", "trino", "presto", "prestodb",
      "pyodbc", "oracledb", "cx_Oracle", "redshift_connector", "databricks", "asyncpg", "aiosqlite", "pandasql",
-     "influxdb_client", "neo4j", "cassandra", "records", "dataset", "peewee", "django", "pandas", "numpy", "geopandas", "dask", "requests", "httpx", "boto3"]
+     "influxdb_client", "neo4j", "cassandra", "records", "dataset", "peewee", "django",
+     "pandas", "numpy", "geopandas", "dask", "requests", "httpx", "boto3"]
 )  # fmt: skip
 _NAMES_OF_CLIENTS = ("client", "bq", "bigquery", "warehouse")
 _LOADS = ("load_table_from_dataframe", "load_table_from_file", "load_table_from_json", "load_table_from_uri")
@@ -73,7 +74,7 @@ def call_unknown(effects: Effects, call: Call, receiver: str) -> Value | None:
 def call_path(effects: Effects, call: Call, path: str) -> Value | None:
     """Call a function or class that was imported, by its dotted path."""
     last = path.rsplit(".", 1)[-1]
-    if path.startswith(_CLIENT_PATH) or path.startswith("athena_lab"):
+    if path.startswith((_CLIENT_PATH, "athena_lab")):
         make = _CLASSES.get(last if not path.endswith(".from_string") else "from_string")
         if path.endswith(("Client.from_service_account_json", "Client.from_service_account_info")):
             make = _client
@@ -102,7 +103,7 @@ def _query(effects: Effects, call: Call) -> Value:
     thing = config.only if config is not None else None
     client_config = call.owner.get("config") if call.owner is not None else None
     if config is not None and not isinstance(thing, Thing):
-        if config.why and not config.options and _may_write(config):
+        if config.why and not config.options:
             effects.doubt(f"{call.why}: {config.why} (its destination)")
         thing = None
     if thing is not None and isinstance(dry := thing.get("dry_run"), Value) and dry.only is True:
@@ -115,10 +116,6 @@ def _query(effects: Effects, call: Call) -> Value:
     sql = call.argument(0, "query")
     effects.query(sql or unknown(call.why), call.why, into=_some(into), default_dataset=default)
     return known(Thing("job", (("destination", into),) if into is not None else ()))
-
-
-def _may_write(config: Value) -> bool:
-    return bool(config.why)
 
 
 def _some(value: Value | None) -> Value | None:
@@ -179,12 +176,8 @@ def _note(effects: Effects, call: Call) -> Value:
     return unknown(call.why)
 
 
-def _dataset(effects: Effects, call: Call) -> Value:
+def _dataset(_: Effects, call: Call) -> Value:
     return known(Thing("dataset", (("name", call.argument(0, "dataset_id", "dataset_ref") or unknown(call.why)),)))
-
-
-def _nothing(_: Effects, call: Call) -> Value:
-    return known(Thing("job"))
 
 
 _METHODS: Mapping[str, Callable[[Effects, Call], Value]] = {
@@ -229,7 +222,7 @@ def _config(_: Effects, call: Call) -> Value:
     return known(Thing("config", tuple(call.named.items())))
 
 
-def _table(effects: Effects, call: Call) -> Value:
+def _table(_: Effects, call: Call) -> Value:
     name = call.argument(0, "table_ref") or unknown(call.why)
     inner = name.only
     return name if isinstance(inner, Thing) and inner.kind == "table" else known(Thing("table", (("name", name),)))
@@ -253,7 +246,7 @@ _CLASSES: Mapping[str, Callable[[Effects, Call], Value]] = {
     "Dataset": lambda effects, call: _dotted(effects, call, "dataset", ["dataset_ref"]),
     "DatasetReference": lambda effects, call: _dotted(effects, call, "dataset", ["project", "dataset_id"]),
     "TableReference": lambda effects, call: _dotted(effects, call, "table", ["dataset_ref", "table_id"]),
-    "from_string": lambda effects, call: known(Thing("table", (("name", call.argument(0) or unknown(call.why)),))),
+    "from_string": lambda _, call: known(Thing("table", (("name", call.argument(0) or unknown(call.why)),))),
 }
 
 
@@ -298,5 +291,3 @@ def _read_gbq(effects: Effects, call: Call) -> Value:
     if tables or given.why or not given.options:
         effects.read(Value(tuple(tables), given.why), call.why)
     return known(Thing("frame"))
-
-

@@ -94,10 +94,10 @@ class Caller(Evaluator):
 
     def _hand_over(self, call: Call) -> None:
         """A client that is handed to code that is not seen may do anything."""
-        given = [*call.arguments, *call.named.values()]
-        if any(isinstance(option, Thing) and option.kind == "client" for value in given for option in value.options):
-            if not any(word in call.why for word in ("print(", "isinstance(", "type(", "display(")):
-                self.effects.doubt(call.why)
+        given = [option for value in (*call.arguments, *call.named.values()) for option in value.options]
+        has_client = any(isinstance(option, Thing) and option.kind == "client" for option in given)
+        if has_client and not call.why.startswith(("print(", "isinstance(", "type(", "display(")):
+            self.effects.doubt(call.why)
 
     def _call_back(self, call: Call) -> None:
         """Functions that are handed over may be called, with arguments that are not known."""
@@ -202,7 +202,11 @@ class Caller(Evaluator):
         found = bigquery_calls.call_frame(self.effects, call)
         if found is not None:
             return found
-        if call.name in _MAPPERS and call.arguments and any(isinstance(one, Function) for one in call.arguments[0].options):
+        if (
+            call.name in _MAPPERS
+            and call.arguments
+            and any(isinstance(one, Function) for one in call.arguments[0].options)
+        ):
             return self._map(call)
         receiver = node.value.attr if isinstance(node.value, ast.Attribute) else ast.unparse(node.value)
         found = bigquery_calls.call_unknown(self.effects, call, receiver)
@@ -221,7 +225,13 @@ def _method_of_dict(pairs: Pairs, call: Call) -> Value:
         return known(Items(tuple(known(key) for key, _ in pairs.values)))
     if call.name == "get" and call.arguments:
         if not call.arguments[0].options:
-            return either([*(value for _, value in pairs.values), *call.arguments[1:], *([known(None)] * (len(call.arguments) < 2))])  # noqa: PLR2004 (key and default)
+            return either(
+                [
+                    *(value for _, value in pairs.values),
+                    *call.arguments[1:],
+                    *([known(None)] * (len(call.arguments) < 2)),
+                ]
+            )
         found = [pairs.get(key) for key in call.arguments[0].options]
         return either([value or (call.arguments[1] if len(call.arguments) > 1 else known(None)) for value in found])
     return unknown(call.why)

@@ -33,7 +33,9 @@ def texts_of(item: exp.Expression, variables: Mapping[str, frozenset[str] | None
 
 
 def _combined(
-    items: Sequence[exp.Expression], variables: Mapping[str, frozenset[str] | None], make: Callable[[Sequence[str]], str]
+    items: Sequence[exp.Expression],
+    variables: Mapping[str, frozenset[str] | None],
+    make: Callable[[Sequence[str]], str],
 ) -> frozenset[str] | None:
     parts = [texts_of(item, variables) for item in items]
     known = [part for part in parts if part is not None]

@@ -132,6 +132,7 @@ def combine(values: Sequence[Value], make: Callable[..., Any], why: str) -> Valu
 
 
 def is_constant(thing: Any) -> bool:
+    """Say whether a thing is a plain number, text, truth value or None."""
     return thing is None or isinstance(thing, str | int | float | bool | bytes)
 
 
@@ -168,5 +169,5 @@ def lift(value: Any) -> Value:
     if isinstance(value, Mapping):
         return known(Pairs(tuple((key, lift(item)) for key, item in value.items())))
     if isinstance(value, list | tuple | set | frozenset | range):
-        return known(Items(tuple(lift(item) for item in islice(value, MAX_OPTIONS * 4))))
+        return known(Items(tuple(lift(item) for item in value)))
     return known(value)

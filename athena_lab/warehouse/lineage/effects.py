@@ -107,7 +107,7 @@ class Effects:
         parts = [part for part in option.strip().strip("`").replace(":", ".").replace("`", "").split(".") if part]
         if len(parts) == 1 and self.setting.default_dataset:
             parts = [*self.setting.default_dataset.split("."), *parts]
-        if len(parts) < 2:  # noqa: PLR2004 (dataset and table)
+        if len(parts) < 2:
             self.doubt(f"{why} ('{option}' has no dataset)")
             return []
         return [own_name(parts, self.projects)]

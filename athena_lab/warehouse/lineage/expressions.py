@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, cast
 
 from athena_lab.warehouse.lineage import bigquery_calls, text_building
 from athena_lab.warehouse.lineage.constants import (
+    MAX_TEXT,
     Items,
     Module,
     Pairs,
@@ -22,7 +24,17 @@ from athena_lab.warehouse.lineage.constants import (
 )
 from athena_lab.warehouse.lineage.effects import Effects
 
-_COMPARISONS = {
+
+def _times(left: object, right: object) -> object:
+    for text, count in ((left, right), (right, left)):
+        if isinstance(text, str | Items) and isinstance(count, int):
+            if isinstance(text, str) and len(text) * count <= MAX_TEXT:
+                return text * count
+            raise ValueError("too long to follow")
+    return left * right  # type: ignore[operator]
+
+
+_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: lambda a, b: a == b,
     ast.NotEq: lambda a, b: a != b,
     ast.Lt: lambda a, b: a < b,
@@ -34,12 +46,13 @@ _COMPARISONS = {
     ast.Is: lambda a, b: a is b,
     ast.IsNot: lambda a, b: a is not b,
 }
-_ARITHMETIC = {
+_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
+    ast.Mult: _times,
     ast.FloorDiv: lambda a, b: a // b,
     ast.Div: lambda a, b: a / b,
 }
+
 
 @dataclass(frozen=True, slots=True)
 class Function:
@@ -62,8 +75,7 @@ class Evaluator:
             return known(None)
         evaluate = getattr(self, f"_{type(node).__name__.lower()}", None)
         if evaluate is not None:
-            found: Value = evaluate(node)
-            return found
+            return cast(Value, evaluate(node))
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.expr):
                 self.value(child)
@@ -223,13 +235,15 @@ class Evaluator:
             list(node.generators), lambda: found.append((self.value(node.key).only, self.value(node.value)))
         )
         self.env = outer
-        return known(Pairs(tuple(found))) if is_whole and all(key is not None for key, _ in found) else unknown(
-            ast.unparse(node)
+        return (
+            known(Pairs(tuple(found)))
+            if is_whole and all(key is not None for key, _ in found)
+            else unknown(ast.unparse(node))
         )
 
-    def _generate(self, generators: list[ast.comprehension], emit: object) -> bool:
+    def _generate(self, generators: list[ast.comprehension], emit: Callable[[], None]) -> bool:
         if not generators:
-            emit()  # type: ignore[operator]
+            emit()
             return True
         first, rest = generators[0], generators[1:]
         items = self.elements(self.value(first.iter))

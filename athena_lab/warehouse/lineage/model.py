@@ -13,7 +13,7 @@ HOLE = re.compile(r"__athena_hole_\d+__", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """Something that was not decided: the cell's index in the notebook (None for a file without cells), and the text."""
+    """Something that was not decided: the cell's index (None in a file without cells), and the text."""
 
     cell: int | None
     text: str

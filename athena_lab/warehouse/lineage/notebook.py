@@ -109,7 +109,8 @@ class CellProgram(Program):
             # Here and not above: IPython takes a while to import, and plain Python does not need it.
             from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415 (above)
 
-            return ast.parse(TransformerManager().transform_cell(source))
+            text: str = TransformerManager().transform_cell(source)
+            return ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             self.effects.doubt(f"{source} (it is not Python)")
             return None
@@ -117,7 +118,7 @@ class CellProgram(Program):
     def run_magic(self, name: str, arguments: Sequence[Value], why: str) -> Value:
         """Follow `%%athena` and `%%bigquery` cells, and Python under `%%time` and its like."""
         texts = [value.only for value in arguments]
-        if name != "run_cell_magic" or len(texts) < 3 or not isinstance(texts[0], str):  # noqa: PLR2004 (name, line, cell)
+        if name != "run_cell_magic" or len(texts) < 3 or not isinstance(texts[0], str):
             return super().run_magic(name, arguments, why)
         magic, line, body = texts[0], str(texts[1] or ""), arguments[2]
         if magic in ("athena", "bigquery", "bqsql"):
@@ -149,7 +150,9 @@ class CellProgram(Program):
         results = self._results() if magic == "athena" else {}
         result = self.effects.query(body, why, into=target, results=results)
         if name is not None:
-            made = Thing("result", (("result", result),)) if magic == "athena" and result is not None else Thing("frame")
+            made = (
+                Thing("result", (("result", result),)) if magic == "athena" and result is not None else Thing("frame")
+            )
             self.env[name] = known(made)
 
     def _results(self) -> dict[str, Result]:

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from athena_lab.warehouse.lineage.calls import Caller
-from athena_lab.warehouse.lineage.constants import Thing, Value, either, known, unknown
 from athena_lab.warehouse.lineage.constants import Module as Imported
+from athena_lab.warehouse.lineage.constants import Thing, Value, either, known, unknown
 from athena_lab.warehouse.lineage.effects import Effects
 from athena_lab.warehouse.lineage.expressions import Function
 
@@ -202,7 +202,11 @@ class Program(Caller):
         inherited = [pair for base in bases if isinstance(base, Thing) for pair in base.attributes]
         own = [(name, value) for name, value in self.env.items() if outer.get(name) != value]
         self.env = outer
-        fields = [item.target.id for item in node.body if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)]
+        fields = [
+            item.target.id
+            for item in node.body
+            if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
+        ]
         kind = Thing("class", (*inherited, *own, ("__fields__", tuple(fields))))
         self.env[node.name] = known(kind)
         for _, value in own:
@@ -238,7 +242,9 @@ class Program(Caller):
         self.stack.pop()
         first = node.args.args[0].arg if node.args.args and function.bound is not None else None
         self.last_self = inner.get(first) if first is not None else None
-        self.env = outer | {name: inner[name] for name in _outward(node, inner) if name in outer or name in _globals(node)}
+        self.env = outer | {
+            name: inner[name] for name in _outward(node, inner) if name in outer or name in _globals(node)
+        }
         if isinstance(node, ast.Lambda) or not _is_generator(node):
             return either(found)
         return unknown(why)
@@ -276,7 +282,9 @@ class Program(Caller):
     def _defaults(self, node: _Def) -> dict[str, Value]:
         """Say of each argument with a default that it may be that or anything else."""
         pairs = list(zip(reversed(node.args.args), reversed(node.args.defaults), strict=False))
-        pairs += [(arg, one) for arg, one in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if one is not None]
+        pairs += [
+            (arg, one) for arg, one in zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True) if one is not None
+        ]
         return {arg.arg: Value(self.value(one).options, arg.arg) for arg, one in pairs}
 
     # -- IPython
@@ -324,5 +332,3 @@ def _outward(node: ast.AST, inner: dict[str, Value]) -> list[str]:
 
 def _is_generator(node: ast.AST) -> bool:
     return any(isinstance(item, ast.Yield | ast.YieldFrom) for item in ast.walk(node))
-
-

@@ -23,7 +23,8 @@ from athena_lab.warehouse.lineage.relation import (
 )
 from athena_lab.warehouse.lineage.tables import Tables
 
-_TRANSPARENT = (exp.Paren, exp.Bracket, exp.ArrayAgg, exp.AnyValue, exp.First, exp.Last, exp.Cast)
+_TRANSPARENT = (exp.Paren, exp.Bracket, exp.ArrayAgg, exp.AnyValue, exp.First, exp.Last, exp.Cast, exp.Order, exp.Limit,
+                exp.HavingMax, exp.IgnoreNulls, exp.Distinct, exp.Alias)  # fmt: skip
 """What keeps the fields of the struct that it is given."""
 _CHANGES_OF = ("APPENDS", "CHANGES")
 _KNOWN_FUNCTIONS = ("GAP_FILL", "RANGE_SESSIONIZE", "VECTOR_SEARCH")
@@ -268,23 +269,23 @@ class Queries:
         if isinstance(item, exp.Dot):
             return self._dot(item, scope)
         if isinstance(item, exp.Struct):
-            return struct({_name_of(child, index): self.origin(child, scope) for index, child in enumerate(item.expressions)})
+            fields = enumerate(item.expressions)
+            return struct({_name_of(child, index): self.origin(child, scope) for index, child in fields})
         if isinstance(item, exp.PropertyEQ | exp.Kwarg):
             return self.origin(item.expression, scope)
         if isinstance(item, exp.Subquery | exp.Query):
             return self._value_of(self.relation(item, scope))
         if isinstance(item, exp.Exists):
             return self.relation(item.this, scope).whole() if isinstance(item.this, exp.Query) else NOWHERE
-        if isinstance(item, exp.Array):
-            return self._elements(item, scope)
-        if isinstance(item, exp.Window) and item.alias and scope is not None:
-            named = scope.windows.get(item.alias.lower(), NOWHERE)
-            return join([named, *(self.origin(child, scope) for child in _children(item))])
+        return self._elements(item, scope) if isinstance(item, exp.Array) else self._combined(item, scope)
+
+    def _combined(self, item: exp.Expression, scope: Scope | None) -> Origin:
+        """Give what comes from all parts of an expression; the fields of a struct survive what only hands it on."""
         origins = [self.origin(child, scope) for child in _children(item)]
+        if isinstance(item, exp.Window) and item.alias and scope is not None:
+            origins.append(scope.window(item.alias))
         whole = join(origins)
         if isinstance(item, _TRANSPARENT) and origins:
-            return Origin(whole.columns, whole.doubts, origins[0].fields)
-        if isinstance(item, exp.Order | exp.Limit | exp.HavingMax | exp.IgnoreNulls | exp.Distinct | exp.Alias) and origins:
             return Origin(whole.columns, whole.doubts, origins[0].fields)
         return whole
 
@@ -313,8 +314,10 @@ class Queries:
             return NOWHERE
         first = origins[0]
         for other in origins[1:]:
-            first = merge(first, other) if other.fields is not None else Origin(
-                first.columns | other.columns, first.doubts | other.doubts, first.fields
+            first = (
+                merge(first, other)
+                if other.fields is not None
+                else Origin(first.columns | other.columns, first.doubts | other.doubts, first.fields)
             )
         return first
 

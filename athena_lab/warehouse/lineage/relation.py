@@ -70,7 +70,8 @@ class Star:
     def whole(self) -> Origin:
         doubt = f"SELECT * of '{self.table}': its columns are not known"
         return Origin(
-            self.received | ({f"{self.table}.*"} if self.table else set()), self.doubts | ({doubt} if self.table else set())
+            self.received | ({f"{self.table}.*"} if self.table else set()),
+            self.doubts | ({doubt} if self.table else set()),
         )
 
 
@@ -137,7 +138,9 @@ def union(left: Relation, right: Relation, *, is_by_name: bool = False) -> Relat
         return left
     doubt = frozenset(["UNION by position over SELECT *: the order of columns is not known"])
     stars = tuple(
-        replace(item, doubts=item.doubts | doubt) if isinstance(item, Star) else Column(item.name, _doubted(item, doubt))
+        replace(item, doubts=item.doubts | doubt)
+        if isinstance(item, Star)
+        else Column(item.name, _doubted(item, doubt))
         for item in (*left.entries, *right.entries)
     )
     return Relation(stars)
@@ -196,3 +199,9 @@ class Scope:
         if found is None and self.parent is not None:
             return self.parent.cte(name)
         return found
+
+    def window(self, name: str) -> Origin:
+        """Give what a named window is made of, of this query or one around it."""
+        if name.lower() not in self.windows and self.parent is not None:
+            return self.parent.window(name)
+        return self.windows.get(name.lower(), NOWHERE)

@@ -119,7 +119,9 @@ class Script:
             return
         item = _parse(f"SELECT ({step.text})")[0].expressions[0].this
         origin = self.statements.queries.origin(item, None)
-        self._bind(step, origin, texts_of(item, self.texts) if len(step.names) == 1 or step.kind is Kind.DECLARE else None)
+        self._bind(
+            step, origin, texts_of(item, self.texts) if len(step.names) == 1 or step.kind is Kind.DECLARE else None
+        )
 
     def _loop(self, step: Step) -> None:
         relation = self.statements.queries.relation(_parse(step.text)[0])

@@ -109,7 +109,7 @@ class Statements:
         if local is not None:
             return [item.name for item in local.entries if isinstance(item, Column)] if local.is_closed else []
         parts = [part.name for part in table.parts]
-        if len(parts) < 2 and not self.tables.setting.default_dataset:  # noqa: PLR2004 (dataset and table)
+        if len(parts) < 2 and not self.tables.setting.default_dataset:
             return []
         name = self.tables.name(table)
         return list(self.tables.schema.get(name or "", ()))
@@ -191,7 +191,9 @@ class Statements:
             return self._placed(table, (), source)
         items = list(values.expressions) if isinstance(values, exp.Tuple) else [values.this]
         named = action.this
-        names = [one.name for one in (named.expressions if isinstance(named, exp.Tuple) else [named.this])] if named else []
+        names = (
+            [one.name for one in (named.expressions if isinstance(named, exp.Tuple) else [named.this])] if named else []
+        )
         given = Relation(tuple(Column(f"f{i}_", self.queries.origin(one, scope)) for i, one in enumerate(items)))
         return self._placed(table, names, given)
 

@@ -50,7 +50,7 @@ class Tables:
             return None
         if len(parts) == 1 and self.setting.default_dataset:
             parts = [*self.setting.default_dataset.split("."), *parts]
-        if len(parts) < 2:  # noqa: PLR2004 (dataset and table)
+        if len(parts) < 2:
             self.findings.doubt(f"{written} (a table without its dataset)")
             return None
         return own_name(parts, self.setting.projects)

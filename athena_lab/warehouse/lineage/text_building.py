@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from athena_lab.warehouse.lineage.constants import (
     MAX_OPTIONS,
+    MAX_TEXT,
     Holes,
     Items,
     Pairs,
@@ -28,10 +30,23 @@ _METHODS = frozenset(
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "str": str, "int": int, "float": float, "bool": bool, "len": len, "repr": repr, "sorted": sorted, "list": list,
     "tuple": list, "set": list, "frozenset": list, "reversed": lambda items: list(reversed(items)), "min": min,
-    "max": max, "sum": sum, "abs": abs, "round": round, "format": format, "dict": dict, "enumerate": lambda items, start=0: list(enumerate(items, start)),
-    "zip": lambda *items: list(zip(*items)), "range": lambda *bounds: list(range(*bounds)[: MAX_OPTIONS * 4]),
+    "max": max, "sum": sum, "abs": abs, "round": round, "format": format, "dict": dict,
+    "enumerate": lambda items, start=0: list(enumerate(items, start)),
+    "zip": lambda *items: list(zip(*items, strict=False)),
+    "range": lambda *bounds: _short(range(*bounds)),
     "textwrap.dedent": textwrap.dedent, "inspect.cleandoc": textwrap.dedent, "dedent": textwrap.dedent,
 }  # fmt: skip
+
+
+_CONVERSIONS: Mapping[int, Callable[[Any], str]] = {ord("r"): repr, ord("s"): str, ord("a"): ascii}
+_WIDE = re.compile(r"\d{5,}")
+"""A width that nobody means: it would make texts without end."""
+
+
+def _short(items: range) -> list[int]:
+    if len(items) > MAX_OPTIONS * 4:
+        raise ValueError("too long to follow")
+    return list(items)
 
 
 def text_piece(value: Value, holes: Holes) -> Value:
@@ -51,12 +66,14 @@ def concatenated(pieces: Sequence[Value], why: str) -> Value:
 def formatted(value: Value, conversion: int, spec: str, holes: Holes) -> Value:
     """Give a piece of an f-string as it is written out."""
     piece = text_piece(value, holes)
-    convert = {ord("r"): repr, ord("s"): str, ord("a"): ascii}.get(conversion, lambda item: item)
+    convert: Callable[[Any], Any] = _CONVERSIONS.get(conversion, lambda item: item)
     made = combine([piece], lambda item: _format(convert(item), spec), value.why)
     return made if made.options else known(holes.make(value.why or "a formatted value"))
 
 
 def _format(item: Any, spec: str) -> str:
+    if _WIDE.search(spec):
+        raise ValueError("too wide")
     return str(item) if isinstance(item, str) and "__athena_hole_" in item else format(item, spec)
 
 
@@ -83,7 +100,9 @@ def percent(template: Value, given: Value, holes: Holes, why: str) -> Value:
     if isinstance(given.only, Pairs):
         names = [key for key, _ in given.only.values]
         pieces = [text_piece(value, holes) for _, value in given.only.values]
-        return combine([template, *pieces], lambda text, *items: _percent(text, dict(zip(names, items, strict=True))), why)
+        return combine(
+            [template, *pieces], lambda text, *items: _percent(text, dict(zip(names, items, strict=True))), why
+        )
     return combine([template, text_piece(given, holes)], lambda text, item: _percent(text, (item,)), why)
 
 
@@ -92,10 +111,14 @@ def _percent(text: str, items: Any) -> str:
     if any(isinstance(item, str) and "__athena_hole_" in item for item in values):
         # A hole is a text even where a number is asked for.
         text = text.replace("%d", "%s").replace("%i", "%s").replace("%f", "%s").replace(")d", ")s").replace(")f", ")s")
-    return text % items
+    if re.search(r"%[-+ #0]*\d{5,}", text):
+        raise ValueError("too wide")
+    return str(text % items)
 
 
-def method(receiver: Value, name: str, arguments: Sequence[Value], named: Mapping[str, Value], holes: Holes, why: str) -> Value | None:
+def method(
+    receiver: Value, name: str, arguments: Sequence[Value], named: Mapping[str, Value], holes: Holes, why: str
+) -> Value | None:
     """Call a method of texts; None where it is none that is known."""
     if name == "format":
         return _format_call(receiver, arguments, named, holes, why)
@@ -103,8 +126,15 @@ def method(receiver: Value, name: str, arguments: Sequence[Value], named: Mappin
         return _join(receiver, arguments[0], holes, why)
     if name in _METHODS and not named:
         given = [text_piece(value, holes) if name == "replace" else value for value in arguments]
-        return combine([receiver, *given], lambda text, *rest: _lifted(getattr(text, name)(*map(plain, rest))), why)
+        return combine([receiver, *given], lambda text, *rest: _lifted(_applied(text, name, rest)), why)
     return None
+
+
+def _applied(text: Any, name: str, arguments: Sequence[Any]) -> Any:
+    given = [plain(item) for item in arguments]
+    if any(isinstance(item, int) and item > MAX_TEXT for item in given):
+        raise ValueError("too wide")
+    return getattr(text, name)(*given)
 
 
 def _lifted(result: Any) -> Any:
@@ -118,6 +148,8 @@ def _format_call(
     count = len(arguments)
 
     def make(text: str, *items: Any) -> str:
+        if re.search(r"\{[^{}]*:[^{}]*\d{5,}", text):
+            raise ValueError("too wide")
         return text.format(*items[:count], **dict(zip(named, items[count:], strict=True)))
 
     return combine([receiver, *pieces], make, why)
@@ -137,7 +169,11 @@ def function(name: str, arguments: Sequence[Value], named: Mapping[str, Value], 
         return None
     if name == "dict" and not arguments:
         return known(Pairs(tuple(named.items())))
-    if name in ("list", "tuple", "set", "sorted", "reversed") and len(arguments) == 1 and isinstance(arguments[0].only, Items):
+    if (
+        name in ("list", "tuple", "set", "sorted", "reversed")
+        and len(arguments) == 1
+        and isinstance(arguments[0].only, Items)
+    ):
         return arguments[0]
     if named:
         return unknown(why)
