@@ -67,6 +67,10 @@ def build_parser() -> argparse.ArgumentParser:
     slicing.add_argument("--cell", metavar="INDEX", type=int, required=True, help="among all cells, from 0")
     slicing.add_argument("--json", action="store_true", help="as JSON")
     slicing.set_defaults(command=_slice)
+    lineage = commands.add_parser("lineage", help="show which tables and columns a file reads and writes")
+    lineage.add_argument("file", metavar="FILE", type=Path, help="a notebook, a .sql or a .py file")
+    lineage.add_argument("--json", action="store_true", help="as JSON")
+    lineage.set_defaults(command=_lineage)
     others = (
         ("emulator", "run the embedded BigQuery"),
         ("gateway", "run the gateway"),
