@@ -44,6 +44,8 @@ class Job:
     destination: dict[str, str] | None = None
     affected_rows: int | None = None
     is_cancelled: bool = False
+    session: str | None = None
+    """The hidden dataset of the session that this job belongs to."""
     parent: Job | None = None
     """The script that this job is a statement of."""
     children: list[Job] = field(default_factory=list)

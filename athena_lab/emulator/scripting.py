@@ -69,7 +69,7 @@ class Script:
 
     def query_temporary(self) -> str:
         """Name the hidden dataset of the script's temporary tables."""
-        return f"_script{self.job.id[-32:]}"
+        return self.job.session or f"_script{self.job.id[-32:]}"
 
     def run(self, nodes: Sequence[Node]) -> None:
         """Run the script; its result is its last statement's."""
@@ -83,7 +83,7 @@ class Script:
             raise invalid_query("BREAK and CONTINUE are only allowed inside of a loop") from error
         finally:
             transactions.rollback(is_open_only=True)
-            if self.temporary in transactions.state.datasets:
+            if self.job.session is None and self.temporary in transactions.state.datasets:
                 transactions.drop_dataset(self.temporary, with_contents=True)
             self.publish()
         if self.job.children:

@@ -58,7 +58,7 @@ class Preparer:
         self, text: str, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
     ) -> Prepared | exp.Expression:
         """Prepare the query that `text` is, or give the statement that it is instead."""
-        key = (text, describe(types), space.default_dataset, space.state.version, space.viewer)
+        key = (text, describe(types), space.default_dataset, space.state.version, space.viewer, space.temporary)
         with self._lock:
             found = self._cache.get(key)
         if found is not None:

@@ -38,6 +38,8 @@ class Warehouse:
             self.catalog.drop_dataset(name, with_contents=True)  # of scripts that a crash ended
         self.sizes = Sizes(self.catalog)
         self.jobs = Jobs(project, location, threads=_THREADS)
+        for name in [name for name in self.catalog.state.datasets if name.startswith(TEMPORARY)]:
+            self.catalog.drop_dataset(name, with_contents=True)  # left by a process that was killed
 
     def keep_temporary(self, dataset: str) -> None:
         """Make the hidden dataset of a script's or session's temporary tables, if it is not there yet."""

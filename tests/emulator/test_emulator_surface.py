@@ -156,3 +156,27 @@ def test_a_query_job_tells_its_effort_and_can_be_forgotten(bq: bigquery.Client) 
     bq.delete_job_metadata(job)
     with pytest.raises(NotFound):
         bq.get_job(job.job_id)
+
+
+def in_session(client: bigquery.Client, session: str, sql: str) -> list[tuple[Any, ...]]:
+    properties = [bigquery.ConnectionProperty("session_id", session)]
+    config = bigquery.QueryJobConfig(connection_properties=properties)
+    return [tuple(row.values()) for row in client.query(sql, job_config=config).result()]
+
+
+def test_a_sessions_temporary_tables_are_its_owners_until_it_ends(bq: bigquery.Client, emulator: Any) -> None:
+    job = bq.query("SELECT 1", job_config=bigquery.QueryJobConfig(create_session=True))
+    job.result()
+    session = bq.get_job(job.job_id).session_info.session_id
+    in_session(bq, session, "CREATE TEMP TABLE mine AS SELECT 42 AS n")
+    assert in_session(bq, session, "SELECT n FROM mine") == [(42,)]
+    assert in_session(bq, session, "DECLARE x INT64 DEFAULT 1; SELECT n + x FROM mine") == [(43,)]
+    assert in_session(bq, session, "SELECT n FROM mine") == [(42,)]
+    assert not any(item.dataset_id.startswith("_") for item in bq.list_datasets())
+    with pytest.raises(BadRequest):
+        in_session(emulator.client("mona"), session, "SELECT n FROM mine")
+    with pytest.raises(BadRequest):
+        bq.query_and_wait("SELECT n FROM mine")
+    in_session(bq, session, "CALL BQ.ABORT_SESSION()")
+    with pytest.raises(BadRequest):
+        in_session(bq, session, "SELECT n FROM mine")

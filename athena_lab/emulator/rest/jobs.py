@@ -38,7 +38,7 @@ SHORT_WAIT_S = 2.0
 """For the answer to a load or copy: a client that sees it done need not poll, a second at least."""
 _QUERY_KEYS = (
     "query", "defaultDataset", "queryParameters", "parameterMode", "maximumBytesBilled", "useLegacySql",
-    "useQueryCache",
+    "useQueryCache", "createSession", "connectionProperties",
 )  # fmt: skip
 
 
@@ -165,6 +165,8 @@ def _facts(job: Job) -> dict[str, Any]:
     }
     if job.fields is not None:
         facts["schema"] = schema_json(job.fields)
+    if "sessionInfo" in job.statistics:
+        facts["sessionInfo"] = job.statistics["sessionInfo"]
     for key in ("numDmlAffectedRows", "dmlStats"):
         if key in found:
             facts[key] = found[key]
@@ -199,6 +201,8 @@ def list_(call: Call) -> Answer:
     earliest, latest = call.integer("minCreationTime"), call.integer("maxCreationTime")
     items = []
     for job in call.warehouse.jobs.visible(call.principal):
+        if (job.parent.id if job.parent is not None else None) != (call.query.get("parentJobId") or None):
+            continue
         is_mine = _owner_key(job.owner) == _owner_key(call.principal)
         if not (is_mine or call.flag("allUsers")) or (states and job.state not in states):
             continue
