@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found, table_not_found
+from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion, partition_unit
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.types import Field, duckdb_type, fields_from_json, quote
 
@@ -45,7 +46,7 @@ class Table:
     @property
     def view(self) -> str | None:
         """The SQL of a view."""
-        found = self.resource.get("view", {}).get("query")
+        found = (self.resource.get("view") or self.resource.get("materializedView") or {}).get("query")
         return None if found is None else str(found)
 
 
@@ -71,6 +72,8 @@ class Change:
     written: list[Table] = field(default_factory=list)
     rewritten: list[Table] = field(default_factory=list)
     """Of the tables written to: those whose rows were changed or removed, not only appended."""
+    moved: list[tuple[Table, Table]] = field(default_factory=list)
+    """Tables that got another name: as they were, as they are."""
     based_on: dict[tuple[str, str], Table | None] = field(default_factory=dict)
     """What the work found under a name; the change is refused and tried again if that changed since."""
 
@@ -257,7 +260,9 @@ class Catalog:
             for table in change.dropped:
                 _forget(cursor, table)
                 _drop_rows(cursor, table)
-            for table in change.tables:
+            for before, _ in change.moved:
+                _forget(cursor, before)
+            for table in (*change.tables, *(after for _, after in change.moved)):
                 self.dataset(table.dataset)
                 _forget(cursor, table)
                 cursor.execute(
@@ -340,7 +345,7 @@ class Catalog:
         for table in (*change.written, *change.tables):
             self._writes[table.physical] = self._writes.get(table.physical, 0) + 1
             self._modified[table.physical] = now
-        if change.tables or change.dropped:
+        if change.tables or change.dropped or change.moved:
             self._state = replace(self._state, version=self._state.version + 1, tables=tables)
 
     def new_table(
@@ -352,6 +357,11 @@ class Catalog:
         table = Table(dataset, name, f"t{number}", fields, resource, now_ms(), now_ms())
         if table.view is None:
             cursor.execute(f"CREATE TABLE {table.physical} ({columns_sql(fields)})")
+            if is_by_ingestion(resource):
+                default = f"date_trunc('{partition_unit(resource)}', now())"
+                cursor.execute(
+                    f"ALTER TABLE {table.physical} ADD COLUMN {PARTITION_TIME} TIMESTAMPTZ DEFAULT {default}"
+                )
         return table
 
 
@@ -361,7 +371,9 @@ def changed_tables(state: State, change: Change, now: int) -> dict[tuple[str, st
     for table in change.dropped:
         if tables.get(table.key) is not None and tables[table.key].physical == table.physical:
             del tables[table.key]
-    for table in change.tables:
+    for before, _ in change.moved:
+        tables.pop(before.key, None)
+    for table in (*change.tables, *(after for _, after in change.moved)):
         tables[table.key] = replace(table, modified_ms=now)
     return tables
 

@@ -9,13 +9,13 @@ from typing import Any
 from sqlglot import exp
 
 from athena_lab.emulator.catalog import Change, State
+from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.policies.model import check_assignment
-from athena_lab.emulator.policies.statements import assigned_name
 from athena_lab.emulator.select import Prepared
 from athena_lab.emulator.sql.references import References
-from athena_lab.emulator.types import Field, duckdb_type, field_from_json, quote, schema_json
+from athena_lab.emulator.types import Field, schema_json
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Target, write
 
@@ -41,20 +41,51 @@ class Definition:
 def read_definition(statement: exp.Create, references: References) -> Definition:
     """Read a CREATE TABLE or CREATE VIEW; refuse the kinds that are not supported."""
     kind = str(statement.args.get("kind")).upper()
-    if kind not in ("TABLE", "VIEW") or statement.args.get("clone"):
-        raise unsupported(f"CREATE {kind}{' CLONE' if statement.args.get('clone') else ''}")
+    if kind not in ("TABLE", "VIEW"):
+        raise unsupported(f"CREATE {kind}")
     node = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
-    dataset, name = references.name_of(node)
+    properties = statement.args.get("properties")
+    dataset, name = _place(node, properties, references)
+    resource, query = options_of(properties), statement.expression
     columns = statement.this.expressions if isinstance(statement.this, exp.Schema) else []
-    resource = _options(statement.args.get("properties"))
-    query = statement.expression
+    fields = () if kind == "VIEW" else tuple(column_of(item) for item in columns if isinstance(item, exp.ColumnDef))
     if kind == "VIEW":
-        resource["view"] = {"query": query.sql("bigquery"), "useLegacySql": False}
-    is_replace = bool(statement.args.get("replace"))
-    fields = () if kind == "VIEW" else tuple(_column(item) for item in columns)
+        is_stored = properties is not None and properties.find(exp.MaterializedProperty) is not None
+        key = "materializedView" if is_stored else "view"
+        resource[key] = {"query": query.sql("bigquery")} | ({} if is_stored else {"useLegacySql": False})
+    source = _source(statement)
+    if source is not None:
+        found = references.lookup(source)
+        is_like = statement.args.get("clone") is None
+        resource = {**_definition(found.resource), **resource}
+        fields, query = found.fields, None if is_like else exp.Select(expressions=[exp.Star()]).from_(source.copy())
     return Definition(
-        dataset, name, kind == "VIEW", is_replace, bool(statement.args.get("exists")), resource, fields, query
-    )
+        dataset, name, kind == "VIEW", bool(statement.args.get("replace")), bool(statement.args.get("exists")),
+        resource, fields, query,
+    )  # fmt: skip
+
+
+def _place(node: exp.Table, properties: exp.Properties | None, references: References) -> tuple[str, str]:
+    """Tell where a table is made: a temporary one in the hidden dataset of its script or session."""
+    if properties is None or properties.find(exp.TemporaryProperty) is None:
+        return references.name_of(node)
+    if references.space.temporary is None:
+        raise invalid_query("Use of CREATE TEMPORARY TABLE requires a script or session")
+    return references.space.temporary, node.name
+
+
+def _source(statement: exp.Create) -> exp.Table | None:
+    """Give the table that CLONE, COPY or LIKE names."""
+    clone = statement.args.get("clone")
+    like = statement.find(exp.LikeProperty)
+    found = clone.this if clone is not None else like.this if like is not None else None
+    return found if isinstance(found, exp.Table) else None
+
+
+def _definition(resource: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what a copy takes over from its source."""
+    kept = ("timePartitioning", "rangePartitioning", "clustering", "requirePartitionFilter", "description", "labels")
+    return {key: resource[key] for key in kept if resource.get(key)}
 
 
 def create(
@@ -125,7 +156,7 @@ def drop(warehouse: Warehouse, statement: exp.Drop, references: References) -> s
         raise unsupported("DROP of several things")
     node = nodes[0]
     if kind == "SCHEMA":
-        name = node.args["db"].name if node.args.get("db") else node.name
+        name = schema_name(warehouse, node)
         if not (statement.args.get("exists") and name not in warehouse.catalog.state.datasets):
             warehouse.catalog.drop_dataset(name, with_contents=bool(statement.args.get("cascade")))
         return "DROP_SCHEMA"
@@ -140,96 +171,18 @@ def drop(warehouse: Warehouse, statement: exp.Drop, references: References) -> s
     return f"DROP_{kind}"
 
 
+def schema_name(warehouse: Warehouse, node: exp.Expression) -> str:
+    """Give the dataset that [project.]dataset names; refuse another project."""
+    parts = [piece for part in node.find_all(exp.Identifier, bfs=False) for piece in part.name.split(".")]
+    if len(parts) > 1:
+        warehouse.require_project(".".join(parts[:-1]))
+    return parts[-1]
+
+
 def create_schema(warehouse: Warehouse, statement: exp.Create) -> None:
     """Run a CREATE SCHEMA."""
-    node = statement.this
-    name = node.args["db"].name if node.args.get("db") else node.name
+    name = schema_name(warehouse, statement.this)
     if statement.args.get("exists") and name in warehouse.catalog.state.datasets:
         return
-    resource = _options(statement.args.get("properties"))
+    resource = options_of(statement.args.get("properties"))
     warehouse.catalog.put_dataset(name, resource, must_be_new=True)
-
-
-def alter(warehouse: Warehouse, statement: exp.Alter, references: References) -> None:
-    """Run an ALTER TABLE ADD COLUMN; refuse the other kinds."""
-    key = references.name_of(statement.this)
-    table = warehouse.catalog.table(*key)
-    actions = statement.args.get("actions") or []
-    if str(statement.args.get("kind")).upper() != "TABLE" or not all(
-        isinstance(item, exp.ColumnDef) for item in actions
-    ):
-        raise unsupported("ALTER other than ADD COLUMN")
-    added = tuple(_column(item) for item in actions)
-
-    def work(cursor: Any, state: State, change: Change) -> None:
-        del state
-        change.based_on[key] = table
-        for item in added:
-            cursor.execute(f"ALTER TABLE {table.physical} ADD COLUMN {quote(item.name)} {duckdb_type(item)}")
-        fields = table.fields + added
-        change.tables.append(replace(table, fields=fields, resource={**table.resource, "schema": schema_json(fields)}))
-
-    warehouse.catalog.transact(work)
-
-
-def _column(node: exp.ColumnDef) -> Field:
-    kind = node.args["kind"]
-    resource: dict[str, Any] = {"name": node.name, **_type(kind)}
-    for constraint in node.args.get("constraints") or ():
-        if isinstance(constraint.args["kind"], exp.NotNullColumnConstraint):
-            resource["mode"] = "REQUIRED"
-        elif isinstance(constraint.args["kind"], exp.Properties):
-            resource.update(_options(constraint.args["kind"]))
-        else:
-            raise unsupported(f"The constraint {constraint.sql('bigquery')}")
-    return field_from_json(resource)
-
-
-def _type(kind: exp.DataType) -> dict[str, Any]:
-    if kind.this == exp.DType.ARRAY:
-        return {**_type(kind.expressions[0]), "mode": "REPEATED"}
-    if kind.this == exp.DType.STRUCT:
-        fields = [{"name": item.name, **_type(item.args["kind"])} for item in kind.expressions]
-        return {"type": "RECORD", "fields": fields}
-    return {"type": exp.DataType(this=kind.this).sql("bigquery")}
-
-
-def _options(properties: exp.Properties | None) -> dict[str, Any]:
-    """Give what OPTIONS, PARTITION BY and CLUSTER BY say, in the REST API's words."""
-    found: dict[str, Any] = {}
-    for item in properties.expressions if properties is not None else ():
-        if isinstance(item, exp.PartitionedByProperty):
-            found.update(_partitioning(item.this))
-        elif isinstance(item, exp.Cluster | exp.ClusterProperty):
-            found["clustering"] = {"fields": [column.name for column in item.expressions]}
-        elif isinstance(item, exp.Property) and type(item) is exp.Property:
-            _add_option(found, item.name.lower(), item.args["value"])
-        else:
-            raise unsupported(f"{item.sql('bigquery')} in CREATE")
-    return found
-
-
-_OPTIONS = {"description": "description", "friendly_name": "friendlyName", "location": "location"}
-
-
-def _add_option(found: dict[str, Any], name: str, value: exp.Expression) -> None:
-    if name == "labels":
-        found["labels"] = {pair.expressions[0].name: pair.expressions[1].name for pair in value.expressions}
-    elif name == "data_policies":
-        items = value.expressions if isinstance(value, exp.Array) else [value]
-        found["dataPolicies"] = [{"name": assigned_name(item.name)} for item in items]
-    elif name in _OPTIONS:
-        found[_OPTIONS[name]] = value.name
-    elif name in ("require_partition_filter", "partition_expiration_days", "expiration_timestamp"):
-        raise unsupported(f"The option {name}")
-    else:
-        raise invalid_query(f"Unknown option: {name}")
-
-
-def _partitioning(node: exp.Expression) -> dict[str, Any]:
-    column = node.find(exp.Column) or node.find(exp.Identifier)
-    unit = node.args.get("unit")
-    if isinstance(node, exp.RangeBucket if hasattr(exp, "RangeBucket") else exp.GenerateSeries):
-        raise unsupported("PARTITION BY RANGE_BUCKET")
-    kind = unit.name.upper() if unit is not None else "DAY"
-    return {"timePartitioning": {"type": kind, "field": column.name if column is not None else None}}

@@ -9,6 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from athena_lab.emulator import ddl, dml
+from athena_lab.emulator.alterations import alter
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.parameters import read_parameters
@@ -17,6 +18,7 @@ from athena_lab.emulator.policies.statements import read_policy_statement
 from athena_lab.emulator.routines import drop_routine, routine_name, store_function
 from athena_lab.emulator.scripting import Script
 from athena_lab.emulator.select import Prepared, Preparer, space_for
+from athena_lab.emulator.sessions import Sessions
 from athena_lab.emulator.sizes import billed
 from athena_lab.emulator.sql.references import Namespace, References
 from athena_lab.emulator.sql.script import Node, is_plain, looks_like_script, parse_script
@@ -48,6 +50,7 @@ class Queries:
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
         self.preparer = Preparer(warehouse)
+        self.sessions = Sessions(warehouse.catalog)
 
     def run(self, job: Job) -> None:
         """Do a query job: a script, or one statement."""
@@ -55,6 +58,10 @@ class Queries:
         text = str(query.get("query") or "")
         if query.get("useLegacySql"):
             raise unsupported("Legacy SQL")
+        self.sessions.join(job)
+        if "ABORT_SESSION" in text.upper() and self.sessions.end(job, text):
+            self._publish(job, Planned("CALL", lambda _: None))
+            return
         if looks_like_script(text):
             nodes = parse_script(text)
             if not is_plain(nodes):
@@ -82,7 +89,7 @@ class Queries:
     def space(self, job: Job, query: Mapping[str, Any], temporary: str | None = None) -> Namespace:
         """Tell where a job's statement looks names up."""
         space = space_for(self.warehouse, job.owner, query)
-        return space if temporary is None else replace(space, temporary=temporary)
+        return replace(space, temporary=temporary or job.session)
 
     def plan(
         self, job: Job, text: str, given: tuple[Mapping[str, Field], Mapping[str, Any]], temporary: str | None = None
@@ -160,7 +167,8 @@ class Queries:
             kind = str(statement.args.get("kind")).upper()
             return Planned(f"DROP_{kind}", lambda _: self._drop(statement, references))
         if isinstance(statement, exp.Alter):
-            return Planned("ALTER_TABLE", lambda _: ddl.alter(self.warehouse, statement, references))
+            kind = str(statement.args.get("kind")).upper()
+            return Planned(f"ALTER_{kind}", lambda _: alter(self.warehouse, statement, references))
         if not isinstance(statement, exp.Create):
             raise unsupported(f"The statement {statement.key.upper()}")
         if str(statement.args.get("kind")).upper() == "SCHEMA":
@@ -171,11 +179,13 @@ class Queries:
         self, statement: exp.Create, references: References, types: Mapping[str, Field], values: Mapping[str, Any]
     ) -> Planned:
         made = ddl.read_definition(statement, references)
+        if made.dataset == references.space.temporary:
+            self.warehouse.keep_temporary(made.dataset)
         self.warehouse.catalog.dataset(made.dataset)
         prepared = None
         if made.query is not None:
             prepared = self.preparer.prepare(made.query.copy(), references.space, types, values)
-        kind = "CREATE_VIEW" if made.is_view else "CREATE_TABLE" + ("_AS_SELECT" if prepared is not None else "")
+        kind = _create_type(statement, made)
         target = self._reference(made.dataset, made.name)
 
         def work(job: Job) -> None:
@@ -186,7 +196,8 @@ class Queries:
         if prepared is None:
             return Planned(kind, work, fields=made.fields, statistics=statistics)
         translation = prepared.translation
-        size = 0 if made.is_view else self._bytes(translation)
+        is_copy = statement.args.get("clone") is not None
+        size = 0 if made.is_view or is_copy else self._bytes(translation)
         return Planned(kind, work, size, tuple(translation.sources.referenced), prepared.fields, statistics)
 
     def _plan_routine(self, statement: exp.Expression, references: References) -> Planned:
@@ -243,6 +254,19 @@ class Queries:
 
     def _reference(self, dataset: str, name: str) -> dict[str, str]:
         return {"projectId": self.warehouse.project, "datasetId": dataset, "tableId": name}
+
+
+def _create_type(statement: exp.Create, made: ddl.Definition) -> str:
+    """Give BigQuery's name of a CREATE statement's type."""
+    if made.is_view:
+        return "CREATE_MATERIALIZED_VIEW" if "materializedView" in made.resource else "CREATE_VIEW"
+    clone = statement.args.get("clone")
+    if clone is not None:
+        is_snapshot = statement.meta.get("is_snapshot")
+        return (
+            "CREATE_SNAPSHOT_TABLE" if is_snapshot else f"CREATE_TABLE_{'COPY' if clone.args.get('copy') else 'CLONE'}"
+        )
+    return "CREATE_TABLE_AS_SELECT" if made.query is not None else "CREATE_TABLE"
 
 
 def is_routine(statement: exp.Expression) -> bool:

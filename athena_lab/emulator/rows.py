@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from athena_lab.emulator.types import Field
+from athena_lab.emulator.types import Field, range_element
 
 Encoder = Callable[[Any], Any]
 
@@ -33,11 +33,18 @@ def _encoder(item: Field, int64_timestamps: bool) -> Encoder:  # noqa: FBT001 (p
     if item.type == "RECORD":
         inner = [(part.name, _encoder(part, int64_timestamps)) for part in item.fields]
         return lambda value: None if value is None else {"f": [{"v": encode(value[name])} for name, encode in inner]}
+    if item.type == "RANGE":
+        bound = _encoder(Field(item.name, range_element(item)), int64_timestamps)
+        return lambda value: None if value is None else _range(bound(value["start"]), bound(value["end"]))
     if item.type == "TIMESTAMP":
         encode: Encoder = _microseconds if int64_timestamps else _seconds
     else:
         encode = _ENCODERS.get(item.type, str)
     return lambda value: None if value is None else encode(value)
+
+
+def _range(start: str | None, end: str | None) -> str:
+    return f"[{'UNBOUNDED' if start is None else start}, {'UNBOUNDED' if end is None else end})"
 
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -15,7 +15,7 @@ from athena_lab.emulator.types import Field, quote
 
 _FIXED = {
     "INTEGER": 8, "FLOAT": 8, "DATE": 8, "DATETIME": 8, "TIMESTAMP": 8, "TIME": 8, "BOOLEAN": 1, "NUMERIC": 16,
-    "INTERVAL": 16,
+    "INTERVAL": 16, "RANGE": 16, "BIGNUMERIC": 32,
 }  # fmt: skip
 _MEGABYTE = 1024**2
 _LEAST_BILLED = 10 * _MEGABYTE

@@ -77,12 +77,31 @@ class Field:
         return found
 
 
+_GOOGLESQL = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
+
+
+def googlesql_type(item: Field) -> str:
+    """Give a field's type in GoogleSQL."""
+    if item.is_repeated:
+        return f"ARRAY<{googlesql_type(item.element())}>"
+    if item.type == "RECORD":
+        return "STRUCT<" + ", ".join(f"`{part.name}` {googlesql_type(part)}" for part in item.fields) + ">"
+    if item.type == "RANGE":
+        return f"RANGE<{range_element(item)}>"
+    return _GOOGLESQL.get(item.type, item.type)
+
+
+def range_element(item: Field) -> str:
+    """Give the type of a RANGE's bounds."""
+    return str((item.extras.get("rangeElementType") or {}).get("type") or "DATE")
+
+
 def field_from_json(resource: Mapping[str, Any]) -> Field:
     """Read a TableFieldSchema; refuse types that the emulator cannot hold exactly."""
     name = str(resource.get("name", ""))
     kind = str(resource.get("type", "")).upper()
     kind = _LEGACY.get(kind, kind)
-    if kind != "RECORD" and kind not in _DUCKDB:
+    if kind not in ("RECORD", "RANGE") and kind not in _DUCKDB:
         raise unsupported(f"The type {kind or '(none)'} of column '{name}'")
     inner = tuple(field_from_json(item) for item in resource.get("fields", ()))
     if kind == "RECORD" and not inner:
@@ -123,6 +142,9 @@ def duckdb_type(column: Field) -> str:
     if column.type == "RECORD":
         inner = ", ".join(f"{quote(item.name)} {duckdb_type(item)}" for item in column.fields)
         return f"STRUCT({inner})"
+    if column.type == "RANGE":
+        element = _DUCKDB[range_element(column)]
+        return f'STRUCT("athena_start" {element}, "athena_end" {element})'
     return _DUCKDB[column.type]
 
 
@@ -132,6 +154,9 @@ def arrow_type(column: Field) -> pa.DataType:
         return pa.list_(pa.field("item", arrow_type(column.element())))
     if column.type == "RECORD":
         return pa.struct([pa.field(item.name, arrow_type(item)) for item in column.fields])
+    if column.type == "RANGE":
+        element = _ARROW[range_element(column)]
+        return pa.struct([pa.field("start", element), pa.field("end", element)])
     return _ARROW[column.type]
 
 
@@ -147,6 +172,9 @@ def field_from_duckdb(name: str, kind: Any) -> Field:
         if element.is_repeated:
             raise unsupported(f"An array of arrays (column '{name}')")
         return replace(element, mode="REPEATED")
+    if kind.id == "struct" and [child for child, _ in kind.children] == ["athena_start", "athena_end"]:
+        element = field_from_duckdb(name, kind.children[0][1]).type
+        return Field(name, "RANGE", extras={"rangeElementType": {"type": element}})
     if kind.id == "struct":
         inner = tuple(field_from_duckdb(child, inner) for child, inner in kind.children)
         return Field(name, "RECORD", fields=inner)

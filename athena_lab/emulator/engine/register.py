@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -32,8 +33,7 @@ FUNCTIONS: Functions = {
     **network.FUNCTIONS,
     **sketches.FUNCTIONS,
 }
-"""Name in DuckDB: the function, its arguments' types, its result's. A function that begins with
-`null_` in its first argument's type sees NULLs; the others give NULL for them."""
+"""Name in DuckDB: the function, its arguments' types, its result's. All give NULL for a NULL."""
 
 
 def register(connection: Any) -> None:
@@ -42,15 +42,24 @@ def register(connection: Any) -> None:
         "athena_error", _fail, [duckdb.sqltype("VARCHAR")], duckdb.sqltype("NULL"), null_handling="special"
     )
     for name, (function, kinds, result) in FUNCTIONS.items():
-        sees_nulls = getattr(function, "sees_nulls", False)
         connection.create_function(
             name,
-            function,
+            _strict(function),
             [duckdb.sqltype(kind) for kind in kinds],
             duckdb.sqltype(result),
-            null_handling="special" if sees_nulls else "default",
+            null_handling="special",
             side_effects=getattr(function, "is_volatile", False),
         )
+
+
+def _strict(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give NULL for a NULL argument (DuckDB's own way of that refuses functions that may give NULL)."""
+
+    @functools.wraps(function)
+    def call(*arguments: Any) -> Any:
+        return None if None in arguments else function(*arguments)
+
+    return call
 
 
 def _fail(message: str) -> None:

@@ -44,6 +44,8 @@ def list_(call: Call) -> Answer:
     wanted = [term.removeprefix("labels.").partition(":") for term in call.query.get("filter", "").split()]
     items: list[dict[str, Any]] = []
     for name, resource in sorted(call.warehouse.catalog.state.datasets.items()):
+        if resource.get("isHidden"):
+            continue
         if name.startswith(TEMPORARY):
             continue
         labels = resource.get("labels") or {}

@@ -46,6 +46,8 @@ def job_json(warehouse: Warehouse, job: Job) -> dict[str, Any]:
         statistics["totalBytesProcessed"] = str(job.processed_bytes)
         if job.ended_ms is not None and job.started_ms is not None and "query" in statistics:
             statistics |= _effort(job, job.ended_ms - job.started_ms)
+    if job.parent is not None:
+        statistics["parentJobId"] = job.parent.id
     status: dict[str, Any] = {"state": job.state}
     if job.fault is not None:
         status |= {"errorResult": job.fault.entry(), "errors": [job.fault.entry()]}

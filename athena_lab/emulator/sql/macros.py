@@ -64,8 +64,10 @@ MACROS = (
     ),
     "athena_interval_months(i) AS (datepart('year', i) * 12 + datepart('month', i))",
     "athena_interval_days(i) AS datepart('day', i)",
-    "athena_interval_micros(i) AS (datepart('hour', i) * 3600000000 + datepart('minute', i) * 60000000 + "
-    "datepart('microsecond', i))",
+    (
+        "athena_interval_micros(i) AS (datepart('hour', i) * 3600000000 + datepart('minute', i) * 60000000 + "
+        "datepart('microsecond', i))"
+    ),
     (
         "athena_interval(m, d, u) AS to_months(CAST(m AS INTEGER)) + to_days(CAST(d AS INTEGER)) + "
         "to_microseconds(CAST(u AS BIGINT))"
@@ -100,7 +102,8 @@ MACROS = (
     (
         "athena_range_intersect(a, b) AS CASE WHEN NOT athena_range_overlaps(a, b) THEN "
         "athena_error('Provided RANGE inputs do not overlap') WHEN a IS NULL OR b IS NULL THEN NULL ELSE "
-        "{'athena_start': greatest(a.athena_start, b.athena_start), 'athena_end': least(a.athena_end, b.athena_end)} END"
+        "{'athena_start': greatest(a.athena_start, b.athena_start), "
+        "'athena_end': least(a.athena_end, b.athena_end)} END"
     ),
     "athena_floor_divide(a, b) AS (a - ((a % b) + b) % b) // b",
     "athena_week(d, first) AS CAST((dayofyear(d) + 6 - ((dayofweek(d) - first + 7) % 7)) // 7 AS BIGINT)",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
@@ -62,9 +64,22 @@ def _made_by(statements: list[exp.Expression]) -> frozenset[str]:
     return frozenset(item.this.this.name.upper() for item in statements[:-1])
 
 
+_SNAPSHOT = re.compile(r"(?is)^(\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?|DROP\s+))(SNAPSHOT)(\s+TABLE\b)")
+_TABLE_FUNCTION = re.compile(r"(?is)^(\s*DROP\s+)TABLE(\s+FUNCTION\b)")
+
+
+def _plain(text: str) -> str:
+    """Take out the words that sqlglot does not know, leaving every other where it was."""
+    text = _SNAPSHOT.sub(r"\g<1>        \g<3>", text)
+    return _TABLE_FUNCTION.sub(r"\g<1>     \g<2>", text)
+
+
 def _parse(text: str) -> list[exp.Expression | None]:
     try:
-        return list(sqlglot.parse(text, read="bigquery"))
+        found = list(sqlglot.parse(_plain(text), read="bigquery"))
+        if found and isinstance(found[0], exp.Create) and _SNAPSHOT.match(text):
+            found[0].meta["is_snapshot"] = True
+        return found
     except ParseError as error:
         raise _syntax_fault(text, error) from error
     except TokenError as error:

@@ -20,8 +20,16 @@ from athena_lab.emulator.faults import BigQueryError, dataset_not_found, invalid
 from athena_lab.emulator.policies.protection import Protect, Protection
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.sql.parse import parse_statement
+from athena_lab.emulator.sql.pseudo import (
+    PARTITION_TIME,
+    TABLE_SUFFIX,
+    is_by_ingestion,
+    may_match,
+    mentions,
+    put_in_pseudo_columns,
+)
 from athena_lab.emulator.sql.stored import put_in_functions, table_function
-from athena_lab.emulator.types import Field
+from athena_lab.emulator.types import Field, googlesql_type
 
 _MAX_DEPTH = 16
 _SCHEMA_VIEWS = "INFORMATION_SCHEMA."
@@ -74,12 +82,15 @@ class References:
 
     def __init__(self, space: Namespace) -> None:
         self.space, self.sources = space, Sources()
+        self.hidden: set[str] = set()
+        """Columns for pseudo columns that the statement names."""
 
     def replace(self, tree: exp.Expression, depth: int = 0) -> None:
         """Replace every reference below `tree`, which must not itself be one."""
         if depth > _MAX_DEPTH:
             raise invalid_query("A view is nested too deeply, or refers to itself.")
         put_in_functions(tree, self.space)
+        self.hidden |= mentions(tree)
         for node in list(tree.find_all(exp.Table)):
             if any(pivot.args.get("unpivot") for pivot in node.args.get("pivots") or ()):
                 raise unsupported("UNPIVOT")
@@ -95,6 +106,8 @@ class References:
                 continue
             self._replace_one(node, depth)
         self._shorten_columns(tree)
+        if self.hidden:
+            put_in_pseudo_columns(tree)
         for node in list(tree.find_all(exp.SessionUser, exp.CurrentUser)):
             node.replace(exp.Literal.string(self.space.session_user))
 
@@ -145,6 +158,9 @@ class References:
                 raise self._not_found(dataset, name)
             self._put(node, self._result_name(found), alias, found.fields)
             return
+        if name.endswith("*"):
+            self._put_wildcard(node, dataset, name[:-1], depth)
+            return
         result = self.space.find_result(dataset, name)
         if result is not None:
             self._put(node, self._result_name(result), alias, result.fields)
@@ -165,13 +181,60 @@ class References:
         protection = None if node.meta.get("is_target") else self.space.protect(table)
         if protection is None:
             self.sources.tables[table.physical] = table
-            self._put(node, table.physical, alias, table.fields)
+            is_dated = PARTITION_TIME in self.hidden and is_by_ingestion(table.resource)
+            extra = (Field(PARTITION_TIME, "TIMESTAMP"),) if is_dated else ()
+            self._put(node, table.physical, alias, table.fields + extra)
             return
         name = f"seen_{table.physical}"
         self.sources.tables[name], self.sources.protections[name] = table, protection
         self._put(node, name, alias, table.fields)
         filters = [self.space.filter_sql(self.space, table, text) for text in protection.filters or ()]
         node.meta["rows"] = protection.relation(filters, self.space.salt)
+
+    def _put_wildcard(self, node: exp.Table, dataset: str, prefix: str, depth: int) -> None:
+        """Put in the tables that a wildcard means, but those that their suffix excludes; the newest gives the columns."""
+        found = sorted(
+            (
+                table
+                for key, table in self.space.state.tables.items()
+                if key[0] == dataset and key[1].startswith(prefix)
+            ),
+            key=lambda table: table.name,
+        )
+        found = [table for table in found if table.view is None]
+        if not found:
+            raise invalid_query(f"{self.space.project}:{dataset}.{prefix}* does not match any table.")
+        newest = max(found, key=lambda table: (table.created_ms, table.name))
+        select = node.find_ancestor(exp.Select)
+        chosen = [table for table in found if may_match(select, table.name[len(prefix) :])]
+        selects = [self._wildcard_part(table, newest, prefix) for table in chosen or [newest]]
+        if not chosen:
+            selects[0].set("where", exp.Where(this=exp.false()))
+        query: exp.Query = selects[0]
+        for part in selects[1:]:
+            query = exp.Union(this=query, expression=part, distinct=False)
+        inner = References(self.space)
+        inner.sources = self.sources
+        inner.replace(query, depth)
+        self._put_query(node, query, node.alias or f"{prefix}*")
+
+    def _wildcard_part(self, table: Table, newest: Table, prefix: str) -> exp.Select:
+        own = {item.name.lower() for item in table.fields}
+        columns: list[exp.Expression] = [
+            exp.column(exp.to_identifier(item.name, quoted=True))
+            if item.name.lower() in own
+            else exp.alias_(
+                exp.Cast(this=exp.Null(), to=exp.DataType.build(googlesql_type(item), dialect="bigquery")), item.name
+            )
+            for item in newest.fields
+        ]
+        suffix = exp.Literal.string(table.name[len(prefix) :])
+        if TABLE_SUFFIX in self.hidden:
+            columns.append(exp.alias_(suffix, TABLE_SUFFIX, quoted=True))
+        name = exp.Table(
+            this=exp.to_identifier(table.name, quoted=True), db=exp.to_identifier(table.dataset, quoted=True)
+        )
+        return exp.Select(expressions=columns).from_(name)
 
     def _put(self, node: exp.Table, physical: str, alias: str, fields: tuple[Field, ...]) -> None:
         self.sources.columns[physical] = fields
@@ -246,6 +309,10 @@ class References:
             if database is not None and (database.name, column.table) in known:
                 column.set("db", None)
                 column.set("catalog", None)
+
+
+def _null(item: Field) -> exp.Expression:
+    return exp.Cast(this=exp.Null(), to=exp.DataType.build(googlesql_type(item), dialect="bigquery"))
 
 
 def _until(clauses: list[exp.Expression], last: exp.Expression) -> list[exp.Expression]:

@@ -13,18 +13,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query
 from athena_lab.emulator.sql.references import Sources, refuse_strays
-from athena_lab.emulator.types import Field
-
-_NAMES = {"INTEGER": "INT64", "FLOAT": "FLOAT64", "BOOLEAN": "BOOL"}
-
-
-def googlesql_type(item: Field) -> str:
-    """Give a field's type in GoogleSQL."""
-    if item.is_repeated:
-        return f"ARRAY<{googlesql_type(item.element())}>"
-    if item.type == "RECORD":
-        return "STRUCT<" + ", ".join(f"`{part.name}` {googlesql_type(part)}" for part in item.fields) + ">"
-    return _NAMES.get(item.type, item.type)
+from athena_lab.emulator.types import googlesql_type
 
 
 def name_columns(query: exp.Query) -> None:

@@ -48,25 +48,29 @@ def convert(node: exp.Expression) -> exp.Expression | None:
     if node.args.get("format") is not None:
         raise unsupported("CAST with FORMAT")
     to = node.args["to"]
+    special = _special(node, to)
+    if special is not None:
+        return special
+    if any(item.this == exp.DType.BIGDECIMAL for item in to.find_all(exp.DataType)):
+        raise unsupported("The type BIGNUMERIC")
+    if to.this in DECIMALS:
+        return _like(node, node.this, NUMERIC)
+    if to.this in INTEGERS and is_a(node.this, FLOATS | _TEXTS):
+        return _like(node, call("round", node.this) if is_a(node.this, FLOATS) else node.this, "BIGINT")
+    if to.this in _TEXTS:
+        return _to_text(node)
+    if to.this in _BINARIES and is_a(node.this, _TEXTS):
+        return call("encode", node.this)
+    return None
+
+
+def _special(node: exp.Expression, to: exp.DataType) -> exp.Expression | None:
     if node.meta.get("is_javascript"):
         return _from_javascript(node)
     if to.this == exp.DType.RANGE:
         return ranges.from_text(node)
     if to.this == exp.DType.JSON and isinstance(node.this, exp.Literal):
         return raw("CAST(athena_json_canonical({0}) AS JSON)", node.this)
-    if any(item.this == exp.DType.BIGDECIMAL for item in to.find_all(exp.DataType)):
-        raise unsupported("The type BIGNUMERIC")
-    if to.this in DECIMALS:
-        return _like(node, node.this, NUMERIC)
-    if to.this in INTEGERS and not is_a(node.this, INTEGERS):
-        if is_a(node.this, FLOATS):
-            return _like(node, call("round", node.this), "BIGINT")
-        if is_a(node.this, _TEXTS):
-            return _like(node, node.this, "BIGINT")
-    if to.this in _TEXTS:
-        return _to_text(node)
-    if to.this in _BINARIES and is_a(node.this, _TEXTS):
-        return call("encode", node.this)
     return None
 
 
