@@ -24,6 +24,7 @@ NOT_YET = (
     "SEARCH(name",
     "EXCLUDE",
     "DISTINCT ON",
+    "{d}.peek()",
 )
 """Parts of statements that the emulator refuses to everybody, in words of its own."""
 
@@ -135,7 +136,7 @@ def test_no_attack_reveals_a_raw_value_and_each_finds_it_without_masks(
             blunt.append((kind, sql, how, found))
     record_property("unsupported", unsupported)
     print(*unsupported, sep="\n")
-    print("BLUNT", *blunt, sep="\n")
+    print("LEAKS", *leaks, "BLUNT", *blunt, sep="\n")
     assert leaks == []
     assert blunt == []
 
