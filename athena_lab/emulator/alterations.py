@@ -154,6 +154,8 @@ def _column(cursor: Any, state: State, table: Table, action: exp.AlterColumn) ->
         cursor.execute(f"ALTER TABLE {table.physical} ALTER COLUMN {quote(found.name)} TYPE {duckdb_type(made)}")
         return _exchange(table, found, replace(made, extras={**found.extras, **made.extras}))
     if action.args.get("default") is not None:
+        if action.args["default"].find(exp.Query, exp.Column):
+            raise invalid_query("A column's default cannot contain a query or a column.")
         extras = {**found.extras, "defaultValueExpression": action.args["default"].sql("bigquery")}
         return _exchange(table, found, replace(found, extras=extras))
     raise unsupported(f"ALTER TABLE {action.sql('bigquery')[:60]}")

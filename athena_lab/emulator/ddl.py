@@ -12,7 +12,7 @@ from athena_lab.emulator.catalog import Change, State
 from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
-from athena_lab.emulator.policies.model import check_assignment
+from athena_lab.emulator.policies.model import ROW_POLICIES, check_assignment
 from athena_lab.emulator.select import Prepared
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.types import Field, schema_json
@@ -84,7 +84,15 @@ def _source(statement: exp.Create) -> exp.Table | None:
 
 def _definition(resource: Mapping[str, Any]) -> dict[str, Any]:
     """Give what a copy takes over from its source."""
-    kept = ("timePartitioning", "rangePartitioning", "clustering", "requirePartitionFilter", "description", "labels")
+    kept = (
+        "timePartitioning",
+        "rangePartitioning",
+        "clustering",
+        "requirePartitionFilter",
+        "description",
+        "labels",
+        ROW_POLICIES,
+    )
     return {key: resource[key] for key in kept if resource.get(key)}
 
 
@@ -176,7 +184,7 @@ def schema_name(warehouse: Warehouse, node: exp.Expression) -> str:
     parts = [piece for part in node.find_all(exp.Identifier, bfs=False) for piece in part.name.split(".")]
     if len(parts) > 1:
         warehouse.require_project(".".join(parts[:-1]))
-    return parts[-1]
+    return str(parts[-1])
 
 
 def create_schema(warehouse: Warehouse, statement: exp.Create) -> None:

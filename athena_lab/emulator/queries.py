@@ -19,7 +19,7 @@ from athena_lab.emulator.routines import drop_routine, routine_name, store_funct
 from athena_lab.emulator.scripting import Script
 from athena_lab.emulator.select import Prepared, Preparer, space_for
 from athena_lab.emulator.sessions import Sessions
-from athena_lab.emulator.sizes import billed
+from athena_lab.emulator.sizes import LEAST_BILLED, billed
 from athena_lab.emulator.sql.references import Namespace, References
 from athena_lab.emulator.sql.script import Node, is_plain, looks_like_script, parse_script
 from athena_lab.emulator.sql.translate import Translation
@@ -226,10 +226,11 @@ class Queries:
         by_table: dict[str, list[str]] = {}
         for physical, path in translation.read:
             by_table.setdefault(physical, []).append(path)
-        return sum(
+        stored = sum(
             self.warehouse.sizes.of(translation.sources.tables[physical]).of(paths)
             for physical, paths in by_table.items()
         )
+        return stored + (LEAST_BILLED if translation.sources.schema_views else 0)
 
     def _publish(self, job: Job, planned: Planned) -> None:
         job.processed_bytes = planned.processed_bytes

@@ -1,4 +1,4 @@
-"""INFORMATION_SCHEMA of a dataset: TABLES, COLUMNS, SCHEMATA."""
+"""INFORMATION_SCHEMA: TABLES, COLUMNS, VIEWS, TABLE_OPTIONS, ROUTINES of a dataset, SCHEMATA of the project."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from athena_lab.emulator.catalog import State
+from athena_lab.emulator.catalog import State, Table
 from athena_lab.emulator.results import Result
-from athena_lab.emulator.sql.resolve import googlesql_type
-from athena_lab.emulator.types import Field, arrow_schema
+from athena_lab.emulator.types import Field, arrow_schema, googlesql_type
 
 _COLUMNS_FIELDS = tuple(
     Field(name, kind)
@@ -25,7 +24,7 @@ _TABLES_FIELDS = tuple(
     Field(name, kind)
     for name, kind in (
         ("table_catalog", "STRING"), ("table_schema", "STRING"), ("table_name", "STRING"), ("table_type", "STRING"),
-        ("is_insertable_into", "STRING"), ("creation_time", "TIMESTAMP"),
+        ("is_insertable_into", "STRING"), ("is_typed", "STRING"), ("creation_time", "TIMESTAMP"),
     )
 )  # fmt: skip
 
@@ -33,7 +32,8 @@ _TABLES_FIELDS = tuple(
 def schema_view(state: State, project: str, dataset: str, name: str) -> Result | None:
     """Give the rows of a view of INFORMATION_SCHEMA, or None where there is no such view."""
     found = _VIEWS.get(name)
-    if found is None or dataset not in state.datasets:
+    is_region = dataset.lower().startswith("region-") or not dataset
+    if found is None or (dataset not in state.datasets and not (is_region and name in _OF_PROJECT)):
         return None
     fields, rows = found
     schema = arrow_schema(fields)
@@ -47,8 +47,7 @@ def schema_view(state: State, project: str, dataset: str, name: str) -> Result |
 def _tables(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
     return [
         (
-            project, dataset, table.name, "VIEW" if table.view is not None else "BASE TABLE",
-            "NO" if table.view is not None else "YES",
+            project, dataset, table.name, _kind(table), "NO" if table.view is not None else "YES", "NO",
             datetime.datetime.fromtimestamp(table.created_ms / 1000, datetime.UTC),
         )
         for table in state.tables.values()
@@ -74,7 +73,87 @@ def _columns(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
     return rows
 
 
+def _kind(table: Table) -> str:
+    if table.view is None:
+        return "BASE TABLE"
+    return "MATERIALIZED VIEW" if table.resource.get("materializedView") else "VIEW"
+
+
+def _fields(*names: str) -> tuple[Field, ...]:
+    return tuple(Field(name, "STRING") for name in names)
+
+
+def _views(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
+    return [
+        (project, dataset, table.name, table.view, None, "YES")
+        for table in state.tables.values()
+        if table.dataset == dataset and table.view is not None
+    ]
+
+
+_OPTIONS = {
+    "description": ("description", "STRING"), "friendlyName": ("friendly_name", "STRING"),
+    "requirePartitionFilter": ("require_partition_filter", "BOOL"),
+    "labels": ("labels", "ARRAY<STRUCT<STRING, STRING>>"), "expirationTime": ("expiration_timestamp", "TIMESTAMP"),
+}  # fmt: skip
+
+
+def _options(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
+    rows = []
+    for table in state.tables.values():
+        for key, (name, kind) in _OPTIONS.items():
+            value = table.resource.get(key)
+            if table.dataset == dataset and value:
+                rows.append((project, dataset, table.name, name, kind, _option_text(value)))
+    return rows
+
+
+def _option_text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict):
+        return "[" + ", ".join(f'STRUCT("{key}", "{part}")' for key, part in value.items()) + "]"
+    return f'"{value}"'
+
+
+def _schemata(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
+    del dataset
+    return [
+        (project, name, resource.get("location", "US"))
+        for name, resource in state.datasets.items()
+        if not resource.get("isHidden")
+    ]
+
+
+def _routines(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
+    kinds = {"SCALAR_FUNCTION": "FUNCTION", "TABLE_VALUED_FUNCTION": "TABLE FUNCTION"}
+    return [
+        (
+            project, dataset, name, kinds.get(str(item.get("routineType")), "PROCEDURE"),
+            str(item.get("language", "SQL")), str(item.get("definitionBody", "")),
+        )
+        for (owner, name), item in state.routines.items()
+        if owner == dataset
+    ]  # fmt: skip
+
+
+_OF_PROJECT = frozenset({"SCHEMATA"})
 _VIEWS: dict[str, tuple[tuple[Field, ...], Callable[[State, str, str], list[tuple[Any, ...]]]]] = {
     "TABLES": (_TABLES_FIELDS, _tables),
     "COLUMNS": (_COLUMNS_FIELDS, _columns),
+    "VIEWS": (
+        _fields("table_catalog", "table_schema", "table_name", "view_definition", "check_option", "use_standard_sql"),
+        _views,
+    ),
+    "TABLE_OPTIONS": (
+        _fields("table_catalog", "table_schema", "table_name", "option_name", "option_type", "option_value"),
+        _options,
+    ),
+    "SCHEMATA": (_fields("catalog_name", "schema_name", "location"), _schemata),
+    "ROUTINES": (
+        _fields(
+            "routine_catalog", "routine_schema", "routine_name", "routine_type", "routine_body", "routine_definition"
+        ),
+        _routines,
+    ),
 }

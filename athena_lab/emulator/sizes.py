@@ -18,7 +18,7 @@ _FIXED = {
     "INTERVAL": 16, "RANGE": 16, "BIGNUMERIC": 32,
 }  # fmt: skip
 _MEGABYTE = 1024**2
-_LEAST_BILLED = 10 * _MEGABYTE
+LEAST_BILLED = 10 * _MEGABYTE
 
 
 @dataclass(slots=True)
@@ -119,4 +119,4 @@ def billed(processed: int, tables: int) -> int:
     """Round up to a megabyte, at least ten megabytes a table that is read."""
     if not tables or not processed:
         return 0
-    return max(_LEAST_BILLED * tables, -(-processed // _MEGABYTE) * _MEGABYTE)
+    return max(LEAST_BILLED * tables, -(-processed // _MEGABYTE) * _MEGABYTE)

@@ -173,8 +173,8 @@ def field_from_duckdb(name: str, kind: Any) -> Field:
             raise unsupported(f"An array of arrays (column '{name}')")
         return replace(element, mode="REPEATED")
     if kind.id == "struct" and [child for child, _ in kind.children] == ["athena_start", "athena_end"]:
-        element = field_from_duckdb(name, kind.children[0][1]).type
-        return Field(name, "RANGE", extras={"rangeElementType": {"type": element}})
+        bound = field_from_duckdb(name, kind.children[0][1]).type
+        return Field(name, "RANGE", extras={"rangeElementType": {"type": bound}})
     if kind.id == "struct":
         inner = tuple(field_from_duckdb(child, inner) for child, inner in kind.children)
         return Field(name, "RECORD", fields=inner)

@@ -207,7 +207,31 @@ def _loose(part: Any) -> Any:
 
 
 def _interval_equal(want: Any, have: Any) -> bool:
+    delta = re.fullmatch(r"relativedelta\((.*)\)", str(want))
+    if delta:  # as google-cloud-bigquery gives an INTERVAL to Python: hours above 23 become days
+        given = {name: int(value) for name, value in re.findall(r"(\w+)=([+-]?\d+)", delta[1])}
+        return _months_days_micros(given) == _months_days_micros(_interval_parts(str(have)))
     return _interval(str(want)) == _interval(str(have))
+
+
+def _interval_parts(text: str) -> dict[str, int]:
+    found = re.fullmatch(r"(-?)(\d+)-(\d+) (-?\d+) (-?)(\d+):(\d+):(\d+)(?:\.(\d+))?", text)
+    if found is None:
+        return {}
+    first, last = -1 if found[1] else 1, -1 if found[5] else 1
+    return {
+        "years": first * int(found[2]), "months": first * int(found[3]), "days": int(found[4]),
+        "hours": last * int(found[6]), "minutes": last * int(found[7]), "seconds": last * int(found[8]),
+        "microseconds": last * int(f"{found[9] or 0:0<6}"),
+    }  # fmt: skip
+
+
+def _months_days_micros(parts: dict[str, int]) -> tuple[int, int]:
+    days = parts.get("days", 0)
+    micros = (parts.get("hours", 0) * 3600 + parts.get("minutes", 0) * 60 + parts.get("seconds", 0)) * 1_000_000
+    return parts.get("years", 0) * 12 + parts.get("months", 0), days * 86_400_000_000 + micros + parts.get(
+        "microseconds", 0
+    )
 
 
 def _interval(text: str) -> str:

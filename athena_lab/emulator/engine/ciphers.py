@@ -100,10 +100,10 @@ def _unpack(keyset: bytes) -> tuple[list[_Key], int]:
 
 def _unpack_key(data: bytes) -> _Key:
     parts = dict(_fields(data))
-    inner = dict(_fields(bytes(parts[1])))  # type: ignore[arg-type]
-    kind = bytes(inner[1]).decode().removeprefix(_PREFIX)  # type: ignore[arg-type]
-    value = dict(_fields(bytes(inner[2])))  # type: ignore[arg-type]
-    return _Key(kind, bytes(value[_VALUE_FIELD[kind]]), int(parts[3]), int(parts.get(4, _TINK)))  # type: ignore[arg-type]
+    inner = dict(_fields(bytes(parts[1])))
+    kind = bytes(inner[1]).decode().removeprefix(_PREFIX)
+    value = dict(_fields(bytes(inner[2])))
+    return _Key(kind, bytes(value[_VALUE_FIELD[kind]]), int(parts[3]), int(parts.get(4, _TINK)))
 
 
 def _new_key(kind: str) -> _Key:
@@ -167,7 +167,7 @@ def from_json(text: str) -> bytes:
             kind = item["keyData"]["typeUrl"].removeprefix(_PREFIX)
             value = dict(_fields(base64.b64decode(item["keyData"]["value"])))
             prefix = _TINK if item.get("outputPrefixType") == "TINK" else _RAW
-            keys.append(_Key(kind, bytes(value[_VALUE_FIELD[kind]]), int(item["keyId"]), prefix))  # type: ignore[arg-type]
+            keys.append(_Key(kind, bytes(value[_VALUE_FIELD[kind]]), int(item["keyId"]), prefix))
         return _pack(keys, int(found["primaryKeyId"]))
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise ValueError("Invalid keyset JSON") from error

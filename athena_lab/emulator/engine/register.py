@@ -20,9 +20,7 @@ from athena_lab.emulator.engine import (
     text,
 )
 
-Functions = dict[str, tuple[Callable[..., Any], list[str], str]]
-
-FUNCTIONS: Functions = {
+FUNCTIONS: dict[str, Any] = {
     **text.FUNCTIONS,
     **analysis.FUNCTIONS,
     **ciphers.FUNCTIONS,

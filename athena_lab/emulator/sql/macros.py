@@ -2,7 +2,8 @@
 
 MACROS = (
     (
-        "athena_divide(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) ELSE a / b END"
+        "athena_divide(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) "
+        "ELSE a / b END"
     ),
     (
         "athena_divide_numeric(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) "
@@ -23,7 +24,8 @@ MACROS = (
         "count(*) AS c FROM (SELECT unnest(l) AS v) GROUP BY v ORDER BY c DESC, v LIMIT n))"
     ),
     (
-        "athena_ln(x) AS CASE WHEN x <= 0 THEN athena_error('Floating point error in function: LN(' || x || ')') ELSE ln(x) END"
+        "athena_ln(x) AS CASE WHEN x <= 0 THEN athena_error('Floating point error in function: LN(' || x || ')') "
+        "ELSE ln(x) END"
     ),
     (
         "athena_sqrt(x) AS CASE WHEN x < 0 THEN athena_error('Floating point error in function: SQRT(' || x || ')') "

@@ -16,7 +16,7 @@ _NAMES = {"_PARTITIONTIME": PARTITION_TIME, "_PARTITIONDATE": PARTITION_TIME, "_
 
 def is_by_ingestion(resource: Mapping[str, Any]) -> bool:
     """Tell whether a table is partitioned by the time at which rows come."""
-    partitioning = resource.get("timePartitioning")
+    partitioning = resource.get("timePartitioning") or {}
     return bool(partitioning) and not partitioning.get("field")
 
 

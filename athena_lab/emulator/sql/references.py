@@ -46,6 +46,8 @@ class Sources:
     results: dict[str, Result] = field(default_factory=dict)
     """Results that are read by name; registered with the connection under that name."""
     referenced: list[dict[str, str]] = field(default_factory=list)
+    schema_views: int = 0
+    """How many views of INFORMATION_SCHEMA are read: each costs the least that a query can."""
     protections: dict[str, Protection] = field(default_factory=dict)
     """By name: of which tables the reader sees only a part."""
 
@@ -156,6 +158,7 @@ class References:
             found = self.space.schema_view(self.space.state, dataset, name.upper().removeprefix(_SCHEMA_VIEWS))
             if found is None:
                 raise self._not_found(dataset, name)
+            self.sources.schema_views += 1
             self._put(node, self._result_name(found), alias, found.fields)
             return
         if name.endswith("*"):
@@ -192,7 +195,7 @@ class References:
         node.meta["rows"] = protection.relation(filters, self.space.salt)
 
     def _put_wildcard(self, node: exp.Table, dataset: str, prefix: str, depth: int) -> None:
-        """Put in the tables that a wildcard means, but those that their suffix excludes; the newest gives the columns."""
+        """Put in the tables of a wildcard, less those that their suffix excludes; the newest gives the columns."""
         found = sorted(
             (
                 table

@@ -10,11 +10,11 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
-from athena_lab.emulator.sql.resolve import columns_read, googlesql_type, labels_of, name_columns, resolve
+from athena_lab.emulator.sql.resolve import columns_read, labels_of, name_columns, resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.unnest import name_struct_unnests, straighten_unnests
 from athena_lab.emulator.sql.variables import PREFIX, bind_system_variables, bind_variables, visible
-from athena_lab.emulator.types import Field
+from athena_lab.emulator.types import Field, googlesql_type
 
 _TEMPORAL = {exp.DType.TIMESTAMPTZ: "TIMESTAMP"}
 

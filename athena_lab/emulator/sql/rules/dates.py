@@ -7,6 +7,7 @@ from sqlglot import exp
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules import intervals
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
+from athena_lab.emulator.sql.rules.raw import raw
 
 _WEEKDAYS = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
 _PLAIN = {
@@ -196,6 +197,21 @@ def to_string(node: exp.Expression) -> exp.Expression | None:
     return cast(node.this, "VARCHAR")
 
 
+def truncate_time(node: exp.Expression) -> exp.Expression:
+    """TIME_TRUNC."""
+    name, _ = part_of(node.args.get("unit"))
+    if name not in _WHOLE - {"DAY"}:
+        raise unsupported(f"TIME_TRUNC to {name}")
+    return raw(f"CAST(date_trunc('{name.lower()}', DATE '1970-01-01' + CAST({{0}} AS TIME)) AS TIME)", node.this)
+
+
+def to_time(node: exp.Expression) -> exp.Expression:
+    """TIME of a TIMESTAMP (in UTC) or DATETIME."""
+    if is_type(node.this, exp.DType.TIMESTAMPTZ):
+        return raw("CAST(timezone('UTC', {0}) AS TIME)", node.this)
+    return cast(node.this, "TIME")
+
+
 def from_days(node: exp.Expression) -> exp.Expression:
     """DATE_FROM_UNIX_DATE."""
     epoch = cast(exp.Literal.string("1970-01-01"), "DATE")
@@ -215,6 +231,8 @@ def now_local(node: exp.Expression) -> exp.Expression:
 
 
 RULES = {
+    exp.TimeTrunc: truncate_time,
+    exp.TsOrDsToTime: to_time,
     exp.Extract: extract,
     exp.DateTrunc: truncate,
     exp.DatetimeTrunc: truncate,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
@@ -59,23 +61,17 @@ def kind(node: exp.Expression) -> exp.Expression:
     return call("athena_json_type", call("json_type", node.this))
 
 
-def _strict(name: str, wanted: str, to: str) -> object:
-    def rule(node: exp.Expression) -> exp.Expression | None:
-        if not _is_json(node.this) and not is_type(node.this, exp.DType.NULL) and node.this.type is not None:
-            pass
-        if wanted == "integer":
-            return raw("athena_json_int64(CAST({0} AS JSON))", node.this)
-        return raw(f"athena_json_{name}(CAST({{0}} AS JSON))", node.this)
-
-    del to
-    return rule
+Rule = Callable[[exp.Expression], exp.Expression]
 
 
-def _lax(name: str) -> object:
-    def rule(node: exp.Expression) -> exp.Expression:
-        return call(f"athena_lax_{name}", _text(node.this))
+def _strict(name: str) -> Rule:
+    """BOOL, INT64 and FLOAT64 of a JSON fail on another kind of value."""
+    return lambda node: raw(f"athena_json_{name}(CAST({{0}} AS JSON))", node.this)
 
-    return rule
+
+def _lax(name: str) -> Rule:
+    """LAX_* give NULL for what they cannot convert."""
+    return lambda node: call(f"athena_lax_{name}", _text(node.this))
 
 
 def keys(node: exp.Expression) -> exp.Expression:
@@ -163,7 +159,8 @@ def _scalar(text: str, kind: exp.DataType, *, is_string: bool) -> str:
         return f"athena_numeric_text({text})"
     if kind.this == exp.DType.BIGINT and is_string:
         plain = f"CAST({text} AS VARCHAR)"
-        return f"CASE WHEN {text} BETWEEN -9007199254740992 AND 9007199254740992 THEN {plain} ELSE '\"' || {plain} || '\"' END"
+        exact = f"{text} BETWEEN -9007199254740992 AND 9007199254740992"
+        return f"CASE WHEN {exact} THEN {plain} ELSE '\"' || {plain} || '\"' END"
     if kind.this in (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMP, exp.DType.DATETIME):
         zone = "Z" if kind.this == exp.DType.TIMESTAMPTZ else ""
         local = f"timezone('UTC', {text})" if zone else text
@@ -196,8 +193,6 @@ def _whole(node: exp.Expression) -> str:
 
 def parse(node: exp.Expression) -> exp.Expression:
     """PARSE_JSON, and the literal JSON '...'."""
-    if node.expression is not None and "round" not in node.expression.sql():
-        pass
     return raw("CAST(athena_json_canonical({0}) AS JSON)", node.this, kind="JSON")
 
 
@@ -206,9 +201,9 @@ RULES = {
     exp.JSONExtractArray: extract_array,
     exp.JSONValueArray: values,
     exp.JSONType: kind,
-    exp.JSONBool: _strict("bool", "BOOLEAN", "BOOLEAN"),
-    exp.Int64: _strict("int64", "integer", "BIGINT"),
-    exp.Float64: _strict("float64", "number", "DOUBLE"),
+    exp.JSONBool: _strict("bool"),
+    exp.Int64: _strict("int64"),
+    exp.Float64: _strict("float64"),
     exp.LaxBool: _lax("bool"),
     exp.LaxInt64: _lax("int64"),
     exp.LaxFloat64: _lax("float64"),

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
+from athena_lab.emulator.sql.rules.raw import raw
 
 _ELEMENT = re.compile(r"%(E[0-9*][SYs]|Ez|-?[a-zA-Z%])")
 _SAME = frozenset(
@@ -74,6 +75,8 @@ def write(node: exp.Expression) -> exp.Expression:
     """FORMAT_DATE, FORMAT_TIMESTAMP (in its zone), FORMAT_DATETIME, FORMAT_TIME."""
     zone = node.args.get("zone")
     value = node.this
+    if not _is_native(node.args["format"], _WRITTEN):
+        return _written_in_python(node, value, zone)
     pattern = _pattern(node.args["format"], _WRITTEN, "FORMAT_*")
     inner = value.this if isinstance(value, exp.TsOrDsToTimestamp | exp.TsOrDsToDate) else value
     if isinstance(value, exp.TsOrDsToTimestamp) or zone is not None:
@@ -87,6 +90,34 @@ def write(node: exp.Expression) -> exp.Expression:
     return call("strftime", cast(inner, "TIMESTAMP"), pattern)
 
 
+def _is_native(pattern: exp.Expression | None, known: dict[str, str]) -> bool:
+    """Tell whether DuckDB has all elements of a pattern."""
+    if not isinstance(pattern, exp.Literal) or not pattern.is_string:
+        return False
+    return all(found[1] in known or found[1] in _SAME for found in _ELEMENT.finditer(pattern.name))
+
+
+def _written_in_python(node: exp.Expression, value: exp.Expression, zone: exp.Expression | None) -> exp.Expression:
+    """What DuckDB's strftime lacks, an element at a time."""
+    pattern = node.args["format"]
+    inner = value.this if isinstance(value, exp.TsOrDsToTimestamp | exp.TsOrDsToDate | exp.TsOrDsToDatetime) else value
+    if isinstance(value, exp.TsOrDsToTime) or is_type(inner, exp.DType.TIME):
+        inner = value.this if isinstance(value, exp.TsOrDsToTime) else inner
+        local = raw("DATE '1970-01-01' + CAST({0} AS TIME)", inner)
+        return raw("athena_write_moment(epoch_us({0}), 0, 'UTC', {1})", local, pattern)
+    if isinstance(value, exp.TsOrDsToTimestamp) or zone is not None:
+        moment, name = cast(inner, "TIMESTAMPTZ"), zone if zone is not None else exp.Literal.string("UTC")
+        local = call("timezone", name, moment)
+        offset = raw("CAST((epoch_us({0}) - epoch_us({1})) // 1000000 AS BIGINT)", local, moment)
+        return raw("athena_write_moment(epoch_us({0}), {1}, {2}, {3})", local, offset, name, pattern)
+    return raw("athena_write_moment(epoch_us({0}), 0, 'UTC', {1})", cast(inner, "TIMESTAMP"), pattern)
+
+
+def _read_in_python(node: exp.Expression, zone: str | exp.Expression) -> exp.Expression:
+    """What DuckDB's strptime lacks; microseconds since 1970."""
+    return call("athena_read_moment", node.this, node.args["format"], zone)
+
+
 def _parsed(node: exp.Expression) -> exp.Expression:
     pattern = _pattern(node.args.get("format"), _PARSED, "PARSE_*")
     return call("strptime", node.this, pattern)
@@ -94,11 +125,15 @@ def _parsed(node: exp.Expression) -> exp.Expression:
 
 def parse_date(node: exp.Expression) -> exp.Expression:
     """PARSE_DATE."""
+    if not _is_native(node.args.get("format"), _PARSED):
+        return cast(raw("make_timestamp({0})", _read_in_python(node, "")), "DATE")
     return cast(_with_default_year(node), "DATE")
 
 
 def parse_timestamp(node: exp.Expression) -> exp.Expression:
     """PARSE_TIMESTAMP, in its zone or the one that the text names."""
+    if not _is_native(node.args.get("format"), _PARSED):
+        return raw("make_timestamptz({0})", _read_in_python(node, node.args.get("zone") or "UTC"))
     moment = _with_default_year(node)
     if "%z" in moment.sql():
         return cast(moment, "TIMESTAMPTZ")
@@ -107,11 +142,15 @@ def parse_timestamp(node: exp.Expression) -> exp.Expression:
 
 def parse_datetime(node: exp.Expression) -> exp.Expression:
     """PARSE_DATETIME."""
+    if not _is_native(node.args.get("format"), _PARSED):
+        return raw("make_timestamp({0})", _read_in_python(node, ""))
     return cast(_with_default_year(node), "TIMESTAMP")
 
 
 def parse_time(node: exp.Expression) -> exp.Expression:
     """PARSE_TIME."""
+    if not _is_native(node.args.get("format"), _PARSED):
+        return cast(raw("make_timestamp({0})", _read_in_python(node, "")), "TIME")
     return cast(_parsed(node), "TIME")
 
 

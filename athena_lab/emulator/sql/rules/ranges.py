@@ -89,7 +89,8 @@ def _array(given: list[exp.Expression]) -> exp.Expression:
         last = last.expression
     kind = _KINDS[element]
     text = (
-        f"list_transform(list_filter(generate_series(CAST(({{0}}).{START} AS TIMESTAMP), CAST(({{0}}).{END} AS TIMESTAMP), {{1}}),"
+        f"list_transform(list_filter(generate_series(CAST(({{0}}).{START} AS TIMESTAMP), "
+        f"CAST(({{0}}).{END} AS TIMESTAMP), {{1}}),"
         f" lambda s: s < ({{0}}).{END} AND ({{2}} OR s + {{1}} <= ({{0}}).{END})),"
         f" lambda s: athena_range(CAST(s AS {kind}), CAST(least(s + {{1}}, ({{0}}).{END}) AS {kind})))"
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
@@ -91,12 +93,6 @@ def capitals(node: exp.Expression) -> exp.Expression:
     return call("athena_initcap_default", node.this) if is_default else call("athena_initcap", node.this, given)
 
 
-def character(node: exp.Expression) -> exp.Expression | None:
-    """CHR of 0 is the empty string's... BigQuery gives the character itself; DuckDB does too."""
-    value = node.expressions[0]
-    return raw("CASE WHEN {0} = 0 THEN chr(0) ELSE chr(CAST({0} AS INTEGER)) END", value)
-
-
 def decimal(node: exp.Expression) -> exp.Expression:
     """PARSE_NUMERIC and PARSE_BIGNUMERIC."""
     if isinstance(node, exp.ParseBignumeric):
@@ -116,7 +112,7 @@ def soundex(node: exp.Expression) -> exp.Expression:
     return call("athena_soundex", node.this)
 
 
-def simple(name: str) -> object:
+def simple(name: str) -> Callable[[exp.Expression], exp.Expression]:
     """Make a rule that calls a function with the node's one argument."""
 
     def rule(node: exp.Expression) -> exp.Expression:
