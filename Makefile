@@ -1,6 +1,6 @@
 # Every target makes its own environment first; nothing but Python 3.11+, git and the internet is needed.
 .DEFAULT_GOAL := help
-.PHONY: help lab test check bench conformance story story-real soak clean environment labextension format openapi
+.PHONY: help lab test check bench corpus conformance story story-real soak clean environment labextension format openapi
 PY := .venv/bin/python
 ARGS ?=
 ONLY ?=
@@ -41,6 +41,9 @@ soak: labextension ## long acceptance runs (workers killed, schedules awaited); 
 
 bench: labextension ## figures as JSON lines (ONLY=query, run or deploy)
 	@$(PY) -m bench $(ONLY)
+
+corpus: environment ## the corpora of slicing and lineage: figures as JSON lines
+	@$(PY) -m bench.corpus
 
 conformance: environment ## the GoogleSQL corpora against the emulator: make conformance CORPORA=FOLDER
 	@$(PY) -m bench.conformance "$(CORPORA)" $(ARGS)

@@ -100,7 +100,10 @@ def measure(folder: Path = FOLDER) -> Iterator[Figure]:
     findings = [examine(notebook) for notebook in read_corpus(folder)]
     for finding in findings:
         if finding.difference or finding.needless:
-            print(f"{finding.title}: kept {finding.kept}, needless {finding.needless} {finding.difference}", file=sys.stderr)
+            print(
+                f"{finding.title}: kept {finding.kept}, needless {finding.needless} {finding.difference}",
+                file=sys.stderr,
+            )
     kept = sum(len(finding.kept) - 1 for finding in findings)
     needless = sum(len(finding.needless) for finding in findings)
     yield Figure("slice_wrong_exclusions", sum(bool(f.difference) for f in findings), "notebooks", None, len(findings))
@@ -143,7 +146,7 @@ def _run_and_tell(notebook: Notebook, indices: Sequence[int], folder: str, write
     signal.alarm(DEADLINE_S)
     try:
         answer = _run_here(notebook, indices, Path(folder))
-    except BaseException:
+    except BaseException:  # noqa: BLE001 (the child has nobody else to tell)
         answer = {"error": traceback.format_exc()}
     os.write(writer, json.dumps(answer, default=str).encode())
     os._exit(0)
@@ -230,7 +233,11 @@ class _Warehouse:
                 self._database.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
         if arguments.into:
             verb = "CREATE OR REPLACE TABLE" if arguments.mode == "replace" else "CREATE TABLE"
-            sql = f"INSERT INTO {arguments.into} {sql}" if arguments.mode == "append" else f"{verb} {arguments.into} AS {sql}"
+            sql = (
+                f"INSERT INTO {arguments.into} {sql}"
+                if arguments.mode == "append"
+                else f"{verb} {arguments.into} AS {sql}"
+            )
         result = _Result(self._database.execute(sql, values or None).fetch_df())
         if arguments.name is None:
             return result

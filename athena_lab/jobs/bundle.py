@@ -19,6 +19,7 @@ import nbformat
 from athena_lab.errors import Fault, InvalidError, UpstreamError
 from athena_lab.gateway_api.jobs import Bundle, BundleUpload, CellSummary, Parameter, SideFile, Source
 from athena_lab.jobs.parameters import PARAMETERS_TAG, read_parameters
+from athena_lab.jobs.slicing import slice_cells
 
 MAX_FILE_BYTES = 20 * 1024**2
 MAX_BUNDLE_BYTES = 100 * 1024**2
@@ -72,7 +73,7 @@ def build_bundle(upload: BundleUpload, limits: Limits | None = None) -> BuiltBun
     cells = [] if faults else _clean_cells(upload.notebook["cells"])
     warnings: tuple[str, ...] = ()
     if cells and upload.source.cell_id is not None:
-        cells, faults, warnings = _keep_until(cells, upload.source.cell_id)
+        cells, faults, warnings = _keep_slice(cells, upload.source.cell_id)
     if faults:
         raise InvalidError(faults)
     notebook = _canonical(_clean_notebook(upload.notebook, cells))
@@ -237,18 +238,32 @@ def _clean_cell(cell: Mapping[str, Any]) -> Cell:
     return clean
 
 
-def _keep_until(cells: list[Cell], cell_id: str) -> tuple[list[Cell], list[Fault], tuple[str, ...]]:
-    """Keep the parameters cell, the code cells above the target, and the target."""
+def _keep_slice(cells: list[Cell], cell_id: str) -> tuple[list[Cell], list[Fault], tuple[str, ...]]:
+    """Keep the target, the earlier cells that it needs, and the parameters cell with what that needs."""
     at = next((index for index, cell in enumerate(cells) if cell["id"] == cell_id), None)
     if at is None or not _is_code(cells[at]):
         why = "the saved notebook has no such code cell"
         return [], [_fault("source.cell_id", cell_id, why, "Save the notebook and press the button again", "cell")], ()
-    above = [cell for cell in cells[:at] if _is_code(cell)]
     tagged = next((cell for cell in cells if PARAMETERS_TAG in cell["metadata"].get("tags", ())), None)
-    # A parameters cell below the target goes first, else the values would arrive too late.
-    is_missing = tagged is not None and tagged not in above and tagged is not cells[at]
-    first = [tagged] if tagged is not None and is_missing else []
-    return [*first, *above, cells[at]], [], (f"keeps the {len(above)} cells above it",)
+    candidates = [cell for cell in cells[: at + 1] if _is_code(cell)]
+    if tagged is not None and tagged not in candidates:
+        # A parameters cell below the target goes first, else the values would arrive too late.
+        candidates.insert(0, tagged)
+    always = (candidates.index(tagged),) if tagged is not None else ()
+    found = slice_cells(candidates, len(candidates) - 1, always=always)
+    kept = [candidates[index] for index in found.cells]
+    counted = f"keeps {len(kept) - 1} of the {len(candidates) - 1} cells before it"
+    reasons = [_reason(candidates[index], names) for index, names in found.why.items() if names]
+    return kept, [], (counted, *reasons, *(f"not decided: {note}" for note in found.undecided))
+
+
+def _reason(cell: Cell, names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"keeps '{_first_line(cell)[:60]}' for {', '.join(names[:5])}{more}"
+
+
+def _first_line(cell: Cell) -> str:
+    return next((line.strip() for line in cell["source"].splitlines() if line.strip()), "")
 
 
 def _summaries(cells: Sequence[Cell]) -> tuple[CellSummary, ...]:
@@ -257,7 +272,7 @@ def _summaries(cells: Sequence[Cell]) -> tuple[CellSummary, ...]:
         CellSummary(
             index=index,
             cell_id=cell["id"],
-            first_line=next((line.strip() for line in cell["source"].splitlines() if line.strip()), "")[:200],
+            first_line=_first_line(cell)[:200],
         )
         for index, cell in enumerate(code)
     )

@@ -77,12 +77,15 @@ def test_a_notebook_without_cell_ids_makes_the_same_bundle_each_time(make_notebo
     assert len({cell.cell_id for cell in one.cells}) == 3
 
 
-def test_a_promoted_cell_keeps_what_is_above_it(make_notebook):
-    notebook = make_notebook("a = 1", "b = 2", "c = 3")
+def test_a_promoted_cell_keeps_what_it_needs_and_says_why(make_notebook):
+    notebook = make_notebook("a = 1", "b = 2", "print(a + c)", "c = 3")
     notebook["cells"].insert(1, {"cell_type": "markdown", "id": "m", "metadata": {}, "source": "# Title"})
-    built = build_bundle(upload(notebook, cell_id="c1"))
-    assert [cell.cell_id for cell in built.cells] == ["params", "c0", "c1"]
-    assert built.warnings == ("keeps the 2 cells above it",)
+    built = build_bundle(upload(notebook, cell_id="c2"))
+    assert [cell.cell_id for cell in built.cells] == ["params", "c0", "c2"]
+    counted, reason, undecided = built.warnings
+    assert counted == "keeps 2 of the 3 cells before it"
+    assert reason == "keeps 'a = 1' for a"
+    assert undecided.startswith("not decided: no cell above creates 'c'")
     assert len(json.loads(members(built.archive)["notebook.ipynb"])["cells"]) == 3
 
 

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from athena_lab.jobs.slicing.knowledge import STAYING_MAGICS
 from athena_lab.jobs.slicing.source import Magic, read_source
+from athena_lab.jobs.slicing.state import Scope
 from athena_lab.jobs.slicing.statements import Statements
 from athena_lab.jobs.slicing.values import PLAIN, Kind, Value
 
@@ -147,12 +148,12 @@ class Magics(Statements):
             self._need_folder(f"{target}/x")
 
     def _matplotlib(self, _: Magic) -> None:
-        self.effects.write("module:matplotlib")
+        self.change_module("matplotlib")
 
     def _config(self, magic: Magic) -> None:
         word = magic.line.split(".", 1)[0].strip()
         if word == "InlineBackend":
-            self.effects.write("module:matplotlib")
+            self.change_module("matplotlib")
         elif word in ("Completer", "IPCompleter", "HistoryManager"):
             return
         elif word.lower().startswith(("sql", "athena", "bigquery")):
@@ -181,7 +182,7 @@ class Magics(Statements):
             self.effects.use("*")
 
     def _pylab(self, _: Magic) -> None:
-        self.effects.write("module:matplotlib")
+        self.change_module("matplotlib")
         self.effects.doubt("*", "what %pylab binds is not known")
         for name, path in (("np", "numpy"), ("plt", "matplotlib.pyplot")):
             self.bind(name, self._module_value(path))
@@ -223,13 +224,19 @@ class Magics(Statements):
             self._other(magic)
             return PLAIN
         if magic.name == "timeit":
-            self.maybe(lambda: self.run_body(source.tree.body))  # type: ignore[union-attr]
+            self.time_body(source.tree.body)
             return PLAIN
         body = source.tree.body
         if len(body) == 1 and isinstance(body[0], ast.Expr):
             return self.evaluate(body[0].value)
         self.run_body(body)
         return PLAIN
+
+    def time_body(self, body: list[ast.stmt]) -> None:
+        """Read what `timeit` runs: in a function of its own, so that it binds nothing here."""
+        outer, self.scope = self.scope, Scope(self.scope)
+        self.maybe(lambda: self.run_body(body))
+        self.scope = outer
 
     # -- files and shells
 

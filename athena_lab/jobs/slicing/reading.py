@@ -71,7 +71,7 @@ class Reader:
         if magic is not None:
             machine._use_inserted(magic.line)  # noqa: SLF001 (a part of the same reading)
         if magic is not None and magic.name == "timeit":
-            machine.maybe(lambda: machine.run_body(body))
+            machine.time_body(body)
         else:
             machine.run_body(body)
         if magic is not None and magic.name == "capture":

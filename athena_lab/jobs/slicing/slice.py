@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -55,22 +55,27 @@ def hash_source(source: str) -> str:
 
 
 def slice_cells(
-    cells: Sequence[Mapping[str, Any]], target: int, executions: Sequence[Execution] | None = None
+    cells: Sequence[Mapping[str, Any]],
+    target: int,
+    executions: Sequence[Execution] | None = None,
+    *,
+    always: Collection[int] = (),
 ) -> Slice:
     """Give the cells that `cells[target]` (a code cell of nbformat 4) needs to run alone.
 
     Runs nothing. Without `executions` the cells are taken to run from top to bottom; with them, in the order in
-    which they last ran before the target did. Whatever cannot be told is kept and named in `undecided`.
+    which they last ran before the target did. Whatever cannot be told is kept and named in `undecided`. The cells
+    in `always` are kept, with what they need.
     """
     notes: list[str] = []
     order = _document_order(cells, target)
     if executions:
         order, notes = _execution_order(cells, target, executions, order)
     read = _read(cells, [*order, target])
-    search = _search(cells, order, target, read)
+    search = _search(cells, order, target, read, always)
     notes += search.notes + _missing_notes(cells, target, search.missing)
     kept = tuple(index for index in order if index in search.kept)
-    if kept != tuple(sorted(kept)):
+    if list((*kept, target)) != sorted((*kept, target)):
         notes.append("the cells are in the order in which they ran, which is not the notebook's")
     return Slice(
         cells=(*kept, target),
@@ -127,10 +132,14 @@ def _read(cells: Sequence[Mapping[str, Any]], order: Sequence[int]) -> dict[int,
 
 
 def _search(
-    cells: Sequence[Mapping[str, Any]], order: Sequence[int], target: int, read: dict[int, ReadCell]
+    cells: Sequence[Mapping[str, Any]],
+    order: Sequence[int],
+    target: int,
+    read: dict[int, ReadCell],
+    always: Collection[int],
 ) -> _Search:
     """Search until nothing is added: what the slice imports may bring in cells that only set something up."""
-    forced = {index: set(read[index].effects.keeps) for index in order if read[index].effects.keeps}
+    forced = {index: set(read[index].effects.keeps) for index in order if read[index].effects.keeps or index in always}
     for index, reason in _side_effect_imports(cells, order, read).items():
         forced.setdefault(index, set()).add(reason)
     while True:
