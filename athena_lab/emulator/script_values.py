@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from athena_lab.emulator.faults import invalid_query
-from athena_lab.emulator.select import Prepared
+from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.select import Prepared, Preparer
+from athena_lab.emulator.sql.references import Namespace
 from athena_lab.emulator.sql.script import Statement, padded
 from athena_lab.emulator.sql.typenames import field_of_type
 from athena_lab.emulator.sql.variables import variable
 from athena_lab.emulator.types import Field, duckdb_type
+from athena_lab.emulator.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    from athena_lab.emulator.scripting import Script
+
+class Statements(Protocol):
+    """What a script needs of whoever runs single statements (queries.Queries)."""
+
+    warehouse: Warehouse
+    preparer: Preparer
+
+    def space(self, job: Job, query: Mapping[str, Any], temporary: str | None = None) -> Namespace: ...
+
+    def run_text(
+        self, job: Job, text: str, given: tuple[Mapping[str, Field], Mapping[str, Any]], temporary: str | None = None
+    ) -> None: ...
+
+
+class Running(Protocol):
+    """What evaluating needs of a script (scripting.Script)."""
+
+    queries: Statements
+    job: Job
+    query: Mapping[str, Any]
+    types: dict[str, Field]
+    values: dict[str, Any]
+    frame: Frame
+    text: str
+    temporary: str
+
+    def with_functions(self, text: str) -> str: ...
 
 
 @dataclass(slots=True)
@@ -88,7 +117,7 @@ def type_named(text: str) -> Field:
     return field_of_type("v", kind)
 
 
-def evaluate(script: Script, text: str, start: int, target: Field | None) -> Variable:
+def evaluate(script: Running, text: str, start: int, target: Field | None) -> Variable:
     """Compute an expression, converted to a variable's type if there is one."""
     prepared, values = _prepared(script, f"SELECT ({text.strip()}\n)", start)
     if len(prepared.fields) != 1:
@@ -105,7 +134,7 @@ def evaluate(script: Script, text: str, start: int, target: Field | None) -> Var
     return Variable(target or item, rows[0] if rows else None)
 
 
-def fetch(script: Script, query: Statement) -> tuple[Field, list[dict[str, Any]]]:
+def fetch(script: Running, query: Statement) -> tuple[Field, list[dict[str, Any]]]:
     """Run the query of a FOR; give the struct that its rows are, and the rows."""
     text = query.text.strip()
     text = text[1:-1] if text.startswith("(") and text.endswith(")") else text
@@ -116,7 +145,7 @@ def fetch(script: Script, query: Statement) -> tuple[Field, list[dict[str, Any]]
     return Field("v", "RECORD", fields=prepared.fields), rows
 
 
-def _prepared(script: Script, text: str, start: int) -> tuple[Prepared, dict[str, Any]]:
+def _prepared(script: Running, text: str, start: int) -> tuple[Prepared, dict[str, Any]]:
     types = {**script.types, **script.frame.types()}
     values = {**script.values, **script.frame.values()}
     space = script.queries.space(script.job, script.query, script.temporary)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import duckdb
 
@@ -16,7 +16,7 @@ from athena_lab.emulator.faults import BigQueryError, engine_fault, invalid_quer
 from athena_lab.emulator.jobs import Job, new_id, run, stopped
 from athena_lab.emulator.parameters import read_parameters
 from athena_lab.emulator.routines import find_procedure, store_procedure
-from athena_lab.emulator.script_values import Frame, Variable, evaluate, fetch, type_named
+from athena_lab.emulator.script_values import Frame, Statements, Variable, evaluate, fetch, type_named
 from athena_lab.emulator.sql.script import (
     Block,
     For,
@@ -31,9 +31,6 @@ from athena_lab.emulator.sql.script import (
     split_top,
 )
 from athena_lab.emulator.sql.variables import system_variable
-
-if TYPE_CHECKING:
-    from athena_lab.emulator.queries import Queries
 
 _MAX_DEPTH = 50
 _MAX_STATEMENTS = 100_000
@@ -54,7 +51,7 @@ class _ReturnError(Exception):
 class Script:
     """A run of one script."""
 
-    def __init__(self, queries: Queries, job: Job) -> None:
+    def __init__(self, queries: Statements, job: Job) -> None:
         self.queries, self.job = queries, job
         self.query: Mapping[str, Any] = job.configuration.get("query") or {}
         self.types, self.values = read_parameters(self.query)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from athena_lab.emulator.faults import BigQueryError
 
-if TYPE_CHECKING:
-    from athena_lab.emulator.catalog import Change, State, Table
+State = Any
+Change = Any
+Table = Any
+"""The catalog's own (catalog.py), which imports this file."""
 
 
 def changed_tables(state: State, change: Change, now: int) -> dict[tuple[str, str], Table]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from athena_lab.emulator.catalog import State
 from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.namespaces import is_namespaced
@@ -15,13 +16,23 @@ from athena_lab.emulator.sql.routine_text import function_text
 from athena_lab.emulator.sql.typenames import standard_text
 from athena_lab.emulator.sql.udfs import Function, call_name, read_function, replace_each_call, substitute
 
-if TYPE_CHECKING:
-    from athena_lab.emulator.sql.references import Namespace
-
 _MAX_DEPTH = 16
 
 
-def put_in_functions(tree: exp.Expression, space: Namespace, depth: int = 0) -> None:
+class Space(Protocol):
+    """Where routines are looked up (references.Namespace)."""
+
+    @property
+    def state(self) -> State: ...
+
+    @property
+    def project(self) -> str: ...
+
+    @property
+    def default_dataset(self) -> str | None: ...
+
+
+def put_in_functions(tree: exp.Expression, space: Space, depth: int = 0) -> None:
     """Replace the calls of stored functions by their bodies; refuse a name that is none."""
     if depth > _MAX_DEPTH:
         raise invalid_query("A function calls itself, or is nested too deeply.")
@@ -42,7 +53,7 @@ def put_in_functions(tree: exp.Expression, space: Namespace, depth: int = 0) -> 
     replace_each_call(tree, find)
 
 
-def table_function(node: exp.Table, space: Namespace) -> exp.Query:
+def table_function(node: exp.Table, space: Space) -> exp.Query:
     """Give the query that a call of a table function stands for."""
     call = node.this
     if not isinstance(call, exp.Anonymous):
