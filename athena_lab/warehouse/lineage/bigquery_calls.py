@@ -62,8 +62,7 @@ def call_unknown(effects: Effects, call: Call, receiver: str) -> Value | None:
     if call.name not in _METHODS:
         return None
     first = call.arguments[0] if call.arguments else Value()
-    is_other = call.name == "query" and first.options and not first.why and not any(map(is_query, first.options))
-    if call.name in _SURE or (is_client_name(receiver) and not is_other):
+    if call.name in _SURE or is_client_name(receiver):
         return call_client(effects, call)
     is_suspect = is_query if call.name in ("query", "query_and_wait") else is_table
     if call.name not in _CREATORS and any(is_suspect(option) for option in first.options):
@@ -248,6 +247,16 @@ _CLASSES: Mapping[str, Callable[[Effects, Call], Value]] = {
     "TableReference": lambda effects, call: _dotted(effects, call, "table", ["dataset_ref", "table_id"]),
     "from_string": lambda _, call: known(Thing("table", (("name", call.argument(0) or unknown(call.why)),))),
 }
+
+
+def is_method(name: str) -> bool:
+    """Say whether a client has a method of that name that reads or writes."""
+    return name in _METHODS
+
+
+def method_of(client: Thing | None, name: str) -> Thing:
+    """Give a client's method as a value, to be called later or by others."""
+    return Thing("method", (("client", client), ("name", name)))
 
 
 def attribute_of(thing: Thing, name: str) -> Value | None:

@@ -55,6 +55,9 @@ class Caller(Evaluator):
             return self.run_function(thing, call.arguments, dict(call.named), call.why)
         if isinstance(thing, Thing) and thing.kind == "class":
             return self.make_instance(thing, call.arguments, dict(call.named), call.why)
+        if isinstance(thing, Thing) and thing.kind == "method":
+            asked = Call(str(thing.get("name")), call.arguments, call.named, call.why, thing.get("client"))
+            return bigquery_calls.call_client(self.effects, asked) or unknown(call.why)
         if isinstance(thing, Module):
             return self._call_path(thing.path, call)
         return unknown(call.why)
@@ -95,7 +98,7 @@ class Caller(Evaluator):
     def _hand_over(self, call: Call) -> None:
         """A client that is handed to code that is not seen may do anything."""
         given = [option for value in (*call.arguments, *call.named.values()) for option in value.options]
-        has_client = any(isinstance(option, Thing) and option.kind == "client" for option in given)
+        has_client = any(isinstance(option, Thing) and option.kind in ("client", "method") for option in given)
         if has_client and not call.why.startswith(("print(", "isinstance(", "type(", "display(")):
             self.effects.doubt(call.why)
 
@@ -108,9 +111,10 @@ class Caller(Evaluator):
 
     def _map(self, call: Call) -> Value:
         function = call.arguments[0] if call.arguments else unknown(call.why)
-        functions = [option for option in function.options if isinstance(option, Function)]
+        functions = [option for option in function.options if _is_function(option)]
         if call.name in ("submit", "apply_async", "apply"):
-            return either([self.run_function(one, call.arguments[1:], dict(call.named), call.why) for one in functions])
+            given = Call("", call.arguments[1:], call.named, call.why)
+            return either([self.call(one, given) for one in functions])
         rows = [self.elements(value) for value in call.arguments[1:]]
         columns = [row for row in rows if row is not None]
         if not columns or len(columns) < len(rows):
@@ -118,8 +122,8 @@ class Caller(Evaluator):
             return unknown(call.why)
         found = []
         for row in zip(*columns, strict=False):
-            given = row[0].only.values if call.name == "starmap" and isinstance(row[0].only, Items) else row
-            found += [self.run_function(one, given, {}, call.why) for one in functions]
+            values = row[0].only.values if call.name == "starmap" and isinstance(row[0].only, Items) else row
+            found += [self.call(one, Call("", values, {}, call.why)) for one in functions]
         return known(Items(tuple(found)))
 
     # -- methods
@@ -202,11 +206,7 @@ class Caller(Evaluator):
         found = bigquery_calls.call_frame(self.effects, call)
         if found is not None:
             return found
-        if (
-            call.name in _MAPPERS
-            and call.arguments
-            and any(isinstance(one, Function) for one in call.arguments[0].options)
-        ):
+        if call.name in _MAPPERS and call.arguments and any(map(_is_function, call.arguments[0].options)):
             return self._map(call)
         receiver = node.value.attr if isinstance(node.value, ast.Attribute) else ast.unparse(node.value)
         found = bigquery_calls.call_unknown(self.effects, call, receiver)
@@ -214,6 +214,10 @@ class Caller(Evaluator):
             self._hand_over(call)
             self._call_back(call)
         return found or unknown(call.why)
+
+
+def _is_function(option: object) -> bool:
+    return isinstance(option, Function) or (isinstance(option, Thing) and option.kind == "method")
 
 
 def _method_of_dict(pairs: Pairs, call: Call) -> Value:

@@ -306,6 +306,12 @@ class Evaluator:
     def attribute(self, owner: Value, node: ast.Attribute) -> Value:
         """Give an attribute of each thing that the owner may be."""
         why = ast.unparse(node)
+        if (
+            not owner.options
+            and bigquery_calls.is_method(node.attr)
+            and bigquery_calls.is_client_name(_last_name(node))
+        ):
+            return known(bigquery_calls.method_of(None, node.attr))
         found = [self._attribute_of(option, node.attr, why) for option in owner.options]
         return either([*found, *([unknown(why)] if owner.why or not found else [])])
 
@@ -315,6 +321,8 @@ class Evaluator:
         if not isinstance(option, Thing):
             return unknown(why)
         found = bigquery_calls.attribute_of(option, name)
+        if found is None and option.kind == "client" and bigquery_calls.is_method(name):
+            return known(bigquery_calls.method_of(option, name))
         if found is None and option.kind == "instance" and isinstance(kind := option.get("class"), Thing):
             found = bigquery_calls.attribute_of(kind, name)
         return found or unknown(why)
@@ -335,6 +343,10 @@ class Evaluator:
             elif isinstance(value.only, Pairs):
                 named |= {str(key): item for key, item in value.only.values}
         return arguments, named
+
+
+def _last_name(node: ast.Attribute) -> str:
+    return node.value.attr if isinstance(node.value, ast.Attribute) else ast.unparse(node.value)
 
 
 def _is_true(option: object) -> bool:

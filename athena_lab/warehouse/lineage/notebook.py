@@ -94,7 +94,10 @@ class CellProgram(Program):
         tree = self._parse(cell.source)
         if tree is None:
             return
-        self.run(tree.body)
+        try:
+            self.run(tree.body)
+        except RecursionError:
+            self.effects.doubt(f"{cell.source[:200]} (it nests too deeply)")
         if cell.has_parameters:
             for node in ast.walk(tree):
                 if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

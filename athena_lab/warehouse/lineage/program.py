@@ -142,8 +142,8 @@ class Program(Caller):
             self.env = joined
             if not changed:
                 return
-            if turn == _FIXPOINT - 2:
-                self.env |= {name: unknown(name) for name in changed}
+            if turn >= _FIXPOINT - 2:
+                self.env |= {name: Value(before[name].options if name in before else (), name) for name in changed}
             if target is not None:
                 self.bind(target, unknown(ast.unparse(target)))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+from sqlglot.errors import ParseError, SqlglotError
 
 from athena_lab.warehouse.lineage.constant_sql import texts_of
 from athena_lab.warehouse.lineage.model import Findings, Lineage
@@ -18,10 +18,18 @@ from athena_lab.warehouse.lineage.statements import Statements
 from athena_lab.warehouse.lineage.tables import Setting, Tables
 
 _MAX_DEPTH = 8
+_UNFIT = (SqlglotError, RecursionError, AttributeError, IndexError, KeyError, TypeError)
+"""What a broken statement raises while it is parsed, or while a tree of a shape that nobody expects is followed."""
 _TABLE_WORDS = r"(?:(?:EXTERNAL|SNAPSHOT|MATERIALIZED)\s+)?(?:TABLE|VIEW)"
 _CHANGE = re.compile(rf"(?:ALTER|DROP)\s+{_TABLE_WORDS}\s+(?:IF\s+EXISTS\s+)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _TABLE_ARGUMENT = re.compile(r"((?:[(,]|=>)\s*)TABLE\s+((?:`[^`]*`|[\w.$-])+)", re.IGNORECASE)
-_SNAPSHOT = re.compile(r"CREATE\s+SNAPSHOT\s+TABLE\b", re.IGNORECASE)
+_NAME = r"(?:`[^`]*`|[\w$-])+(?:\s*\.\s*(?:`[^`]*`|[\w$-])+)*"
+_COPY = re.compile(
+    rf"CREATE\s+(?:OR\s+REPLACE\s+)?(?:SNAPSHOT\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?({_NAME})"
+    rf"\s+(?:CLONE|COPY)\s+({_NAME})",
+    re.IGNORECASE,
+)
+"""What stands after it (options, a moment in time) changes nothing here, and the parser does not know all of it."""
 _QUIET = re.compile(
     r"""(?:CREATE|DROP|ALTER)\s+(?:OR\s+REPLACE\s+)?
     (?:ALL\s+ROW|ROW|SEARCH|VECTOR|SCHEMA|MODEL|CAPACITY|RESERVATION|ASSIGNMENT|FUNCTION|PROCEDURE|ORGANIZATION
@@ -88,12 +96,13 @@ class Script:
                 self._loop(step)
             else:
                 self._value(step)
-        except (SqlglotError, RecursionError):
+        except _UNFIT:
             self.findings.doubt(f"{step.text} (it does not parse)")
 
     def _statement(self, text: str) -> None:
-        if _SNAPSHOT.match(text):
-            text = _SNAPSHOT.sub("CREATE TABLE", text, count=1)
+        copy = _COPY.match(text)
+        if copy is not None:
+            text = f"CREATE TABLE {copy[1]} CLONE {copy[2]}"
         if text.upper().startswith("ASSERT"):
             text = f"SELECT {words_text(text, 1, until='AS')}"
         change = _CHANGE.match(text)
@@ -117,14 +126,14 @@ class Script:
         if not step.text:
             self._bind(step, NOWHERE, None)
             return
-        item = _parse(f"SELECT ({step.text})")[0].expressions[0].this
+        item = _only(f"SELECT ({step.text})").expressions[0].this
         origin = self.statements.queries.origin(item, None)
         self._bind(
             step, origin, texts_of(item, self.texts) if len(step.names) == 1 or step.kind is Kind.DECLARE else None
         )
 
     def _loop(self, step: Step) -> None:
-        relation = self.statements.queries.relation(_parse(step.text)[0])
+        relation = self.statements.queries.relation(_only(step.text))
         self._bind(step, relation.whole(), None)
 
     def _bind(self, step: Step, origin: Origin, texts: frozenset[str] | None) -> None:
@@ -135,13 +144,13 @@ class Script:
             else:
                 before = self.texts.get(name)
                 self.texts[name] = before | texts if before is not None and texts is not None else None
-                variables[name] = merge(variables.get(name, NOWHERE), origin)
+                variables[name] = merge(variables[name], origin) if name in variables else origin
 
     def _execute(self, step: Step) -> None:
         """Follow dynamic SQL where its text is known; its variables receive what its query gives."""
         words = words_of(step.text)
         ends = [word.start for word in words if word.key in ("INTO", "USING") and _depth_at(words, word.start) == 0]
-        item = _parse(f"SELECT ({step.text[: ends[0]] if ends else step.text})")[0].expressions[0].this
+        item = _only(f"SELECT ({step.text[: ends[0]] if ends else step.text})").expressions[0].this
         origin = self.statements.queries.origin(item, None)
         texts = texts_of(item, self.texts)
         if texts is None:
@@ -181,6 +190,13 @@ def words_text(text: str, first: int, *, until: str) -> str:
 def _depth_at(words: list[Word], position: int) -> int:
     before = [word.text for word in words if word.start < position]
     return before.count("(") - before.count(")")
+
+
+def _only(text: str) -> exp.Expression:
+    items = _parse(text)
+    if len(items) != 1:
+        raise ParseError(f"one expression was expected: {text}")
+    return items[0]
 
 
 def _parse(text: str) -> list[exp.Expression]:

@@ -169,11 +169,7 @@ def function(name: str, arguments: Sequence[Value], named: Mapping[str, Value], 
         return None
     if name == "dict" and not arguments:
         return known(Pairs(tuple(named.items())))
-    if (
-        name in ("list", "tuple", "set", "sorted", "reversed")
-        and len(arguments) == 1
-        and isinstance(arguments[0].only, Items)
-    ):
+    if name in ("list", "tuple", "set") and len(arguments) == 1 and isinstance(arguments[0].only, Items):
         return arguments[0]
     if named:
         return unknown(why)
