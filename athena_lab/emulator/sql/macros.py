@@ -107,6 +107,10 @@ MACROS = (
         "{'athena_start': greatest(a.athena_start, b.athena_start), "
         "'athena_end': least(a.athena_end, b.athena_end)} END"
     ),
+    (
+        "athena_top_sum(l, n) AS (SELECT list({'value': v, 'sum': s} ORDER BY s DESC NULLS LAST, v) FROM (SELECT v, "
+        "sum(w) AS s FROM (SELECT unnest(l, recursive := true)) GROUP BY v ORDER BY s DESC NULLS LAST, v LIMIT n))"
+    ),
     "athena_floor_divide(a, b) AS (a - ((a % b) + b) % b) // b",
     "athena_week(d, first) AS CAST((dayofyear(d) + 6 - ((dayofweek(d) - first + 7) % 7)) // 7 AS BIGINT)",
 )

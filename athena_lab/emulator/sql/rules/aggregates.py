@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules.calls import DECIMALS, INTEGERS, call, cast, is_a
+from athena_lab.emulator.sql.rules.raw import raw
 
 
 def _in_window(node: exp.Expression) -> bool:
@@ -29,6 +30,8 @@ def window(node: exp.Expression) -> exp.Expression | None:
     """The same of sums over windows; the whole window is cast."""
     if (isinstance(node.this, exp.Sum) and is_a(node.this, INTEGERS)) or isinstance(node.this, exp.CountIf):
         return _counted(node.copy(), node.this)
+    if isinstance(node.this, exp.Avg) and is_a(node.this.this, DECIMALS):
+        return cast(node.copy(), "DECIMAL(38, 9)")
     return None
 
 
@@ -90,7 +93,14 @@ def top_count(node: exp.Expression) -> exp.Expression:
     return call("athena_top_count", exp.ArrayAgg(this=node.this.copy()), node.expression)
 
 
+def top_sum(node: exp.Expression) -> exp.Expression:
+    """APPROX_TOP_SUM, computed exactly."""
+    pairs = raw("list({{'v': {0}, 'w': {1}}})", node.this, node.expression)
+    return call("athena_top_sum", pairs, node.args["count"])
+
+
 RULES = {
+    exp.ApproxTopSum: top_sum,
     exp.Sum: total,
     exp.CountIf: total,
     exp.Window: window,

@@ -79,6 +79,11 @@ def _type_name(given: Arguments) -> exp.Expression:
     return exp.Literal.string(kind.sql("bigquery"))
 
 
+def _typeof(node: exp.Expression) -> exp.Expression:
+    """TYPEOF."""
+    return _type_name([node.this])
+
+
 _MAKERS: dict[str, Callable[[Arguments], exp.Expression]] = {
     "IEEE_DIVIDE": _ieee_divide,
     "IS_INF": lambda given: call("isinf", *given),
@@ -111,4 +116,4 @@ def anonymous(node: exp.Expression) -> exp.Expression | None:
         raise invalid_query(f"No matching signature for function {name}") from error
 
 
-RULES = {exp.Anonymous: anonymous}
+RULES = {exp.Anonymous: anonymous, exp.Typeof: _typeof}

@@ -101,4 +101,11 @@ def net(node: exp.Expression) -> exp.Expression:
     return call(f"athena_net_{name.lower()}", *arguments)
 
 
-RULES = {exp.Dot: dotted, exp.NetFunc: net}
+def keep_once(node: exp.Expression) -> None:
+    """A WITH clause that makes keys or random values is computed once, however often it is read."""
+    texts = (item.name for item in node.find_all(exp.Var, exp.Anonymous))
+    if node.find(exp.Rand, exp.Uuid) or any("athena_keys_" in text or "athena_aead_encrypt" in text for text in texts):
+        node.set("materialized", True)  # noqa: FBT003 (a value of the tree)
+
+
+RULES = {exp.Dot: dotted, exp.NetFunc: net, exp.CTE: keep_once}
