@@ -69,13 +69,19 @@ _NET_NAMES = {exp.Host: "HOST", exp.RegDomain: "REG_DOMAIN"}
 PLAIN = frozenset(name for name in _FUNCTIONS if "." not in name)
 
 
+_GIVING_BYTES = ("ENCRYPT", "DECRYPT_BYTES", "_KEYSET", "_FROM_JSON", "_RAW_BYTES", "_PARTIAL", "INIT", "INIT_INT64")
+
+
 def named(name: str, arguments: Arguments) -> exp.Expression:
     """Make the call of a function that has, or could have, a namespace."""
     maker = _FUNCTIONS.get(name.upper())
     if maker is None:
         raise unsupported(f"The function {name.upper()}")
     try:
-        return maker(arguments)
+        made = maker(arguments)
+        if made.type is None and name.upper().endswith(_GIVING_BYTES):
+            made.type = exp.DataType.build("BYTES", dialect="bigquery")
+        return made
     except IndexError as error:
         raise invalid_query(f"No matching signature for function {name.upper()}") from error
 

@@ -20,6 +20,8 @@ def is_bytes(node: exp.Expression | None) -> bool:
 
 def as_bytes(node: exp.Expression) -> exp.Expression:
     """Give a STRING's bytes, BYTES as they are."""
+    if node.type is None or is_type(node, exp.DType.UNKNOWN):
+        return raw("CAST({0} AS BLOB)", node)
     return node.copy() if is_bytes(node) else raw("encode(CAST({0} AS VARCHAR))", node)
 
 
