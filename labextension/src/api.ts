@@ -7,11 +7,14 @@ import type {
   ICheck,
   IHandshake,
   IJob,
+  IJobVersion,
   IPromoteRequest,
   IPromotion,
+  IRollbackRequest,
   IRun,
   IRunRequest,
-  IRunSummary
+  IRunSummary,
+  IVersionContent
 } from './tokens/wire.js';
 
 export interface IAthenaApi {
@@ -28,6 +31,11 @@ export interface IAthenaApi {
   pauseJob(jobId: string): Promise<IJob>;
   resumeJob(jobId: string): Promise<IJob>;
   deleteJob(jobId: string): Promise<IJob>;
+  listVersions(jobId: string): Promise<IJobVersion[]>;
+  /** One version whole, with its notebook; it never changes. */
+  getVersion(jobId: string, version: number): Promise<IVersionContent>;
+  /** Deploy an earlier version's content as a new version. */
+  rollback(jobId: string, body: IRollbackRequest): Promise<IPromotion>;
   runJob(jobId: string, body: IRunRequest): Promise<IRun>;
   listRuns(jobId: string, limit: number): Promise<IRunSummary[]>;
   cancelRun(runId: string): Promise<IRun>;
@@ -48,6 +56,9 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
     pauseJob: id => request(settings, `${job(id)}/pause`, { method: 'POST' }),
     resumeJob: id => request(settings, `${job(id)}/resume`, { method: 'POST' }),
     deleteJob: id => request(settings, job(id), { method: 'DELETE' }),
+    listVersions: id => request(settings, `${job(id)}/versions`),
+    getVersion: (id, version) => request(settings, `${job(id)}/versions/${version}`),
+    rollback: (id, body) => request(settings, `${job(id)}/rollback`, { method: 'POST', body }),
     runJob: (id, body) => request(settings, `${job(id)}/runs`, { method: 'POST', body }),
     listRuns: (jobId, limit) => request(settings, 'api/runs', { query: { job_id: jobId, limit: String(limit) } }),
     cancelRun: id => request(settings, `${run(id)}/cancel`, { method: 'POST' })

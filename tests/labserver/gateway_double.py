@@ -27,7 +27,7 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 from pydantic import TypeAdapter, ValidationError
 
-from athena_lab.gateway_api import jobs, wire
+from athena_lab.gateway_api import jobs, versions, wire
 
 CELL_S, QUEUED_S = 1.0, 2.0
 
@@ -61,6 +61,7 @@ class State:
         self.bundles: dict[str, tuple[jobs.Bundle, dict[str, Any]]] = {}
         self.jobs: dict[str, jobs.Job] = {}
         self.deployed: dict[tuple[str, int], float] = {}
+        self.history: dict[str, list[tuple[jobs.JobVersion, jobs.Job]]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
 
     # -- promotion
@@ -123,7 +124,60 @@ class State:
             updated_at=now,
         )
         self.deployed[job_id, version] = time.time()
+        self.remember(self.jobs[job_id], request.message)
         return self.promotion(job_id, version)
+
+    # -- versions
+
+    def remember(self, job: jobs.Job, message: str, origin: int | None = None) -> None:
+        if job.version == 1:
+            self.history[job.id] = []
+        made = jobs.JobVersion(
+            version=job.version,
+            deployed_at=job.updated_at,
+            deployed_by=job.owner,
+            message=message,
+            content_hash=job.bundle,
+            bundle=job.bundle,
+            origin=origin,
+        )
+        self.history[job.id].insert(0, (made, job))
+
+    def list_versions(self, job_id: str) -> list[jobs.JobVersion]:
+        self.job(job_id)
+        return [made for made, _ in self.history[job_id]]
+
+    def content(self, job_id: str, version: int) -> versions.VersionContent:
+        made, job = self.past(job_id, version)
+        return versions.VersionContent(
+            **made.model_dump(),
+            job_id=job.id,
+            name=job.name,
+            owner=job.owner,
+            source=job.source,
+            schedule=job.schedule,
+            parameters=job.parameters,
+            notebook=self.bundles[job.bundle][1],
+        )
+
+    def rollback(self, job_id: str, body: bytes) -> jobs.Promotion:
+        request = versions.RollbackRequest.model_validate_json(body)
+        current, old = self.job(job_id), self.past(job_id, request.version)[1]
+        if request.expected_version not in (None, current.version):
+            raise RefusedError(409, "ConflictError", f"Cannot roll back '{job_id}': it has moved on. Reload it.")
+        content = {"bundle": old.bundle, "schedule": old.schedule, "parameters": old.parameters}
+        changes = {**content, "version": current.version + 1, "updated_at": datetime.now(UTC)}
+        self.jobs[job_id] = job = current.model_copy(update=changes)
+        self.deployed[job_id, job.version] = time.time()
+        self.remember(job, request.message or f"Roll back to v{request.version}", request.version)
+        return self.promotion(job_id, job.version)
+
+    def past(self, job_id: str, version: int) -> tuple[jobs.JobVersion, jobs.Job]:
+        self.job(job_id)
+        for made, job in self.history[job_id]:
+            if made.version == version:
+                return made, job
+        raise RefusedError(404, "NotFoundError", f"Cannot find version {version} of '{job_id}': there is none.")
 
     def promotion(self, job_id: str, version: int) -> jobs.Promotion:
         at = self.deployed[job_id, version]
@@ -335,6 +389,9 @@ class Handler(BaseHTTPRequestHandler):
             ("DELETE", r"/v1/jobs/(\w+)", lambda job: state.set_state(job, jobs.JobState.DELETED)),
             ("POST", r"/v1/jobs/(\w+)/pause", lambda job: state.set_state(job, jobs.JobState.PAUSED)),
             ("POST", r"/v1/jobs/(\w+)/resume", lambda job: state.set_state(job, jobs.JobState.ACTIVE)),
+            ("GET", r"/v1/jobs/(\w+)/versions", state.list_versions),
+            ("GET", r"/v1/jobs/(\w+)/versions/(\d+)", lambda job, n: state.content(job, int(n))),
+            ("POST", r"/v1/jobs/(\w+)/rollback", lambda job: state.rollback(job, body)),
             ("POST", r"/v1/jobs/(\w+)/runs", lambda job: state.start_run(job, body)),
             (
                 "GET",

@@ -28,7 +28,9 @@ def test_example_is_exactly_what_the_model_writes(name):
     assert MODELS[name].model_validate_json(text).model_dump(mode="json") == json.loads(text)
 
 
-@pytest.mark.parametrize("model", [jobs.Bundle, jobs.Check, jobs.Job, jobs.Promotion, jobs.RunSummary, jobs.Parameter])
+@pytest.mark.parametrize(
+    "model", [jobs.Bundle, jobs.Check, jobs.Job, jobs.JobVersion, jobs.Promotion, jobs.RunSummary, jobs.Parameter]
+)
 def test_front_end_knows_every_field_of_the_model(model):
     interface = TYPESCRIPT.split(f"export interface I{model.__name__} ")[1].split("}")[0]
     known = {line.split(":")[0].strip().rstrip("?") for line in interface.splitlines() if ":" in line}

@@ -105,6 +105,19 @@ test('a notebook that cannot be scheduled is refused at once', async () => {
   assert.equal(model.canDeploy, false);
 });
 
+test('another notebook at the former path of a renamed one does not find its job', () => {
+  const other = { source: { ...BUNDLE.source, notebook_id: 'another' } };
+  assert.equal(findJob([JOB], other), null);
+  assert.equal(findJob([JOB], { source: { ...other.source, notebook_id: null } }), null);
+  const without = { ...JOB, source: { ...JOB.source, notebook_id: null } };
+  assert.equal(findJob([without], other)?.id, JOB.id);
+});
+
+test('of two jobs of one notebook the first keeps it', () => {
+  const clone = { ...JOB, id: 'clone', name: 'A clone', created_at: '2026-11-25T06:00:00Z' };
+  assert.equal(findJob([clone, JOB], BUNDLE)?.id, JOB.id);
+});
+
 test('a renamed notebook finds its job by its id, a promoted cell does not find the job of the whole', () => {
   const renamed = { ...BUNDLE, source: { ...BUNDLE.source, path: 'elsewhere.ipynb' } };
   assert.equal(findJob([JOB], renamed)?.id, JOB.id);

@@ -4,7 +4,7 @@ import { type ISignal, Signal } from '@lumino/signaling';
 import type { IAthenaApi } from '../api.js';
 import { type Failure, failureOf } from '../tokens/failure.js';
 import type { IWords } from '../tokens/names.js';
-import type { IBundle, ICheck, IFault, IJob, IPromoteRequest, IPromotion } from '../tokens/wire.js';
+import type { IBundle, ICheck, IFault, IJob, IPromoteRequest, IPromotion, ISource } from '../tokens/wire.js';
 import { entryOf, type IEntry, parametersOf } from './parameters.js';
 import { defaultPlan, type IPlan, planOf, scheduleOf } from './schedule.js';
 
@@ -249,12 +249,15 @@ function pause(milliseconds: number): Promise<void> {
 }
 
 /** Find the job that a notebook (or one cell of it) is already scheduled as: by its id, else by its path. */
-export function findJob(jobs: readonly IJob[], bundle: IBundle): IJob | null {
+export function findJob(jobs: readonly IJob[], bundle: { source: ISource }): IJob | null {
   const { notebook_id, path, cell_id } = bundle.source;
   const alive = jobs.filter(job => job.state !== 'deleted' && job.source.cell_id === cell_id);
+  // A clone shares its original's notebook: the job that was first keeps it.
+  alive.sort((one, other) => one.created_at.localeCompare(other.created_at));
   return (
     alive.find(job => notebook_id !== null && job.source.notebook_id === notebook_id) ??
-    alive.find(job => job.source.path === path) ??
+    // By its path only where the job knows no id: another notebook that took a renamed one's place is not that one.
+    alive.find(job => job.source.notebook_id === null && job.source.path === path) ??
     null
   );
 }

@@ -3,6 +3,8 @@ import type { NotebookPanel } from '@jupyterlab/notebook';
 import type { Contents } from '@jupyterlab/services';
 import { UUID } from '@lumino/coreutils';
 
+import type { IAthenaApi } from '../api.js';
+import { isCopy, type ReadNotebookId } from '../models/link.js';
 import type { IWords } from '../tokens/names.js';
 
 /** Give the notebook's path on Jupyter Server; throw if it lies on another drive. */
@@ -18,12 +20,34 @@ export function pathOf(panel: NotebookPanel, contents: Contents.IManager, trans:
   return contents.localPath(path);
 }
 
-/** Give the notebook its id if it has none, and save it if the file is not what is on the screen. */
-export async function saveForPromotion(panel: NotebookPanel): Promise<void> {
+/** Give the id that the notebook bears in its metadata, null if it has none. */
+export function notebookIdOf(panel: NotebookPanel): string | null {
+  const athena = panel.context.model.getMetadata('athena') as { notebook_id?: string } | undefined;
+  return athena?.notebook_id ?? null;
+}
+
+/** Read the ids of notebooks on the disk; what is not there, or is no notebook, has none. */
+export function idReader(contents: Contents.IManager): ReadNotebookId {
+  return async path => {
+    try {
+      const file = await contents.get(path, { type: 'notebook', content: true });
+      const notebook = file.content as { metadata?: { athena?: { notebook_id?: string } } };
+      return notebook.metadata?.athena?.notebook_id ?? null;
+    } catch {
+      return null;
+    }
+  };
+}
+
+/** Give the notebook an id if it has none or bears that of the one it was copied from; save what is not on the disk. */
+export async function saveForPromotion(panel: NotebookPanel, api: IAthenaApi, contents: Contents.IManager): Promise<void> {
   const { context } = panel;
   await context.ready;
-  const athena = context.model.getMetadata('athena') as { notebook_id?: string } | undefined;
-  if (!athena?.notebook_id) {
+  const notebook = { path: contents.localPath(context.path), notebookId: notebookIdOf(panel) };
+  const isOwn =
+    notebook.notebookId !== null && !(await isCopy(await api.listJobs(), notebook, idReader(contents)));
+  if (!isOwn) {
+    const athena = context.model.getMetadata('athena') as object | undefined;
     context.model.setMetadata('athena', { ...athena, notebook_id: UUID.uuid4() });
   }
   if (context.model.dirty) {

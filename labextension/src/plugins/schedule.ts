@@ -5,7 +5,7 @@ import { PathExt } from '@jupyterlab/coreutils';
 import { INotebookTracker, type NotebookPanel } from '@jupyterlab/notebook';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { createApi } from '../api.js';
+import { createApi, type IAthenaApi } from '../api.js';
 import { PromotionModel } from '../models/promotion.js';
 import { browserZone } from '../models/times.js';
 import { COMMAND, type IWords, TRANSLATION_DOMAIN } from '../tokens/names.js';
@@ -20,7 +20,9 @@ class Scheduler {
     private readonly app: JupyterFrontEnd,
     private readonly notebooks: INotebookTracker,
     private readonly trans: IWords
-  ) {}
+  ) {
+    this.api = createApi(app.serviceManager.serverSettings);
+  }
 
   /** Open the panel for a notebook, or for one of its cells; an open one is shown again. */
   open(notebook: NotebookPanel, cellId: string | null): void {
@@ -33,7 +35,7 @@ class Scheduler {
     }
     const stem = PathExt.basename(path, '.ipynb');
     const model = new PromotionModel({
-      api: createApi(this.app.serviceManager.serverSettings),
+      api: this.api,
       trans: this.trans,
       path,
       cellId,
@@ -41,7 +43,10 @@ class Scheduler {
       defaultName: cellId ? this.trans.__('%1 (cell)', stem) : stem,
       save: () => this.save(path)
     });
-    model.deployed.connect(() => void this.app.commands.execute(COMMAND.showSidebar, { refreshOnly: true }));
+    model.deployed.connect(() => {
+      void this.app.commands.execute(COMMAND.showSidebar, { refreshOnly: true });
+      void this.app.commands.execute(COMMAND.refreshVersions);
+    });
     const content = new SchedulePanel({
       model,
       path,
@@ -65,10 +70,11 @@ class Scheduler {
     const { contents } = this.app.serviceManager;
     const panel = this.notebooks.find(item => contents.localPath(item.context.path) === path);
     if (panel) {
-      await saveForPromotion(panel);
+      await saveForPromotion(panel, this.api, contents);
     }
   }
 
+  private readonly api: IAthenaApi;
   private readonly panels = new WidgetTracker<MainAreaWidget<SchedulePanel>>({ namespace: 'athena-schedule' });
 }
 

@@ -28,6 +28,7 @@ function createSidebar(app: JupyterFrontEnd, model: JobsModel, trans: IWords): S
     trans,
     onOpenOutput: runId => void app.commands.execute(COMMAND.openOutput, { runId }),
     onOpenNotebook: path => void app.commands.execute('docmanager:open', { path }),
+    onOpenVersions: jobId => void app.commands.execute(COMMAND.showVersions, { jobId }),
     onConfirmDelete: job => confirmDelete(job, trans)
   });
 }

@@ -3,6 +3,8 @@
 export const COMMAND = {
   scheduleNotebook: 'athena:schedule-notebook',
   promoteCell: 'athena:promote-cell',
+  showVersions: 'athena:show-versions',
+  refreshVersions: 'athena:refresh-versions',
   showSidebar: 'athena:show-sidebar',
   openOutput: 'athena:open-output'
 } as const;

@@ -144,6 +144,43 @@ export interface IJob {
   updated_at: string;
 }
 
+export interface IJobVersion {
+  version: number;
+  deployed_at: string;
+  deployed_by: string;
+  message: string;
+  content_hash: string;
+  bundle: string;
+  origin: number | null;
+}
+
+/** A notebook's cell as a bundle keeps it; `source` may be a list of lines. */
+export interface ICell {
+  id?: string;
+  cell_type: string;
+  source: string | string[];
+  metadata: { tags?: string[] };
+}
+
+export interface IVersionContent extends IJobVersion {
+  job_id: string;
+  name: string;
+  owner: string;
+  source: ISource;
+  schedule: ISchedule;
+  parameters: IParameter[];
+  retries: number;
+  timeout_s: number;
+  files: string[];
+  notebook: { cells: ICell[] };
+}
+
+export interface IRollbackRequest {
+  version: number;
+  message?: string;
+  expected_version?: number | null;
+}
+
 export interface IRunRequest {
   parameters: { [name: string]: Json };
   note?: string;

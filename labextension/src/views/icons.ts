@@ -18,6 +18,12 @@ export const scheduleIcon = draw(
 /** An arrow out of a box: promote one cell. */
 export const promoteIcon = draw('promote', 'M5 20h14v-2H5zm0-10h4v6h6v-6h4l-7-7z');
 
+/** A clock that runs back: a job's versions. */
+export const versionsIcon = draw(
+  'versions',
+  'M13 3a9 9 0 0 0-9 9H1l4 4 4-4H6a7 7 0 1 1 2.060 4.940l-1.420 1.420A9 9 0 1 0 13 3zm-1 5v5l4.280 2.540.720-1.210-3.500-2.080V8z'
+);
+
 /** An owl's face, Athena's bird: the sidebar. */
 export const athenaIcon = draw(
   'athena',

@@ -19,6 +19,7 @@ export interface IJobItemProps {
   trans: IWords;
   onOpenOutput: (runId: string) => void;
   onOpenNotebook: (path: string) => void;
+  onOpenVersions: (jobId: string) => void;
   onConfirmDelete: (job: IJob) => Promise<boolean>;
 }
 
@@ -123,6 +124,9 @@ function JobButtons(props: IJobItemProps & { isFormOpen: boolean; onRun: () => v
         onClick={() => props.onOpenNotebook(job.source.path)}
       >
         {trans.__('Notebook')}
+      </button>
+      <button type="button" className="jp-mod-styled" onClick={() => props.onOpenVersions(job.id)}>
+        {trans.__('Versions')}
       </button>
       <button type="button" className="jp-mod-styled jp-Athena-delete" onClick={() => void remove()}>
         {trans.__('Delete')}

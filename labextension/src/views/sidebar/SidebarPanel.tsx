@@ -14,6 +14,7 @@ export interface ISidebarProps {
   trans: IWords;
   onOpenOutput: (runId: string) => void;
   onOpenNotebook: (path: string) => void;
+  onOpenVersions: (jobId: string) => void;
   /** Ask before a job is deleted; resolves to whether it may be. */
   onConfirmDelete: (job: IJob) => Promise<boolean>;
 }

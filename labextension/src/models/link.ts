@@ -1,0 +1,70 @@
+/** Which job an open notebook is: by its id, unless it is a copy of the notebook whose id it bears. */
+import type { IAthenaApi } from '../api.js';
+import type { IJob, IVersionContent } from '../tokens/wire.js';
+import { findJob } from './promotion.js';
+
+export interface IOpenNotebook {
+  path: string;
+  notebookId: string | null;
+}
+
+/** Read the notebook id of a file on the disk; null if there is no such notebook. */
+export type ReadNotebookId = (path: string) => Promise<string | null>;
+
+/** Whether a notebook is a copy: the one that was scheduled under its id still lies elsewhere. */
+export async function isCopy(jobs: readonly IJob[], notebook: IOpenNotebook, read: ReadNotebookId): Promise<boolean> {
+  const { path, notebookId } = notebook;
+  if (notebookId === null) {
+    return false;
+  }
+  const others = jobs.filter(job => job.state !== 'deleted' && job.source.notebook_id === notebookId);
+  if (others.length === 0 || others.some(job => job.source.path === path)) {
+    return false;
+  }
+  const found = await Promise.all(others.map(job => read(job.source.path)));
+  return found.includes(notebookId);
+}
+
+/** Find the job of a whole notebook, null if it is not scheduled. */
+export async function linkedJob(
+  jobs: readonly IJob[],
+  notebook: IOpenNotebook,
+  read: ReadNotebookId
+): Promise<IJob | null> {
+  if (await isCopy(jobs, notebook, read)) {
+    return null;
+  }
+  const { path, notebookId } = notebook;
+  const found = findJob(jobs, { source: { path, notebook_id: notebookId, cell_id: null } });
+  if (found !== null) {
+    return found;
+  }
+  // Another window may have given the file on the disk its id: that one counts, for it is what is deployed.
+  const atPath = jobs.some(job => job.state !== 'deleted' && job.source.path === path && job.source.cell_id === null);
+  return atPath ? findJob(jobs, { source: { path, notebook_id: await read(path), cell_id: null } }) : null;
+}
+
+/** Versions never change, so each is fetched once. */
+export class VersionCache {
+  constructor(private readonly api: IAthenaApi) {}
+
+  /** Give a version whole; a failed fetch is tried again the next time. */
+  get(jobId: string, version: number): Promise<IVersionContent> {
+    const key = `${jobId} ${version}`;
+    const known = this._contents.get(key);
+    if (known) {
+      return known;
+    }
+    const asked = this.api.getVersion(jobId, version);
+    this._contents.set(key, asked);
+    asked.catch(() => this._contents.delete(key));
+    if (this._contents.size > MOST_KEPT) {
+      this._contents.delete([...this._contents.keys()][0]);
+    }
+    return asked;
+  }
+
+  private readonly _contents = new Map<string, Promise<IVersionContent>>();
+}
+
+const MOST_KEPT = 50;
