@@ -216,3 +216,19 @@ def test_what_a_committed_stream_acknowledged_survives_a_kill(own_emulator: Any)
     own_emulator.stop(9)
     own_emulator.start()
     assert stored(own_emulator.client(), "d") == [(1, "kept")]
+
+
+def test_a_read_session_compresses_with_lz4_where_asked(bq: bigquery.Client, bq_storage: Any, dataset: str) -> None:
+    bq.query_and_wait(f"CREATE TABLE {dataset}.t AS SELECT 'the same again' AS w FROM UNNEST(GENERATE_ARRAY(1, 5000))")
+    sizes = []
+    for codec in ("COMPRESSION_UNSPECIFIED", "LZ4_FRAME"):
+        asked = types.ReadSession(table=f"projects/athena/datasets/{dataset}/tables/t", data_format="ARROW")
+        asked.read_options.arrow_serialization_options.buffer_compression = codec
+        session = bq_storage.create_read_session(parent="projects/athena", read_session=asked, max_stream_count=1)
+        answers = list(bq_storage.read_rows(session.streams[0].name))
+        sizes.append(sum(len(answer.arrow_record_batch.serialized_record_batch) for answer in answers))
+        schema = pa.ipc.read_schema(pa.py_buffer(session.arrow_schema.serialized_schema))
+        pieces = [pa.py_buffer(answer.arrow_record_batch.serialized_record_batch) for answer in answers]
+        rows = pa.Table.from_batches([pa.ipc.read_record_batch(piece, schema) for piece in pieces])
+        assert rows.column("w").to_pylist() == ["the same again"] * 5000
+    assert sizes[1] < sizes[0] / 2
