@@ -118,7 +118,7 @@ def test_result_columns_are_named_as_bigquery_names_them(bq: bigquery.Client) ->
 @pytest.mark.parametrize(
     "sql",
     [
-        "SELECT OBJ.MAKE_REF('gs://b/f')", "SELECT BIGNUMERIC '1'",
+        "SELECT OBJ.MAKE_REF('gs://b/f')", "SELECT BIGNUMERIC '1'", "SELECT PARSE_BIGNUMERIC('1.0123456789')",
         "SELECT CAST(DATE '2020-01-01' AS STRING FORMAT 'YYYY')", "SELECT ST_GEOGPOINT(1, 2)",
     ],
 )  # fmt: skip
