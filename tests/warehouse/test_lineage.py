@@ -36,9 +36,10 @@ def test_corpus_is_large_and_its_figures_are_within_bounds():
     [
         "(((((", "'", "`", '"' * 3, "SELECT", "FROM", "/*", ";;;", "BEGIN", "END", "END; END; IF", "CASE",
         "DECLARE", "SET", "FOR", "FOR x IN", "CALL", "EXECUTE IMMEDIATE", "MERGE", "ASSERT", "\x00", "SELECT * FROM",
-        "INSERT INTO", "WITH a AS (SELECT 1", "IF x THEN", "WHILE DO", "EXCEPTION", "x: LOOP", "@", "(" * 3000 + ")" * 3000, "DROP",
-        "SELECT " + "+".join(["1"] * 3000), "CREATE TABLE", "CREATE PROCEDURE", "ALTER TABLE", "LOAD DATA",
-        "EXPORT DATA", "\U0001f600",
+        "INSERT INTO",
+        "WITH a AS (SELECT 1", "IF x THEN", "WHILE DO", "EXCEPTION", "x: LOOP", "@", "(" * 3000 + ")" * 3000, "DROP",
+        "SELECT " + "+".join(["1"] * 3000), "CREATE TABLE", "CREATE PROCEDURE", "ALTER TABLE",
+        "LOAD DATA", "EXPORT DATA", "\U0001f600",
     ],
 )  # fmt: skip
 def test_no_text_makes_sql_lineage_fail(text):

@@ -14,12 +14,13 @@ _OTHER_ENGINES = frozenset(
      "clickhouse_driver", "pyspark", "polars", "ibis", "pymongo", "elasticsearch", "trino", "presto", "prestodb",
      "pyodbc", "oracledb", "cx_Oracle", "redshift_connector", "databricks", "asyncpg", "aiosqlite", "pandasql",
      "influxdb_client", "neo4j", "cassandra", "records", "dataset", "peewee", "django",
-     "pandas", "numpy", "geopandas", "dask", "requests", "httpx", "boto3"]
+     "pandas", "numpy", "sqlparse", "sqlglot", "IPython", "loguru", "rich", "jinja2", "string",
+      "geopandas", "dask", "requests", "httpx", "boto3"]
 )  # fmt: skip
 _NAMES_OF_CLIENTS = ("client", "bq", "bigquery", "warehouse")
 _LOADS = ("load_table_from_dataframe", "load_table_from_file", "load_table_from_json", "load_table_from_uri")
 _INSERTS = ("insert_rows", "insert_rows_json", "insert_rows_from_dataframe")
-_SURE = frozenset(["query_and_wait", *_LOADS, *_INSERTS, "list_rows"])
+_SURE = frozenset(["query_and_wait", *_LOADS, *_INSERTS, "list_rows", "create_read_session"])
 """Names that no other library has: whatever they are called on is a BigQuery client."""
 
 
@@ -43,6 +44,11 @@ class Call:
 def is_foreign(path: str) -> bool:
     """Say whether a module is another engine's or another world's, whose SQL is not ours."""
     return path.split(".")[0] in _OTHER_ENGINES
+
+
+def is_known_library(path: str) -> bool:
+    """Say whether a module is a library whose functions are known, ours or others'."""
+    return is_foreign(path) or path.startswith((_CLIENT_PATH, "athena_lab", "pandas_gbq", "bigframes"))
 
 
 def is_client_name(name: str) -> bool:
@@ -112,6 +118,8 @@ def _query(effects: Effects, call: Call) -> Value:
     if dataset is None and isinstance(client_config, Thing):
         dataset = client_config.get("default_dataset")
     default = _name_of(dataset)
+    if (project := call.named.get("project")) is not None:
+        effects.use_project(effects.holes.filled(project), call.why)
     sql = call.argument(0, "query")
     effects.query(sql or unknown(call.why), call.why, into=_some(into), default_dataset=default)
     return known(Thing("job", (("destination", into),) if into is not None else ()))
@@ -209,7 +217,9 @@ _CREATORS = ("dataset", "get_dataset", "create_dataset", "delete_dataset", "crea
 def _client(effects: Effects, call: Call) -> Value:
     project = call.argument(0, "project")
     if project is not None:
-        effects.projects.update(item for item in project.options if isinstance(item, str))
+        named = effects.holes.filled(project)
+        effects.projects.update(item for item in named.options if isinstance(item, str))
+        effects.use_project(named, call.why)
     config = call.named.get("default_query_job_config")
     own = project or known(min(effects.setting.projects, default="own-project"))
     if project is None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import sys
 from collections.abc import Sequence
 
 from athena_lab.warehouse.lineage import bigquery_calls, text_building
 from athena_lab.warehouse.lineage.bigquery_calls import Call
 from athena_lab.warehouse.lineage.constants import Items, Module, Pairs, Thing, Value, either, known, unknown
+from athena_lab.warehouse.lineage.effects import is_query
 from athena_lab.warehouse.lineage.expressions import Evaluator, Function
 
 _GROWING = {"append": 0, "add": 0, "insert": 1}
@@ -24,10 +27,6 @@ _PASSING = ("result", "to_dataframe", "to_arrow", "to_pandas", "copy", "df", "ar
 
 class Caller(Evaluator):
     """Evaluates calls; a subclass runs the bodies of functions, classes and magics."""
-
-    def run_function(self, function: Function, arguments: Sequence[Value], named: dict[str, Value], why: str) -> Value:
-        """Run a function of the user's; given by the subclass."""
-        raise NotImplementedError
 
     def make_instance(self, kind: Thing, arguments: Sequence[Value], named: dict[str, Value], why: str) -> Value:
         """Make an instance of a class of the user's; given by the subclass."""
@@ -68,12 +67,14 @@ class Caller(Evaluator):
             found = text_building.function(path, call.arguments, call.named, call.why)
         if found is not None:
             return found
+        if path == "string.Template":
+            return known(Thing("template", (("text", call.argument(0) or unknown(call.why)),)))
         if path in _SHELLS:
             self._shell(call)
         elif path in _RUNNERS:
             self.effects.doubt(call.why)
         elif not bigquery_calls.is_foreign(path):
-            self._hand_over(call)
+            self._hand_over(call, is_known=path.split(".")[0] in sys.stdlib_module_names)
         self._call_back(call)
         return Value((Thing("made", (("path", path),)),), call.why)
 
@@ -86,7 +87,7 @@ class Caller(Evaluator):
             self.effects.doubt(call.why)
         elif call.name in _MAPPERS:
             return self._map(call)
-        else:
+        elif not hasattr(builtins, call.name) and call.name != "display":
             self._hand_over(call)
         self._call_back(call)
         return unknown(call.why)
@@ -95,11 +96,12 @@ class Caller(Evaluator):
         if call.why.lstrip("(").count("bq") and "bq" in _words(call.why):
             self.effects.doubt(call.why)
 
-    def _hand_over(self, call: Call) -> None:
+    def _hand_over(self, call: Call, *, is_known: bool = False) -> None:
         """A client that is handed to code that is not seen may do anything."""
         given = [option for value in (*call.arguments, *call.named.values()) for option in value.options]
         has_client = any(isinstance(option, Thing) and option.kind in ("client", "method") for option in given)
-        if has_client and not call.why.startswith(("print(", "isinstance(", "type(", "display(")):
+        has_client |= any(_is_client(value) for value in (*call.arguments, *call.named.values()))
+        if has_client or (not is_known and any(map(is_query, given))):
             self.effects.doubt(call.why)
 
     def _call_back(self, call: Call) -> None:
@@ -157,6 +159,8 @@ class Caller(Evaluator):
 
     def _method_of(self, option: object, node: ast.Attribute, call: Call) -> Value:
         if isinstance(option, Module):
+            if bigquery_calls.is_method(node.attr) and not bigquery_calls.is_known_library(option.path):
+                return self._unknown_method(node, unknown(call.why), call)
             return self._call_path(f"{option.path}.{node.attr}", call)
         if isinstance(option, str):
             owner = known(option)
@@ -178,10 +182,15 @@ class Caller(Evaluator):
         if thing.kind in ("instance", "class"):
             return self._method_of_instance(thing, node, call)
         found = bigquery_calls.call_frame(self.effects, call)
+        if found is None and thing.kind == "template" and call.name in ("substitute", "safe_substitute"):
+            found = text_building.substituted(thing.get("text"), call.named, self.effects.holes, call.why)
         if found is not None:
             return found
         if thing.kind == "made" and not bigquery_calls.is_foreign(str(thing.get("path"))):
             return self._unknown_method(node, unknown(call.why), call)
+        if thing.kind == "made":  # another engine's: so is what its methods give
+            self._call_back(call)
+            return Value((thing,), call.why)
         return known(thing) if call.name in _PASSING else self._unseen(call)
 
     def _unseen(self, call: Call) -> Value:
@@ -214,6 +223,11 @@ class Caller(Evaluator):
             self._hand_over(call)
             self._call_back(call)
         return found or unknown(call.why)
+
+
+def _is_client(value: Value) -> bool:
+    """Say whether something unknown is called as clients are: `client`, `bq_client`."""
+    return not value.options and value.why.isidentifier() and bigquery_calls.is_client_name(value.why)
 
 
 def _is_function(option: object) -> bool:

@@ -26,10 +26,17 @@ class Effects:
     def __init__(self, setting: Setting, findings: Findings) -> None:
         self.setting, self.findings, self.holes = setting, findings, Holes()
         self.projects = set(setting.projects)
+        self.client_projects: set[object] = set()
 
     def doubt(self, text: str) -> None:
         """Note something undecided; holes get their source back."""
         self.findings.doubt(self.holes.restore(text))
+
+    def use_project(self, project: Value, why: str) -> None:
+        """Note a client's project; with a second one, `dataset.table` no longer says which project's it is."""
+        self.client_projects.update(project.options)
+        if len(self.client_projects) > 1:
+            self.doubt(f"{why} (tables of more than one project are named without it)")
 
     def query(
         self,
@@ -101,10 +108,12 @@ class Effects:
         if not isinstance(option, str):
             self.doubt(why)
             return []
-        if HOLE.search(option):
+        parts = [part for part in option.strip().strip("`").replace(":", ".").replace("`", "").split(".") if part]
+        if len(parts) > 2 and parts[0] in self.projects:
+            parts = parts[1:]
+        if HOLE.search(".".join(parts)):
             self.doubt(option)
             return []
-        parts = [part for part in option.strip().strip("`").replace(":", ".").replace("`", "").split(".") if part]
         if len(parts) == 1 and self.setting.default_dataset:
             parts = [*self.setting.default_dataset.split("."), *parts]
         if len(parts) < 2:

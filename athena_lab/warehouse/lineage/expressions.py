@@ -5,11 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from athena_lab.warehouse.lineage import bigquery_calls, text_building
 from athena_lab.warehouse.lineage.constants import (
-    MAX_TEXT,
     Items,
     Module,
     Pairs,
@@ -23,35 +22,17 @@ from athena_lab.warehouse.lineage.constants import (
     unknown,
 )
 from athena_lab.warehouse.lineage.effects import Effects
+from athena_lab.warehouse.lineage.operators import ARITHMETIC, COMPARISONS
 
-
-def _times(left: object, right: object) -> object:
-    for text, count in ((left, right), (right, left)):
-        if isinstance(text, str | Items) and isinstance(count, int):
-            if isinstance(text, str) and len(text) * count <= MAX_TEXT:
-                return text * count
-            raise ValueError("too long to follow")
-    return left * right  # type: ignore[operator]
-
-
-_COMPARISONS: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
-    ast.Eq: lambda a, b: a == b,
-    ast.NotEq: lambda a, b: a != b,
-    ast.Lt: lambda a, b: a < b,
-    ast.Gt: lambda a, b: a > b,
-    ast.LtE: lambda a, b: a <= b,
-    ast.GtE: lambda a, b: a >= b,
-    ast.In: lambda a, b: a in b,
-    ast.NotIn: lambda a, b: a not in b,
-    ast.Is: lambda a, b: a is b,
-    ast.IsNot: lambda a, b: a is not b,
+_USUAL = {
+    "bigquery": "google.cloud.bigquery",
+    "pd": "pandas",
+    "pandas_gbq": "pandas_gbq",
+    "bpd": "bigframes.pandas",
+    "os": "os",
+    "subprocess": "subprocess",
 }
-_ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: _times,
-    ast.FloorDiv: lambda a, b: a // b,
-    ast.Div: lambda a, b: a / b,
-}
+"""What names mean that nothing defines: an import may lie elsewhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +49,10 @@ class Evaluator:
     def __init__(self, effects: Effects) -> None:
         self.effects = effects
         self.env: dict[str, Value] = {}
+
+    def run_function(self, function: Function, arguments: Sequence[Value], named: dict[str, Value], why: str) -> Value:
+        """Run a function of the user's; given by the subclass."""
+        raise NotImplementedError
 
     def value(self, node: ast.expr | None) -> Value:
         """Give what an expression may be, noting what its calls do."""
@@ -87,7 +72,10 @@ class Evaluator:
         return known(node.value) if is_constant(node.value) else unknown(ast.unparse(node))
 
     def _name(self, node: ast.Name) -> Value:
-        return self.env.get(node.id, unknown(node.id))
+        found = self.env.get(node.id)
+        if found is None:
+            found = known(Module(_USUAL[node.id])) if node.id in _USUAL else unknown(node.id)
+        return found
 
     def _joinedstr(self, node: ast.JoinedStr) -> Value:
         pieces = [self._piece(item) for item in node.values]
@@ -106,7 +94,7 @@ class Evaluator:
             return text_building.added(left, right, self.effects.holes, why)
         if isinstance(node.op, ast.Mod) and any(isinstance(item, str) for item in left.options):
             return text_building.percent(left, right, self.effects.holes, why)
-        operate = _ARITHMETIC.get(type(node.op))
+        operate = ARITHMETIC.get(type(node.op))
         return combine([left, right], operate, why) if operate is not None else unknown(why)
 
     def _ifexp(self, node: ast.IfExp) -> Value:
@@ -137,7 +125,7 @@ class Evaluator:
         values, why = [self.value(node.left), *(self.value(item) for item in node.comparators)], ast.unparse(node)
         if len(node.ops) > 1:
             return unknown(why)
-        compare = _COMPARISONS[type(node.ops[0])]
+        compare = COMPARISONS[type(node.ops[0])]
         return combine(values, lambda left, right: compare(plain(left), plain(right)), why)
 
     def truth(self, value: Value) -> bool | None:
@@ -284,6 +272,8 @@ class Evaluator:
         if isinstance(thing, Pairs) and is_constant(key.only) and not key.why:
             kept = tuple(pair for pair in thing.values if pair[0] != key.only)
             self.env[name] = known(Pairs((*kept, (key.only, value))))
+        elif isinstance(thing, Items) and isinstance(key.only, int) and 0 <= key.only < len(thing.values):
+            self.env[name] = known(Items((*thing.values[: key.only], value, *thing.values[key.only + 1 :])))
         elif isinstance(thing, Items | Pairs):
             self.env[name] = unknown(name)
 
@@ -318,6 +308,8 @@ class Evaluator:
     def _attribute_of(self, option: object, name: str, why: str) -> Value:
         if isinstance(option, Module):
             return known(Module(f"{option.path}.{name}"))
+        if isinstance(option, str) and name == "value":  # a member of an Enum
+            return known(option)
         if not isinstance(option, Thing):
             return unknown(why)
         found = bigquery_calls.attribute_of(option, name)
@@ -325,6 +317,10 @@ class Evaluator:
             return known(bigquery_calls.method_of(option, name))
         if found is None and option.kind == "instance" and isinstance(kind := option.get("class"), Thing):
             found = bigquery_calls.attribute_of(kind, name)
+        if found is None and option.kind == "made" and bigquery_calls.is_foreign(str(option.get("path"))):
+            return Value((option,), why)
+        if found is not None and option.kind == "instance" and _is_property(found.only):
+            return self.run_function(Function(found.only.node, known(option)), (), {}, why)
         return found or unknown(why)
 
     def _arguments(self, node: ast.Call) -> tuple[list[Value], dict[str, Value]]:
@@ -343,6 +339,11 @@ class Evaluator:
             elif isinstance(value.only, Pairs):
                 named |= {str(key): item for key, item in value.only.values}
         return arguments, named
+
+
+def _is_property(thing: object) -> bool:
+    decorators = getattr(thing.node, "decorator_list", ()) if isinstance(thing, Function) else ()
+    return any(ast.unparse(item).endswith("property") for item in decorators)
 
 
 def _last_name(node: ast.Attribute) -> str:

@@ -6,8 +6,8 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from athena_lab.warehouse.lineage.calls import Caller
+from athena_lab.warehouse.lineage.constants import Items, Thing, Value, either, known, unknown
 from athena_lab.warehouse.lineage.constants import Module as Imported
-from athena_lab.warehouse.lineage.constants import Thing, Value, either, known, unknown
 from athena_lab.warehouse.lineage.effects import Effects
 from athena_lab.warehouse.lineage.expressions import Function
 
@@ -24,6 +24,7 @@ class Program(Caller):
         super().__init__(effects)
         self.env["__name__"] = known("__main__")
         self.returned: list[list[Value]] = []
+        self.yielded: list[list[Value]] = []
         self.stack: list[ast.AST] = []
         self.defined: dict[ast.AST, tuple[int | None, Value | None]] = {}
         self.called: set[ast.AST] = set()
@@ -234,11 +235,12 @@ class Program(Caller):
         self._bind_arguments(node.args, function.bound, arguments, named)
         self.stack.append(node)
         self.returned.append([])
+        self.yielded.append([])
         if isinstance(node, ast.Lambda):
             self.returned[-1].append(self.value(node.body))
         elif self.run(node.body):
             self.returned[-1].append(known(None))
-        found, inner = self.returned.pop(), self.env
+        found, inner, items = self.returned.pop(), self.env, self.yielded.pop()
         self.stack.pop()
         first = node.args.args[0].arg if node.args.args and function.bound is not None else None
         self.last_self = inner.get(first) if first is not None else None
@@ -247,7 +249,18 @@ class Program(Caller):
         }
         if isinstance(node, ast.Lambda) or not _is_generator(node):
             return either(found)
-        return unknown(why)
+        return known(Items(tuple(items)))
+
+    def _yield(self, node: ast.Yield) -> Value:
+        if self.yielded:
+            self.yielded[-1].append(self.value(node.value))
+        return unknown(ast.unparse(node))
+
+    def _yieldfrom(self, node: ast.YieldFrom) -> Value:
+        items = self.elements(self.value(node.value))
+        if self.yielded:
+            self.yielded[-1] += items if items is not None else [unknown(ast.unparse(node.value))]
+        return unknown(ast.unparse(node))
 
     def _bind_arguments(
         self, given: ast.arguments, bound: Value | None, arguments: Sequence[Value], named: dict[str, Value]

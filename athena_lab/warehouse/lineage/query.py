@@ -238,7 +238,8 @@ class Queries:
         origin = resolve([part.name for part in parts], scope, self.variables)
         if origin.fields is not None:
             return [Column(name, field) for name, field in origin.fields.items()]
-        return [Star(doubts=origin.doubts | {f"{item.sql('bigquery')}: its fields are not known"})]
+        doubt = f"{item.sql('bigquery')}: its fields are not known"
+        return [Star(doubts=origin.doubts | {doubt}, received=origin.columns)]
 
     def _star(self, star: exp.Star, entries: list[Column | Star], scope: Scope) -> Iterator[Column | Star]:
         replaced = {item.alias.lower(): item for item in star.args.get("replace") or ()}
@@ -309,17 +310,23 @@ class Queries:
         return only.origin if isinstance(only, Column) else relation.whole()
 
     def _elements(self, item: exp.Array, scope: Scope | None) -> Origin:
-        origins = [self.origin(child, scope) for child in item.expressions]
-        if not origins:
-            return NOWHERE
-        first = origins[0]
+        """Give where an array's elements come from; structs after the first give their fields by position."""
+        origins = [self._element(child, scope) for child in item.expressions]
+        first = origins[0] if origins else NOWHERE
+        names = list(first.fields or ())
         for other in origins[1:]:
-            first = (
-                merge(first, other)
-                if other.fields is not None
-                else Origin(first.columns | other.columns, first.doubts | other.doubts, first.fields)
-            )
+            given = list((other.fields or {}).values())
+            if names and len(given) == len(names):
+                first = merge(first, struct(dict(zip(names, given, strict=True))))
+            else:
+                whole = join([first, other])
+                first = Origin(whole.columns, whole.doubts, first.fields)
         return first
+
+    def _element(self, item: exp.Expression, scope: Scope | None) -> Origin:
+        if isinstance(item, exp.Tuple):
+            return struct({f"f{index}_": self.origin(child, scope) for index, child in enumerate(item.expressions)})
+        return self.origin(item, scope)
 
 
 def _children(item: exp.Expression) -> Iterator[exp.Expression]:
@@ -334,7 +341,8 @@ def _items(row: exp.Expression) -> list[exp.Expression]:
 def _all_of(source: Source, scope: Scope | None) -> list[Column | Star]:
     """Give what `*` gives of a source; a column of USING is given by the first source alone."""
     if source.is_array and source.relation.value is not None and source.relation.value.fields is None:
-        return [Star(doubts=frozenset([f"* of the array '{source.alias}': its fields are not known"]))]
+        doubt = f"* of the array '{source.alias}': its fields are not known"
+        return [Star(doubts=frozenset([doubt]), received=source.relation.value.columns)]
     if scope is None or not scope.shared or source is scope.sources[0]:
         return list(source.relation.entries)
     return list(source.relation.without(scope.shared).entries)

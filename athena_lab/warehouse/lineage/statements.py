@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
+from athena_lab.warehouse.lineage.model import HOLE
 from athena_lab.warehouse.lineage.query import Queries
 from athena_lab.warehouse.lineage.relation import Column, Origin, Relation, Scope, Source, Star, join, merge
 from athena_lab.warehouse.lineage.tables import Tables
@@ -82,7 +83,8 @@ class Statements:
         """Note what the columns of a table receive."""
         for item in columns:
             whole = item.origin if isinstance(item, Column) else item.whole()
-            self.tables.findings.derive(f"{name}.{item.name if isinstance(item, Column) else '*'}", whole.columns)
+            column = item.name if isinstance(item, Column) and not HOLE.search(item.name) else "*"
+            self.tables.findings.derive(f"{name}.{column}", whole.columns)
             for doubt in sorted(whole.doubts):
                 self.tables.findings.doubt(f"{name}: {doubt}")
 

@@ -44,6 +44,8 @@ class Tables:
     def name(self, table: exp.Table) -> str | None:
         """Give the full name of a table; None, with a doubt noted, where it has none that is certain."""
         parts = [part.name for part in table.parts if part.name]
+        if len(parts) > 2 and parts[0] in self.setting.projects:
+            parts = parts[1:]
         written = ".".join(parts)
         if HOLE.search(written):
             self.findings.doubt(written)

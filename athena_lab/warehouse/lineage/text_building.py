@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from string import Template
 from typing import Any
 
 from athena_lab.warehouse.lineage.constants import (
@@ -12,6 +15,7 @@ from athena_lab.warehouse.lineage.constants import (
     MAX_TEXT,
     Holes,
     Items,
+    Module,
     Pairs,
     Value,
     combine,
@@ -34,6 +38,8 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "enumerate": lambda items, start=0: list(enumerate(items, start)),
     "zip": lambda *items: list(zip(*items, strict=False)),
     "range": lambda *bounds: _short(range(*bounds)),
+    "itertools.product": lambda *items: _product(*items),
+    "itertools.chain": lambda *items: [one for item in items for one in item],
     "textwrap.dedent": textwrap.dedent, "inspect.cleandoc": textwrap.dedent, "dedent": textwrap.dedent,
 }  # fmt: skip
 
@@ -49,12 +55,19 @@ def _short(items: range) -> list[int]:
     return list(items)
 
 
+def _product(*items: list[Any]) -> list[tuple[Any, ...]]:
+    if math.prod(map(len, items)) > MAX_OPTIONS * 4:
+        raise ValueError("too long to follow")
+    return list(itertools.product(*items))
+
+
 def text_piece(value: Value, holes: Holes) -> Value:
     """Give what a value is inside a text; what is not known, or is no constant, becomes a hole."""
     filled = holes.filled(value)
     options = [option if is_constant(option) else text_of(option) for option in filled.options]
     if any(option is None and not is_constant(given) for option, given in zip(options, filled.options, strict=True)):
-        return known(holes.make(value.why or "an object"))
+        named = [option.path for option in value.options if isinstance(option, Module)]
+        return known(holes.make(value.why or next(iter(named), "an object")))
     return Value(tuple(options))
 
 
@@ -182,3 +195,11 @@ def _relifted(result: Any) -> Any:
     if isinstance(result, dict):
         return Pairs(tuple((key, known(_relifted(item))) for key, item in result.items()))
     return result
+
+
+def substituted(text: Value, named: Mapping[str, Value], holes: Holes, why: str) -> Value:
+    """Give `string.Template(text).substitute(…)`."""
+    pieces = [text_piece(value, holes) for value in named.values()]
+    return combine(
+        [text, *pieces], lambda item, *given: Template(item).safe_substitute(dict(zip(named, given, strict=True))), why
+    )
