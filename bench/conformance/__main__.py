@@ -7,6 +7,7 @@ import itertools
 import json
 import queue
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from bench.conformance import corpora, reporting
@@ -28,8 +29,8 @@ def main() -> int:
     cases = [case for case in corpora.read(arguments.folder) if arguments.only in case.id]
     if not cases:
         parser.error(f"'{arguments.folder}' has no cases. Give a folder with recorded.jsonl and its siblings.")
-    with emulator() as url:
-        outcomes = _run_all(url, cases)
+    with emulator() as (url, signer):
+        outcomes = _run_all(lambda: Rest(url, signer), cases)
     if arguments.details:
         arguments.details.write_text("\n".join(json.dumps(_detail(item)) for item in outcomes) + "\n")
     print(reporting.screen(outcomes))
@@ -39,7 +40,7 @@ def main() -> int:
     return 0
 
 
-def _run_all(url: str, cases: list[Case]) -> list[Outcome]:
+def _run_all(connect: Callable[[], Rest], cases: list[Case]) -> list[Outcome]:
     """Run the cases with a few clients at once; give the outcomes in the cases' order."""
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     for index in range(len(cases)):
@@ -48,7 +49,7 @@ def _run_all(url: str, cases: list[Case]) -> list[Outcome]:
     numbers = itertools.count()
 
     def work() -> None:
-        rest = Rest(url)
+        rest = connect()
         while True:
             try:
                 index = waiting.get_nowait()

@@ -15,6 +15,7 @@ from bench.conformance.corpora import Case
 from bench.conformance.server import PROJECT, Rest, RestError
 
 _PRINCIPAL, _OTHER, _GROUP = "user:ada@example.com", "user:bob@example.com", "group:readers@example.com"
+_CALLER, _GROUPS = "X-Bqemu-Caller", "X-Bqemu-Groups"
 _KEYS = {
     "write_disposition": "writeDisposition",
     "create_disposition": "createDisposition",
@@ -71,7 +72,7 @@ def _run(rest: Rest, case: Case, dataset: str, names: dict[str, str]) -> Outcome
     except RestError as error:
         return Outcome(case, _refused(error), f"setup: {error}", *[False] * 3)
     try:
-        found = rest.run(*_configuration(case, dataset, names), _headers(case, names))
+        found = rest.run(*_configuration(case, dataset, names), _headers(rest, case, names))
     except RestError as error:
         return _of_refusal(case, error)
     return _of_answer(case, found)
@@ -142,8 +143,11 @@ def _filled(text: str, names: dict[str, str]) -> str:
     return text
 
 
-def _headers(case: Case, names: dict[str, str]) -> dict[str, str]:
-    return {key: _filled(value, names) for key, value in case.headers.items()}
+def _headers(rest: Rest, case: Case, names: dict[str, str]) -> dict[str, str]:
+    """Give the case's headers; whom it names as its caller comes with a token, as everywhere."""
+    given = {key: _filled(value, names) for key, value in case.headers.items()}
+    caller, groups = given.pop(_CALLER, None), given.pop(_GROUPS, "")
+    return given | rest.as_caller(caller, groups) if caller else given
 
 
 def _configuration(case: Case, dataset: str, names: dict[str, str]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,15 +7,21 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
+
+from athena_lab.gateway.keys import prepare_secrets, read_secrets
 
 PROJECT = "conformance"
 _DEADLINE_S = 60
+_LIFE_S = 4 * 3600
 
 
 class RestError(Exception):
@@ -29,13 +35,32 @@ class RestError(Exception):
         super().__init__(f"{self.reason}: {self.message}")
 
 
+class Signer:
+    """Makes the tokens that the emulator accepts: with a gateway's keys, made for this run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.public = folder / "public"
+        prepare_secrets(folder / "gateway", self.public)
+        self._secrets = read_secrets(folder / "gateway")
+
+    def token(self, user: str, groups: tuple[str, ...] = (), purpose: str = "interactive") -> str:
+        now = int(time.time())
+        payload = {
+            "iss": "athena-gateway", "aud": ["warehouse"], "sub": user, "groups": list(groups), "purpose": purpose,
+            "jti": uuid.uuid4().hex, "iat": now, "exp": now + _LIFE_S,
+        }  # fmt: skip
+        return jwt.encode(payload, self._secrets.signing_key, algorithm="EdDSA", headers={"kid": self._secrets.key_id})
+
+
 @contextmanager
-def emulator() -> Iterator[str]:
-    """Run an emulator on free ports in a folder of its own; give its address."""
+def emulator() -> Iterator[tuple[str, Signer]]:
+    """Run an emulator on free ports in a folder of its own; give its address, and who signs tokens for it."""
     with tempfile.TemporaryDirectory(prefix="conformance-") as folder, (Path(folder) / "log").open("w") as log:
+        signer = Signer(Path(folder))
         command = [
-            sys.executable, "-m", "athena_lab.emulator.main", "--trust-anonymous", "--project", PROJECT,
-            "--location", "US", "--data", f"{folder}/data",
+            sys.executable, "-m", "athena_lab.emulator.main", "--project", PROJECT, "--location", "US",
+            "--data", f"{folder}/data", "--jwks", str(signer.public / "jwks.json"),
+            "--revoked", str(signer.public / "revoked.json"),
         ]  # fmt: skip
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         try:
@@ -43,21 +68,28 @@ def emulator() -> Iterator[str]:
             words = process.stdout.readline().split()
             if words[:2] != ["emulator", "ready"]:
                 raise SystemExit(f"the emulator did not start: {(Path(folder) / 'log').read_text()[-2000:]}")
-            yield words[3]
+            yield words[3], signer
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
 
 
 class Rest:
-    """BigQuery's REST API as one client uses it."""
+    """BigQuery's REST API as an administrator uses it, and for single queries other callers."""
 
-    def __init__(self, url: str) -> None:
-        self._client = httpx.Client(base_url=url, timeout=_DEADLINE_S)
+    def __init__(self, url: str, signer: Signer) -> None:
+        self._signer = signer
+        headers = {"Authorization": f"Bearer {signer.token('conformance', purpose='platform')}"}
+        self._client = httpx.Client(base_url=url, timeout=_DEADLINE_S, headers=headers)
         self._root = f"/bigquery/v2/projects/{PROJECT}"
 
     def close(self) -> None:
         self._client.close()
+
+    def as_caller(self, caller: str, groups: str) -> dict[str, str]:
+        """Give the header of a caller (`user:ADDRESS`) who is a member of groups (`group:ADDRESS,...`)."""
+        names = tuple(name.strip().partition(":")[2] for name in groups.split(",") if name.strip())
+        return {"Authorization": f"Bearer {self._signer.token(caller.partition(':')[2], names)}"}
 
     def call(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
         """Make one call; raise RestError where it is refused."""
