@@ -15,7 +15,7 @@ from athena_lab.gateway_api.tokens import TokenVerifier
 LOCAL_DOMAIN = "athena.local"
 """Of the addresses of users whose names are none."""
 ADMINISTRATORS = "admins"
-"""The group whose members administrate the warehouse: they define policies, and see everything raw."""
+"""The group whose members administrate the warehouse: they define policies, and see every column raw."""
 _LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
 Scope = MutableMapping[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
@@ -36,7 +36,7 @@ class Principal:
 
     @property
     def is_administrator(self) -> bool:
-        """Whether policies do not bind, and may be defined."""
+        """Whether policies may be defined, and data policies do not bind."""
         return self.is_platform or ADMINISTRATORS in self.groups
 
 

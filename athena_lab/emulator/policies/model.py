@@ -1,7 +1,8 @@
 """Data policies and row access policies as they are kept, and to whom they apply.
 
 An administrator is whoever comes with a token of the purpose "platform" or of the group "admins"
-(and anybody under `--trust-anonymous`): administrators define policies and see everything raw.
+(and anybody under `--trust-anonymous`): administrators define policies and see every column raw;
+row access policies bind them like everybody.
 """
 
 from __future__ import annotations

@@ -77,11 +77,12 @@ Protect = Callable[[Table], Protection | None]
 
 
 def protection_of(state: State, project: str, principal: Principal, table: Table) -> Protection | None:
-    """Tell what a principal may see of a table; None for everything."""
-    if principal.is_administrator:
-        return None
+    """Tell what a principal may see of a table; None for everything.
+
+    Row access policies bind administrators too, as in BigQuery: they may grant themselves all rows.
+    """
     masks: dict[str, str] = {}
-    for item in table.fields:
+    for item in () if principal.is_administrator else table.fields:
         if item.extras.get("dataPolicies"):
             mask = _mask_of(state, project, principal, item)
             if mask is not None:
