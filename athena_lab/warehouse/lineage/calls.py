@@ -144,18 +144,22 @@ class Caller(Evaluator):
 
     def _change(self, node: ast.Attribute, owner: Value, call: Call) -> Value | None:
         """Follow `list.append` and its like; another change of a list or dict makes it unknown."""
-        thing = owner.only
-        if not isinstance(thing, Items | Pairs) or not isinstance(node.value, ast.Name):
+        if call.name not in _GROWING and call.name not in _CHANGING:
             return None
-        if isinstance(thing, Items) and call.name in _GROWING and len(call.arguments) > _GROWING[call.name]:
-            self.env[node.value.id] = known(Items((*thing.values, call.arguments[-1])))
-        elif isinstance(thing, Items) and call.name == "extend" and isinstance(call.arguments[0].only, Items):
-            self.env[node.value.id] = known(Items(thing.values + call.arguments[0].only.values))
-        elif call.name in _CHANGING:
-            self.env[node.value.id] = unknown(node.value.id)
-        else:
+        if not any(isinstance(option, Items | Pairs) for option in owner.options):
             return None
+        changed = Value(owner.options, ast.unparse(node.value))
+        lists = [option for option in owner.options if isinstance(option, Items)]
+        more = self._added(call)
+        if more is not None and len(lists) == len(owner.options):
+            changed = Value(tuple(Items(option.values + more) for option in lists), owner.why)
+        self.change(node.value, owner, changed)
         return unknown(call.why)
+
+    def _added(self, call: Call) -> tuple[Value, ...] | None:
+        if call.name in _GROWING and len(call.arguments) > _GROWING[call.name]:
+            return (call.arguments[-1],)
+        return self.elements(call.arguments[0]) if call.name == "extend" and call.arguments else None
 
     def _method_of(self, option: object, node: ast.Attribute, call: Call) -> Value:
         if isinstance(option, Module):
@@ -204,8 +208,8 @@ class Caller(Evaluator):
         is_static = any(ast.unparse(item) == "staticmethod" for item in getattr(method.node, "decorator_list", ()))
         bound = method if is_static else Function(method.node, known(thing))
         result = self.run_function(bound, call.arguments, dict(call.named), call.why)
-        if isinstance(node.value, ast.Name) and self.last_self is not None and not is_static:
-            self.env[node.value.id] = self.last_self
+        if isinstance(node.value, ast.Name | ast.Attribute) and self.last_self is not None and not is_static:
+            self.bind(node.value, self.last_self)
         return result
 
     last_self: Value | None = None

@@ -208,26 +208,32 @@ class Evaluator:
         return tuple(found)
 
     def _listcomp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
-        outer = dict(self.env)
         found: list[Value] = []
-        is_whole = self._generate(list(node.generators), lambda: found.append(self.value(node.elt)))
-        self.env = outer
+        is_whole = self._generate_alone(node.generators, lambda: found.append(self.value(node.elt)))
         return known(Items(tuple(found))) if is_whole else unknown(ast.unparse(node))
 
     _setcomp = _generatorexp = _listcomp
 
     def _dictcomp(self, node: ast.DictComp) -> Value:
-        outer = dict(self.env)
         found: list[tuple[object, Value]] = []
-        is_whole = self._generate(
-            list(node.generators), lambda: found.append((self.value(node.key).only, self.value(node.value)))
+        is_whole = self._generate_alone(
+            node.generators, lambda: found.append((self.value(node.key).only, self.value(node.value)))
         )
-        self.env = outer
         return (
             known(Pairs(tuple(found)))
             if is_whole and all(key is not None for key, _ in found)
             else unknown(ast.unparse(node))
         )
+
+    def _generate_alone(self, generators: list[ast.comprehension], emit: Callable[[], None]) -> bool:
+        """Run a comprehension; its own names are gone afterwards."""
+        names = [item.id for one in generators for item in ast.walk(one.target) if isinstance(item, ast.Name)]
+        outer = {name: self.env[name] for name in names if name in self.env}
+        is_whole = self._generate(generators, emit)
+        for name in names:
+            self.env.pop(name, None)
+        self.env |= outer
+        return is_whole
 
     def _generate(self, generators: list[ast.comprehension], emit: Callable[[], None]) -> bool:
         if not generators:
@@ -256,8 +262,8 @@ class Evaluator:
                 self.bind(inner, items[index] if is_fit else unknown(ast.unparse(inner)))
         elif isinstance(target, ast.Attribute):
             self._bind_attribute(target, value)
-        elif isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
-            self._bind_item(target, target.value.id, value)
+        elif isinstance(target, ast.Subscript):
+            self._bind_item(target, value)
 
     def _bind_attribute(self, target: ast.Attribute, value: Value) -> None:
         if not isinstance(target.value, ast.Name | ast.Attribute):
@@ -267,15 +273,23 @@ class Evaluator:
         if things:
             self.bind(target.value, Value(tuple(item.having(target.attr, value) for item in things), owner.why))
 
-    def _bind_item(self, target: ast.Subscript, name: str, value: Value) -> None:
-        thing, key = self._name(ast.Name(id=name)).only, self.value(target.slice)
+    def _bind_item(self, target: ast.Subscript, value: Value) -> None:
+        owner, key = self.value(target.value), self.value(target.slice)
+        thing = owner.only
+        changed = unknown(ast.unparse(target.value))
         if isinstance(thing, Pairs) and is_constant(key.only) and not key.why:
             kept = tuple(pair for pair in thing.values if pair[0] != key.only)
-            self.env[name] = known(Pairs((*kept, (key.only, value))))
+            changed = known(Pairs((*kept, (key.only, value))))
         elif isinstance(thing, Items) and isinstance(key.only, int) and 0 <= key.only < len(thing.values):
-            self.env[name] = known(Items((*thing.values[: key.only], value, *thing.values[key.only + 1 :])))
-        elif isinstance(thing, Items | Pairs):
-            self.env[name] = unknown(name)
+            changed = known(Items((*thing.values[: key.only], value, *thing.values[key.only + 1 :])))
+        if any(isinstance(option, Items | Pairs) for option in owner.options):
+            self.change(target.value, owner, changed)
+
+    def change(self, place: ast.expr, before: Value, after: Value) -> None:
+        """Note that a list or dict was changed in place: under its other names too."""
+        for name in [name for name, value in self.env.items() if value is before]:
+            self.env[name] = after
+        self.bind(place, after)
 
     def _namedexpr(self, node: ast.NamedExpr) -> Value:
         value = self.value(node.value)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from athena_lab.warehouse.lineage.calls import Caller
-from athena_lab.warehouse.lineage.constants import Items, Thing, Value, either, known, unknown
+from athena_lab.warehouse.lineage.constants import Items, Pairs, Thing, Value, either, known, unknown
 from athena_lab.warehouse.lineage.constants import Module as Imported
 from athena_lab.warehouse.lineage.effects import Effects
 from athena_lab.warehouse.lineage.expressions import Function
@@ -233,6 +233,7 @@ class Program(Caller):
         outer = self.env
         self.env = dict(outer)
         self._bind_arguments(node.args, function.bound, arguments, named)
+        given = dict(self.env)
         self.stack.append(node)
         self.returned.append([])
         self.yielded.append([])
@@ -247,6 +248,7 @@ class Program(Caller):
         self.env = outer | {
             name: inner[name] for name in _outward(node, inner) if name in outer or name in _globals(node)
         }
+        self._change_arguments(node, given, inner)
         if isinstance(node, ast.Lambda) or not _is_generator(node):
             return either(found)
         return known(Items(tuple(items)))
@@ -278,6 +280,18 @@ class Program(Caller):
         for star in (given.vararg, given.kwarg):
             if star is not None:
                 self.env[star.arg] = unknown(star.arg)
+
+    def _change_arguments(self, node: ast.AST, given: dict[str, Value], inner: dict[str, Value]) -> None:
+        """Note the lists and dicts of the caller's that a function changed through its arguments."""
+        stored = {item.id for item in ast.walk(node) if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store)}
+        arguments = [item.arg for item in ast.walk(node) if isinstance(item, ast.arg)]
+        for name in arguments:
+            before, after = given.get(name), inner.get(name)
+            if before is None or before == after or not isinstance(before.only, Items | Pairs):
+                continue
+            changed = after if after is not None and name not in stored else Value(before.options, name)
+            for other in [key for key, value in self.env.items() if value is before]:
+                self.env[other] = changed
 
     def run_uncalled(self) -> None:
         """Follow the functions that nothing here calls: others may, with arguments that are not known."""

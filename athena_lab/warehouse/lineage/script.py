@@ -116,7 +116,7 @@ class _Cutter:
             yield from self._statement(key)
 
     def _statement(self, key: str) -> Iterator[Step]:
-        if key == "CREATE" and "PROCEDURE" in [self._key(n) for n in range(1, 5)]:
+        if key == "CREATE" and "PROCEDURE" in (self._key(1), self._key(2) == "REPLACE" and self._key(3)):
             self._procedure()
         elif key == "DECLARE":
             yield self._declare()

@@ -132,6 +132,11 @@ class Script:
             step, origin, texts_of(item, self.texts) if len(step.names) == 1 or step.kind is Kind.DECLARE else None
         )
 
+        if step.kind is Kind.SET and step.names == ("@@dataset_id",):
+            texts = self.texts["@@dataset_id"]
+            default = min(texts) if texts is not None and len(texts) == 1 else None
+            self.tables.setting = replace(self.tables.setting, default_dataset=default)
+
     def _loop(self, step: Step) -> None:
         relation = self.statements.queries.relation(_only(step.text))
         self._bind(step, relation.whole(), None)
