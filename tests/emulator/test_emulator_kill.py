@@ -99,7 +99,7 @@ def check_kills(emulator: Any, count: int) -> None:
     assert len(acknowledged) >= count
 
 
-def test_thirty_kills_lose_no_acknowledged_row(own_emulator: Any) -> None:
+def test_ten_kills_lose_no_acknowledged_row(own_emulator: Any) -> None:
     check_kills(own_emulator, 10)
 
 
