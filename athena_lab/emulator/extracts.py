@@ -46,11 +46,28 @@ def run_extract(warehouse: Warehouse, job: Job) -> None:
     finally:
         if warehouse.find_result(source["datasetId"], source["tableId"], job.owner) is None:
             result.discard()
+    put_file(path, data, job)
+    job.statistics["extract"] = {"destinationUriFileCounts": ["1"], "inputBytes": str(result.size_bytes)}
+
+
+def export(warehouse: Warehouse, result: Result, options: Mapping[str, Any], job: Job) -> None:
+    """Write a query's rows as EXPORT DATA's options say; refuse to touch a file that is there without `overwrite`."""
+    path = bucket_path(warehouse, str(options["uri"]))
+    if path.exists() and not options.get("overwrite"):
+        raise BigQueryError("invalid", f"Invalid value: Destination URI {options['uri']} is not empty.")
+    given = {
+        "fieldDelimiter": options.get("field_delimiter"), "printHeader": options.get("header", False),
+        "compression": options.get("compression"),
+    }  # fmt: skip
+    put_file(path, _WRITERS[EXPORTED[str(options["format"]).upper()]](result, given), job)
+
+
+def put_file(path: Path, data: bytes, job: Job) -> None:
+    """Put a whole file in its place at once."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f".{path.name}.{job.id}")
     fresh.write_bytes(data)
     fresh.replace(path)
-    job.statistics["extract"] = {"destinationUriFileCounts": ["1"], "inputBytes": str(result.size_bytes)}
 
 
 def bucket_path(warehouse: Warehouse, uri: str) -> Path:
@@ -140,3 +157,5 @@ _WRITERS: dict[str, Callable[[Result, Mapping[str, Any]], bytes]] = {
     "NEWLINE_DELIMITED_JSON": _json,
     "PARQUET": _parquet,
 }
+EXPORTED = {"CSV": "CSV", "JSON": "NEWLINE_DELIMITED_JSON", "PARQUET": "PARQUET"}
+"""EXPORT DATA's names of the formats."""

@@ -10,6 +10,8 @@ from sqlglot import exp
 
 from athena_lab.emulator import ddl, dml
 from athena_lab.emulator.alterations import alter
+from athena_lab.emulator.exports import read_export
+from athena_lab.emulator.extracts import export
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.parameters import read_parameters
@@ -110,12 +112,16 @@ class Queries:
             return self._plan_select(query, prepared, values)
         if isinstance(prepared, exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.TruncateTable):
             return self._plan_dml(prepared, space, types, values)
+        if isinstance(prepared, exp.Export):
+            return self._plan_export(prepared, space, types, values)
         return self._plan_ddl(prepared, space, types, values)
 
     # -- kinds of statements
 
     def _plan_select(self, query: Mapping[str, Any], prepared: Prepared, values: Mapping[str, Any]) -> Planned:
         destination = query.get("destinationTable")
+        if destination:
+            _check_destination(query, str(destination.get("tableId", "")), prepared)
 
         def work(job: Job) -> None:
             if not destination:
@@ -137,6 +143,24 @@ class Queries:
 
         translation = prepared.translation
         return Planned("SELECT", work, self._bytes(translation), tuple(translation.sources.referenced), prepared.fields)
+
+    def _plan_export(
+        self, statement: exp.Export, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
+    ) -> Planned:
+        query, options = read_export(statement)
+        prepared = self.preparer.prepare(query, space, types, values)
+
+        def work(job: Job) -> None:
+            result = self.preparer.run(prepared, values, job)
+            try:
+                export(self.warehouse, result, options, job)
+            finally:
+                result.discard()
+            counts = {"fileCount": "1", "rowCount": str(result.rows)}
+            job.statistics["query"]["exportDataStatistics"] = counts
+
+        translation = prepared.translation
+        return Planned("EXPORT_DATA", work, self._bytes(translation), tuple(translation.sources.referenced))
 
     def _plan_dml(
         self, statement: exp.Expression, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
@@ -255,6 +279,21 @@ class Queries:
 
     def _reference(self, dataset: str, name: str) -> dict[str, str]:
         return {"projectId": self.warehouse.project, "datasetId": dataset, "tableId": name}
+
+
+def _check_destination(query: Mapping[str, Any], name: str, prepared: Prepared) -> None:
+    """Refuse options that contradict each other or the query, as BigQuery does before it runs anything."""
+    is_appending = query.get("writeDisposition") == "WRITE_APPEND"
+    is_partition = query.get("writeDisposition") == "WRITE_TRUNCATE" and "$" in name
+    if query.get("schemaUpdateOptions") and not is_appending and not is_partition:
+        raise BigQueryError(
+            "invalid",
+            "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE "
+            "disposition on a table partition.",
+        )
+    field = (query.get("timePartitioning") or {}).get("field")
+    if field and all(item.name.lower() != str(field).lower() for item in prepared.fields):
+        raise BigQueryError("invalid", "The field specified for partitioning cannot be found in the schema.")
 
 
 def _create_type(statement: exp.Create, made: ddl.Definition) -> str:

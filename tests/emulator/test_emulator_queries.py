@@ -309,3 +309,17 @@ def test_row_restriction_filters_the_session(bq: bigquery.Client, bq_storage: Bi
         },
     )  # fmt: skip
     assert bq_storage.read_rows(session.streams[0].name).to_arrow().to_pylist() == [{"id": 3}]
+
+
+def test_options_of_a_destination_that_contradict_each_other_are_refused(bq: bigquery.Client, sales: str) -> None:
+    target = f"{bq.project}.{sales}"
+    config = QueryJobConfig(
+        destination=target, write_disposition="WRITE_TRUNCATE", schema_update_options=["ALLOW_FIELD_ADDITION"]
+    )
+    with pytest.raises(BadRequest, match="only be specified with WRITE_APPEND"):
+        bq.query("SELECT 1 AS id", job_config=config).result()
+    partitioned = QueryJobConfig(
+        destination=f"{target}_p", time_partitioning=bigquery.TimePartitioning(field="nowhere")
+    )
+    with pytest.raises(BadRequest, match="cannot be found in the schema"):
+        bq.query("SELECT 1 AS id", job_config=partitioned).result()

@@ -180,3 +180,40 @@ def test_a_sessions_temporary_tables_are_its_owners_until_it_ends(bq: bigquery.C
     in_session(bq, session, "CALL BQ.ABORT_SESSION()")
     with pytest.raises(BadRequest):
         in_session(bq, session, "SELECT n FROM mine")
+
+
+def test_export_data_writes_what_the_asker_sees(admin: bigquery.Client, emulator: Any, people: str) -> None:
+    name = f"export_{people.replace('.', '_')}"
+    admin.query_and_wait(
+        f"CREATE ROW ACCESS POLICY one ON {people} GRANT TO ('user:mona', 'user:root') FILTER USING (id = 1)"
+    )
+    sql = (
+        f"EXPORT DATA OPTIONS (uri = 'gs://exports/{name}-*.csv', format = 'CSV', header = true, field_delimiter = '|')"
+        f" AS SELECT id, 'x' AS mark FROM {people} ORDER BY id"
+    )
+    mona = emulator.client("mona")
+    job = mona.query(sql)
+    job.result()
+    assert job.statement_type == "EXPORT_DATA"
+    written = emulator.data / "buckets" / "exports" / f"{name}-000000000000.csv"
+    assert written.read_text() == "id|mark\n1|x\n"
+    with pytest.raises(BadRequest, match="not empty"):
+        mona.query_and_wait(sql)
+    mona.query_and_wait(sql.replace("header = true", "overwrite = true"))
+    assert written.read_text() == "1|x\n"
+    admin.query_and_wait(f"DROP ALL ROW ACCESS POLICIES ON {people}")
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ("format = 'CSV'", "Option 'uri' is missing"),
+        ("uri = 'gs://b1/x.csv', format = 'CSV'", "wildcard"),
+        ("uri = 'gs://b1/../*.csv', format = 'CSV'", "Must be a valid gs:// path"),
+        ("uri = 'gs://b1/*.avro', format = 'AVRO'", "AVRO is not supported"),
+        ("uri = 'gs://b1/*.orc', format = 'ORC'", "'ORC' is not a valid value"),
+    ],
+)
+def test_export_data_refuses_what_it_cannot_do(bq: bigquery.Client, options: str, why: str) -> None:
+    with pytest.raises(BadRequest, match=why):
+        bq.query_and_wait(f"EXPORT DATA OPTIONS ({options}) AS SELECT 1 AS id")

@@ -12,7 +12,18 @@ from athena_lab.emulator.faults import BigQueryError, invalid_query, position_of
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.udfs import inline_functions, is_function
 
-_KNOWN = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Drop, exp.TruncateTable, exp.Alter)
+_KNOWN = (
+    exp.Query,
+    exp.Insert,
+    exp.Update,
+    exp.Delete,
+    exp.Merge,
+    exp.Create,
+    exp.Drop,
+    exp.TruncateTable,
+    exp.Alter,
+    exp.Export,
+)
 _KEYWORDS = frozenset(
     [
         "SELECT",
@@ -50,7 +61,7 @@ def parse_statement(text: str) -> exp.Expression:
             refuse_unknown_functions(item, text, _made_by(statements))
         statement = inline_functions(statements[:-1], statement)
     if not isinstance(statement, _KNOWN):
-        if isinstance(statement, exp.Command | exp.Declare | exp.Transaction | exp.Set | exp.Export | exp.Execute):
+        if isinstance(statement, exp.Command | exp.Declare | exp.Transaction | exp.Set | exp.Execute):
             raise unsupported(f"The statement {statement.key.upper()}")
         word = text.split(maxsplit=1)[0]
         raise invalid_query(f'Syntax error: Unexpected identifier "{word}" at {position_of(text, text.find(word))}')
