@@ -6,7 +6,7 @@ import ast
 import json
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +23,7 @@ _FLAGS = frozenset(
     ["--dry-run", "--dry_run", "--no-cache", "--no_query_cache", "--verbose", "--use_bqstorage_api", "--use_rest_api",
      "--use_legacy_sql"]
 )  # fmt: skip
-_PARAMS = re.compile(r"--params(?:\s+|=)(?:\{.*\}|\$\w+)", re.DOTALL)
+_PARAMS = re.compile(r"--params(?:\s+|=)(?P<value>\{|\$\w+)")
 _PERCENT = re.compile(r"^# ?%%(?P<title>.*)$", re.MULTILINE)
 
 
@@ -84,6 +84,27 @@ def _follow(cells: Sequence[Cell], schema: Mapping[str, Collection[str]], projec
         program.run_cell(cell)
     program.run_uncalled()
     return findings.lineage()
+
+
+class _Results(Mapping[str, Result]):
+    """The earlier results that SQL may name as tables: the names of the notebook that surely hold one."""
+
+    def __init__(self, env: Mapping[str, Value]) -> None:
+        self._env = env
+
+    def __getitem__(self, name: str) -> Result:
+        value = self._env.get(name)
+        thing = value.only if value is not None else None
+        result = thing.get("result") if isinstance(thing, Thing) and thing.kind == "result" else None
+        if not isinstance(result, Result):
+            raise KeyError(name)
+        return result
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._env)
+
+    def __len__(self) -> int:
+        return len(self._env)
 
 
 class CellProgram(Program):
@@ -150,22 +171,13 @@ class CellProgram(Program):
             target = self._expanded(into) if magic == "bigquery" else known(into)
         if isinstance(body.only, str) and re.fullmatch(r"\s*\$\w+\s*", body.only) and magic != "athena":
             body = self.env.get(body.only.strip().lstrip("$"), unknown(body.only.strip()))
-        results = self._results() if magic == "athena" else {}
+        results = _Results(self.env) if magic == "athena" else {}
         result = self.effects.query(body, why, into=target, results=results)
         if name is not None:
             made = (
                 Thing("result", (("result", result),)) if magic == "athena" and result is not None else Thing("frame")
             )
             self.env[name] = known(made)
-
-    def _results(self) -> dict[str, Result]:
-        """Give the earlier results that SQL may name as tables."""
-        found = {}
-        for name, value in self.env.items():
-            thing = value.only
-            if isinstance(thing, Thing) and thing.kind == "result" and isinstance(thing.get("result"), Result):
-                found[name] = thing.get("result")
-        return found
 
     def _expanded(self, text: str) -> Value:
         """Put variables into a magic's line, as IPython does: `{name}` and `$name`."""
@@ -177,10 +189,22 @@ class CellProgram(Program):
         return self.value(tree.body)
 
 
+def _without_parameters(line: str) -> str:
+    """Cut `--params {…}` out of a line: its braces hold spaces and quotes."""
+    match = _PARAMS.search(line)
+    if match is None:
+        return line
+    end, depth = match.end(), int(match["value"] == "{")
+    while depth and end < len(line):
+        depth += (line[end] == "{") - (line[end] == "}")
+        end += 1
+    return f"{line[: match.start()]} {line[end:]}"
+
+
 def _read_line(line: str) -> tuple[str | None, dict[str, str] | None]:
     """Read a magic's line: the result's name and the flags; no flags where it cannot be read."""
     try:
-        words = shlex.split(_PARAMS.sub(" ", line))
+        words = shlex.split(_without_parameters(line))
     except ValueError:
         return None, None
     name, flags, at = None, {}, 0

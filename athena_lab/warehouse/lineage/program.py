@@ -331,11 +331,14 @@ def _joined(envs: Sequence[dict[str, Value]]) -> dict[str, Value]:
     """Give what each name may be after one of several ways; a name that one way lacks may be unset."""
     if len(envs) == 1:
         return dict(envs[0])
-    names = dict.fromkeys(name for env in envs for name in env)
-    joined: dict[str, Value] = {}
-    for name in names:
-        values = [env[name] for env in envs if name in env]
-        joined[name] = values[0] if all(value == values[0] for value in values) else either(values)
+    joined: dict[str, Value] = dict(envs[0])
+    for env in envs[1:]:
+        for name, value in env.items():
+            before = joined.get(name)
+            if before is None:
+                joined[name] = value
+            elif before is not value and before != value:
+                joined[name] = either([before, value])
     return joined
 
 
