@@ -323,3 +323,25 @@ def test_options_of_a_destination_that_contradict_each_other_are_refused(bq: big
     )
     with pytest.raises(BadRequest, match="cannot be found in the schema"):
         bq.query("SELECT 1 AS id", job_config=partitioned).result()
+
+
+def test_ranges_that_touch_or_overlap_make_a_session(bq: bigquery.Client, dataset: str) -> None:
+    table = f"{dataset}.stays"
+    bq.query_and_wait(
+        f"CREATE TABLE {table} AS SELECT 'a' AS who, 1 AS id, RANGE<DATE> '[2026-01-01, 2026-01-03)' AS r"
+        " UNION ALL SELECT 'a', 2, RANGE<DATE> '[2026-01-03, 2026-01-05)'"
+        " UNION ALL SELECT 'a', 3, RANGE<DATE> '[2026-01-04, UNBOUNDED)'"
+        " UNION ALL SELECT 'b', 4, RANGE<DATE> '[2026-01-02, 2026-01-03)'"
+        " UNION ALL SELECT 'b', 5, RANGE<DATE> '[2026-01-02, 2026-01-04)'"
+    )
+    sql = "SELECT id, FORMAT('%T', RANGE_START(session_range)), RANGE_END(session_range) FROM RANGE_SESSIONIZE(" + (
+        f"TABLE {table}, 'r', ['who']{{}}) ORDER BY id"
+    )
+    touching = [row[2] and row[2].day for row in rows_of(bq, sql.format(""))]
+    overlapping = [row[2] and row[2].day for row in rows_of(bq, sql.format(", 'OVERLAPS'"))]
+    assert touching == [None, None, None, 4, 4]
+    assert overlapping == [3, None, None, 4, 4]
+    with pytest.raises(BadRequest, match="RANGE_SESSIONIZE_MODE"):
+        rows_of(bq, sql.format(", 'NEAR'"))
+    with pytest.raises(BadRequest, match="Unrecognized name"):
+        rows_of(bq, sql.replace("'r'", "'nowhere'").format(""))

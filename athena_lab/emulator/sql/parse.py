@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, position_of, unsupported
+from athena_lab.emulator.sql.built_in_tables import blank_table_words
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.udfs import inline_functions, is_function
 
@@ -82,7 +83,7 @@ _TABLE_FUNCTION = re.compile(r"(?is)^(\s*DROP\s+)TABLE(\s+FUNCTION\b)")
 def _plain(text: str) -> str:
     """Take out the words that sqlglot does not know, leaving every other where it was."""
     text = _SNAPSHOT.sub(r"\g<1>        \g<3>", text)
-    return _TABLE_FUNCTION.sub(r"\g<1>     \g<2>", text)
+    return blank_table_words(_TABLE_FUNCTION.sub(r"\g<1>     \g<2>", text))
 
 
 def _parse(text: str) -> list[exp.Expression | None]:

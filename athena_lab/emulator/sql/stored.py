@@ -13,6 +13,7 @@ from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.namespaces import is_namespaced
 from athena_lab.emulator.sql.routine_text import function_text
+from athena_lab.emulator.sql.sessionize import sessionize
 from athena_lab.emulator.sql.typenames import standard_text
 from athena_lab.emulator.sql.udfs import Function, call_name, read_function, replace_each_call, substitute
 
@@ -59,6 +60,8 @@ def table_function(node: exp.Table, space: Space) -> exp.Query:
     if not isinstance(call, exp.Anonymous):
         raise unsupported(f"The table function {call.sql('bigquery')[:60]}")
     _, names = call_name(call)
+    if [name.upper() for name in names] == ["RANGE_SESSIONIZE"]:
+        return sessionize(call.expressions)
     names = [part.name for part in (node.args.get("catalog"), node.args.get("db")) if part is not None] + names
     names = ".".join(names).split(".")
     dataset = names[-2] if len(names) > 1 else space.default_dataset

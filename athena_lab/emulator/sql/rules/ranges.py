@@ -99,6 +99,12 @@ def _array(given: list[exp.Expression]) -> exp.Expression:
     return made
 
 
+def _session(given: list[exp.Expression]) -> exp.Expression:
+    """The range of a session, or NULL where there is none (sessionize.py)."""
+    text = "CASE WHEN {0} IS NOT NULL THEN athena_range({1}, {2}) END"
+    return raw(text, *given, kind=f"RANGE<{_element(given[0])}>")
+
+
 MAKERS: dict[str, Callable[[list[exp.Expression]], exp.Expression]] = {
     "RANGE": _build,
     "RANGE_START": _bound(START),
@@ -107,4 +113,5 @@ MAKERS: dict[str, Callable[[list[exp.Expression]], exp.Expression]] = {
     "RANGE_OVERLAPS": lambda given: raw("athena_range_overlaps({0}, {1})", *given, kind="BOOL"),
     "RANGE_INTERSECT": _intersect,
     "GENERATE_RANGE_ARRAY": _array,
+    "ATHENA_SESSION_RANGE": _session,
 }
