@@ -102,6 +102,20 @@ TABLES = [
         [("x", 1), ("x", 2), ("y", None)],
     ),
     ("CREATE TEMP FUNCTION twice(x INT64) AS (x * 2); SELECT twice(twice(3))", [(12,)]),
+    (
+        "SELECT * FROM (SELECT 'k' AS p, 1 AS a, NULL AS b, 3 AS c) UNPIVOT(n FOR q IN (a, b, c AS 'last')) ORDER BY q",
+        [("k", 1, "a"), ("k", 3, "last")],
+    ),
+    (
+        "WITH t AS (SELECT 1 AS a, NULL AS b) SELECT q, n FROM t UNPIVOT INCLUDE NULLS (n FOR q IN (a, b)) AS u"
+        " JOIN (SELECT 'b' AS q) USING (q)",
+        [("b", None)],
+    ),
+    (
+        "WITH t AS (SELECT 1 AS a, 2 AS b, 3 AS c, 4 AS d)"
+        " SELECT x, y, h FROM t UNPIVOT((x, y) FOR h IN ((a, b) AS 1, (c, d) AS 2)) ORDER BY h",
+        [(1, 2, 1), (3, 4, 2)],
+    ),
 ]
 
 

@@ -29,6 +29,7 @@ from athena_lab.emulator.sql.pseudo import (
     put_in_pseudo_columns,
 )
 from athena_lab.emulator.sql.stored import put_in_functions, table_function
+from athena_lab.emulator.sql.unpivot import put_in_unpivots
 from athena_lab.emulator.types import Field, googlesql_type
 
 _MAX_DEPTH = 16
@@ -92,10 +93,9 @@ class References:
         if depth > _MAX_DEPTH:
             raise invalid_query("A view is nested too deeply, or refers to itself.")
         put_in_functions(tree, self.space)
+        put_in_unpivots(tree)
         self.hidden |= mentions(tree)
         for node in list(tree.find_all(exp.Table)):
-            if any(pivot.args.get("unpivot") for pivot in node.args.get("pivots") or ()):
-                raise unsupported("UNPIVOT")
             if node.this is None or self._is_local(node):
                 continue
             if not isinstance(node.this, exp.Identifier):
