@@ -85,14 +85,32 @@ def examine(notebook: Notebook) -> Finding:
     assert not whole["error"], f"{notebook.title}: {whole['error']}"
     part = run(notebook, found.cells)
     needless = ()
-    if part == whole:
+    if is_same(part, whole):
         needless = tuple(
             index
             for index in found.cells[:-1]
-            if run(notebook, [item for item in found.cells if item != index]) == whole
+            if is_same(run(notebook, [item for item in found.cells if item != index]), whole)
         )
-    difference = "" if part == whole else f"whole: {json.dumps(whole)}\nslice: {json.dumps(part)}"
+    difference = "" if is_same(part, whole) else f"whole: {json.dumps(whole)}\nslice: {json.dumps(part)}"
     return Finding(notebook.title, found.cells, needless, difference, found.undecided)
+
+
+def main(paths: Sequence[str]) -> int:
+    """Tell which notebooks of the files have a slice that gives something else than the whole notebook."""
+    wrong = 0
+    for notebook in [notebook for path in paths for notebook in read_file(Path(path))]:
+        found = slice_cells(notebook.documents, notebook.target)
+        whole, part = run(notebook, range(notebook.target + 1)), run(notebook, found.cells)
+        if whole["error"] or not is_same(part, whole):
+            wrong += 1
+            print(f"{notebook.title}: {found.cells}\nwhole: {whole}\nslice: {part}")
+    return min(wrong, 1)
+
+
+def is_same(part: dict[str, Any], whole: dict[str, Any]) -> bool:
+    """Tell whether a run gave the same, and no cell failed that did not fail in the whole notebook."""
+    failed, known = set(part.pop("failed", ())), set(whole.get("failed", ()))
+    return failed <= known and part == {key: value for key, value in whole.items() if key != "failed"}
 
 
 def measure(folder: Path = FOLDER) -> Iterator[Figure]:
@@ -172,9 +190,11 @@ def _run_here(notebook: Notebook, indices: Sequence[int], folder: Path) -> dict[
     # The number of an output is not what it shows.
     shell.displayhook.write_output_prompt = lambda: None
     warehouse = _Warehouse(shell)
+    failed: list[str] = []
     for index in indices[:-1]:
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-            shell.run_cell(notebook.cells[index], store_history=True)
+            if not shell.run_cell(notebook.cells[index], store_history=True).success:
+                failed.append(notebook.cells[index])
     before = _files(folder), warehouse.tables()
     with capture_output() as captured:
         result = shell.run_cell(notebook.cells[indices[-1]], store_history=True)
@@ -183,6 +203,7 @@ def _run_here(notebook: Notebook, indices: Sequence[int], folder: Path) -> dict[
     shown = [output.data.get("text/plain", "") for output in captured.outputs]
     return {
         "error": f"{type(error).__name__}: {error}" if error else "",
+        "failed": failed,
         "shown": [captured.stdout if not error else "", captured.stderr if not error else "", *shown],
         "files": {name: value for name, value in after[0].items() if before[0].get(name) != value},
         "tables": {name: value for name, value in after[1].items() if before[1].get(name) != value},
@@ -256,3 +277,7 @@ class _Result:
 
     def __repr__(self) -> str:
         return repr(self.frame)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

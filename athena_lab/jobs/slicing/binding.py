@@ -6,7 +6,7 @@ import ast
 
 from athena_lab.jobs.slicing.calls import Calls
 from athena_lab.jobs.slicing.state import Arguments
-from athena_lab.jobs.slicing.values import PLAIN, Kind, Value, join, without_constant
+from athena_lab.jobs.slicing.values import PLAIN, UNKNOWN_PART, Kind, Value, join, without_constant
 
 _REGISTERING = ("register_cell_magic", "register_line_magic", "register_line_cell_magic", "needs_local_scope")
 _ENDING = (ast.Return, ast.Raise)
@@ -75,7 +75,8 @@ class Binding(Calls):
         if value.kind is Kind.ITERATOR:
             # `figure, axes = plt.subplots()`: both draw on the same thing.
             return value
-        return self.element(value)
+        element = self.element(value)
+        return join([element, value]) if value.kind is Kind.UNKNOWN else element
 
     def _assign_attribute(self, target: ast.Attribute, value: Value) -> None:
         base = self.evaluate(target.value)
@@ -130,8 +131,8 @@ class Binding(Calls):
             self.heap.put(base.own, value)
 
     def _assign_by_name(self, name: str | None, value: Value) -> None:
-        if name is None:
-            self.effects.doubt("*", "it binds a name that is made up while it runs")
+        if name is None or UNKNOWN_PART in name:
+            self.effects.doubt(name or "*", "it binds a name that is made up while it runs")
             return
         outer, self.scope = self.scope, self.globals
         self.bind(name, value)

@@ -57,6 +57,8 @@ class Calls(Library):
         from_library = function.kind is Kind.MODULE and function.path
         if is_statement and from_library and not self._is_known_path(function.path):
             self.change_module(function.path.partition(".")[0], f"{text}() may change its module's state")
+            for place in ("env:*", "file:*", "table:*"):
+                self.effects.doubt(place, f"{text}() may change something outside")
 
     def _is_known_path(self, path: str) -> bool:
         from_known = path.partition(".")[0]
@@ -165,12 +167,12 @@ class Calls(Library):
         self.running.append(number)
         try:
             self._bind_parameters(function, arguments)
-            return self._run_function(function)
+            return self._run_function(function, arguments)
         finally:
             self.running.pop()
             self.scope, self.returned, self.closure_of = outer
 
-    def _run_function(self, function: Function) -> Value:
+    def _run_function(self, function: Function, arguments: Arguments) -> Value:
         if isinstance(function.node, ast.Lambda):
             return self.evaluate(function.node.body)
         before = set(self.effects.replaced)
@@ -180,8 +182,14 @@ class Calls(Library):
             self.effects.replaced = before  # it may have ended early
         result = join(self.returned) if self.returned else PLAIN
         if any(isinstance(part, ast.Yield | ast.YieldFrom) for part in _own_parts(function.node)):
-            return self.fresh(Kind.ITERATOR, self._held(self.returned))
+            return self._make_generator(function, arguments)
         return result
+
+    def _make_generator(self, function: Function, arguments: Arguments) -> Value:
+        """Give a generator; its body runs (again) when it is used up."""
+        made = self.fresh(Kind.ITERATOR, self._held([*self.returned, *arguments.all]))
+        self.heap.lazy[min(made.own)] = lambda: self.call_function(function.number, arguments)
+        return made
 
     def _bind_parameters(self, function: Function, arguments: Arguments) -> None:
         spec = function.node.args
@@ -207,26 +215,29 @@ class Calls(Library):
 
     # -- values that are used by something that may call their methods
 
-    def touch(self, value: Value) -> None:
+    def touch(self, value: Value, *, is_shown: bool = False) -> None:
+        if value.path == "__main__":
+            self.effects.use("*")
         if value.kind is Kind.PLAIN or not self.heap.class_of:
             return
         for number in sorted(self.heap.reach(value.own)):
-            if number in self.heap.class_of and number not in self.touched:
-                self.touched.add(number)
-                self._touch_one(number)
+            if number in self.heap.class_of and not {(number, is_shown), (number, False)} & self.touched:
+                self.touched.add((number, is_shown))
+                self._touch_one(number, is_shown=is_shown)
 
-    def _touch_one(self, number: int) -> None:
+    def _touch_one(self, number: int, *, is_shown: bool) -> None:
         own = Value(frozenset({number}))
         for name in sorted(self._class_names(self.heap.class_of[number])):
-            if name.startswith("__") and name not in _SILENT:
+            is_showing = name in ("__repr__", "__str__", "_ipython_display_") or name.startswith("_repr_")
+            if is_showing or (not is_shown and name.startswith("__") and name not in _SILENT):
                 self._call_member(own, name)
 
     def _touch_all(self, base: Value) -> None:
         """An inherited method of a library may call any method of the object."""
         for number in sorted(base.own & self.heap.class_of.keys()):
-            if -number in self.touched:
+            if (-number, False) in self.touched:
                 continue
-            self.touched.add(-number)
+            self.touched.add((-number, False))
             for name in sorted(self._class_names(self.heap.class_of[number])):
                 if name not in _INITIALISERS:
                     self._call_member(Value(frozenset({number})), name)

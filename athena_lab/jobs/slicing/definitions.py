@@ -6,8 +6,7 @@ import ast
 from dataclasses import replace
 
 from athena_lab.jobs.slicing.binding import Binding
-from athena_lab.jobs.slicing.expressions import is_known
-from athena_lab.jobs.slicing.knowledge import STAR_NAMES
+from athena_lab.jobs.slicing.knowledge import STAR_NAMES, is_known
 from athena_lab.jobs.slicing.state import Arguments, Scope
 from athena_lab.jobs.slicing.values import Class, Kind, Value, join
 
@@ -89,7 +88,7 @@ class Definitions(Binding):
             self.scope.names[f"{name}.setter"] = value
             return self.scope.names.get(name, value)
         if last in ("staticmethod", "classmethod"):
-            self.heap.static |= value.own if last == "staticmethod" else frozenset()
+            (self.heap.static if last == "staticmethod" else self.heap.of_class).update(value.own)
             return value
         if last in _REGISTERING:
             self.effects.write(f"magic:{name}")

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from athena_lab.jobs.slicing.values import UNKNOWN_PART
+
 
 @dataclass(slots=True)
 class Effects:
@@ -34,17 +36,18 @@ class Effects:
     def use(self, location: str) -> None:
         """Need a location, unless this cell itself has just made it."""
         if location not in self.replaced:
-            self.uses.add(location)
+            self.uses.add(location.replace(UNKNOWN_PART, "*"))
 
     def write(self, location: str, *, replaces: bool = False) -> None:
         """Change a location, or make it anew and whole."""
+        location = location.replace(UNKNOWN_PART, "*")
         self.writes.add(location)
-        if replaces:
+        if replaces and "*" not in location:
             self.replaced.add(location)
 
     def doubt(self, location: str, why: str) -> None:
         """Perhaps change a location."""
-        self.doubtful_writes.setdefault(location, why)
+        self.doubtful_writes.setdefault(location.replace(UNKNOWN_PART, "*"), why)
 
     def note(self, text: str) -> None:
         """Tell what could not be decided."""

@@ -6,16 +6,24 @@ import ast
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from athena_lab.jobs.slicing.knowledge import KNOWN_MODULES
-from athena_lab.jobs.slicing.state import Arguments, Scope, State
-from athena_lab.jobs.slicing.values import NO_CONSTANT, PLAIN, Bound, Function, Kind, Value, join, without_constant
+from athena_lab.jobs.slicing.attributes import Attributes
+from athena_lab.jobs.slicing.state import Arguments, Scope
+from athena_lab.jobs.slicing.values import (
+    NO_CONSTANT,
+    PLAIN,
+    UNKNOWN_PART,
+    Function,
+    Kind,
+    Value,
+    join,
+    without_constant,
+)
 
-_COPYING_INDEXES = (ast.Compare, ast.List, ast.BoolOp, ast.ListComp)
 _OPERATOR_METHODS = ("__add__", "__sub__", "__mul__", "__truediv__", "__floordiv__", "__mod__", "__pow__", "__matmul__",
                      "__radd__", "__rmul__", "__and__", "__or__", "__neg__", "__invert__")  # fmt: skip
 
 
-class Expressions(State):
+class Expressions(Attributes):
     """Reads expressions, one method a kind of node."""
 
     def evaluate(self, node: ast.expr | None) -> Value:
@@ -38,7 +46,7 @@ class Expressions(State):
         return Value(kind=Kind.PLAIN, constant=node.value)
 
     def _joinedstr(self, node: ast.JoinedStr) -> Value:
-        """Give the text of an f-string; a part that is not known becomes "*", as in a file pattern."""
+        """Give the text of an f-string; a part that is not known stays marked as such."""
         parts = []
         for part in node.values:
             if isinstance(part, ast.FormattedValue):
@@ -47,7 +55,7 @@ class Expressions(State):
                 if part.format_spec is not None:
                     self.evaluate(part.format_spec)
                 known = value.constant if part.format_spec is None and part.conversion == -1 else NO_CONSTANT
-                parts.append("*" if known is NO_CONSTANT else str(known))
+                parts.append(UNKNOWN_PART if known is NO_CONSTANT else str(known))
             else:
                 parts.append(str(self.evaluate(part).constant))
         return Value(kind=Kind.PLAIN, constant="".join(parts))
@@ -138,6 +146,9 @@ class Expressions(State):
 
     def _compare(self, node: ast.Compare) -> Value:
         values = [self.evaluate(item) for item in (node.left, *node.comparators)]
+        if values[0].text is not None and values[-1].path == "__main__":
+            self.load(values[0].text)  # `"name" in globals()`
+            return PLAIN
         for value in values:
             self.touch(value)
         plain = all(value.kind is Kind.PLAIN for value in values)
@@ -171,109 +182,6 @@ class Expressions(State):
         self.returned.append(self.element(value))
         return Value()
 
-    # -- attributes and parts
-
-    def _attribute(self, node: ast.Attribute) -> Value:
-        return self.attribute(self.evaluate(node.value), node.attr)
-
-    def attribute(self, base: Value, name: str) -> Value:
-        """Give an attribute of a value."""
-        if base.kind is Kind.MODULE:
-            return replace(base, path=f"{base.path}.{name}")
-        found = self.method(base, name)
-        if found is not None:
-            return self._bind_method(base, found)
-        fields = [self.heap.fields.get((number, name)) for number in base.own]
-        if fields and all(field is not None for field in fields):
-            return join([field for field in fields if field is not None])
-        if base.path == "pathlib.Path":
-            return self._path_attribute(base, name)
-        if base.kind is Kind.PLAIN:
-            return PLAIN
-        if base.kind in (Kind.DATA, Kind.ITERATOR):
-            return Value(base.own, base.kind)
-        return Value(base.own | self.heap.contents(base.own), Kind.UNKNOWN)
-
-    def _path_attribute(self, base: Value, name: str) -> Value:
-        if name == "parent" and base.text is not None:
-            head, slash, _ = base.text.rpartition("/")
-            return replace(base, constant=head if slash else ".")
-        return without_constant(base) if name in ("parent", "parents") else PLAIN
-
-    def _bind_method(self, base: Value, found: Value) -> Value:
-        """Give a method bound to its object, a property's value, or the class attribute itself."""
-        results = []
-        is_instance = bool(base.own & self.heap.class_of.keys())
-        for number in sorted(found.own):
-            if number in self.heap.properties:
-                results.append(self.call_function(number, Arguments([base])))
-            elif number in self.heap.functions and is_instance and number not in self.heap.static:
-                made = self.heap.new({number, *base.own})
-                self.heap.bound[made] = Bound(Value(frozenset({number}), Kind.CALLABLE), [base])
-                results.append(Value(frozenset({made}), Kind.CALLABLE))
-            else:
-                results.append(Value(frozenset({number}), found.kind))
-        return join(results) if results else found
-
-    def method(self, base: Value, name: str) -> Value | None:
-        """Give the notebook's own method or class attribute of that name, if the value may have one."""
-        found = [
-            self._of_class(self.heap.class_of[number], name) for number in base.own if number in self.heap.class_of
-        ]
-        found += [self._of_class(number, name) for number in base.own if number in self.heap.classes]
-        known = [value for value in found if value is not None]
-        return join(known) if known else None
-
-    def _of_class(self, number: int, name: str, depth: int = 0) -> Value | None:
-        cls = self.heap.classes[number]
-        if name in cls.names:
-            return cls.names[name]
-        if depth > 20:
-            return None
-        found = (self._of_class(base, name, depth + 1) for base in sorted(cls.bases) if base in self.heap.classes)
-        return next((value for value in found if value is not None), None)
-
-    def _subscript(self, node: ast.Subscript) -> Value:
-        base = self.evaluate(node.value)
-        index = self.evaluate(node.slice)
-        self.touch(base)
-        if base.path == "os.environ":
-            return self.read_environment(index.text)
-        if base.kind is Kind.PLAIN:
-            return PLAIN
-        if base.kind is Kind.DATA and _copies(node.slice):
-            return self.fresh(Kind.DATA)
-        if isinstance(node.slice, ast.Slice) and base.kind is Kind.BOX:
-            return self.fresh(Kind.BOX, self.heap.contents(base.own))
-        return self.element(base)
-
-    def element(self, value: Value) -> Value:
-        """Give what a value may hold: an element, a column, an attribute."""
-        if value.kind is Kind.PLAIN:
-            return PLAIN
-        if isinstance(value.constant, tuple) and value.constant and all(isinstance(c, str) for c in value.constant):
-            only = value.constant[0] if len(set(value.constant)) == 1 else _common_pattern(value.constant)
-            return Value(kind=Kind.PLAIN, constant=only)
-        if isinstance(value.constant, tuple) and value.constant:
-            return PLAIN
-        if value.kind is Kind.MODULE:
-            return self.fresh(Kind.DATA, value.own)
-        own = self.heap.contents(value.own)
-        if value.kind is Kind.DATA:
-            return Value(own | value.own, Kind.DATA)
-        functions = own & (self.heap.functions.keys() | self.heap.classes.keys())
-        return Value(own, Kind.CALLABLE if functions else Kind.UNKNOWN)
-
-    def read_environment(self, name: str | None) -> Value:
-        """Read a variable of the environment."""
-        self.effects.use(f"env:{name or '*'}")
-        return PLAIN
-
-    def _slice(self, node: ast.Slice) -> Value:
-        for part in (node.lower, node.upper, node.step):
-            self.evaluate(part)
-        return PLAIN
-
     # -- functions and comprehensions
 
     def _lambda(self, node: ast.Lambda) -> Value:
@@ -294,7 +202,7 @@ class Expressions(State):
             # A closure keeps what the function around it has: changing that changes what the closure gives.
             names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
             held = [value for name, value in self._local_names().items() if name in names]
-            self.heap.holds[number].update(self._held(held))
+            self.heap.hold(number, self._held(held))
         return Value(frozenset({number}), Kind.CALLABLE)
 
     def _local_names(self) -> dict[str, Value]:
@@ -315,7 +223,16 @@ class Expressions(State):
         return self._comprehension(node.generators, [node.key, node.value], Kind.BOX)
 
     def _generatorexp(self, node: ast.GeneratorExp) -> Value:
-        return self._comprehension(node.generators, [node.elt], Kind.ITERATOR)
+        made = self._comprehension(node.generators, [node.elt], Kind.ITERATOR)
+        scope = self.scope
+
+        def use_up() -> None:
+            outer, self.scope = self.scope, scope
+            self._comprehension(node.generators, [node.elt], Kind.BOX)
+            self.scope = outer
+
+        self.heap.lazy[min(made.own)] = use_up
+        return made
 
     def _comprehension(self, generators: list[ast.comprehension], results: list[ast.expr], kind: Kind) -> Value:
         outer, self.scope = self.scope, Scope(self.scope)
@@ -345,42 +262,8 @@ class Expressions(State):
         self.consume(value)
         self.touch(value)
 
-    # -- what the heirs add
-
-    def touch(self, value: Value) -> None:
-        """Use a value in a way that may call its methods."""
-        raise NotImplementedError
-
-    def call_value(self, function: Value, arguments: Arguments, text: str) -> Value:
-        """Read the call of a value."""
-        raise NotImplementedError
-
-
-def _copies(index: ast.expr) -> bool:
-    """Tell whether an index picks by mask or list, which copies in pandas and NumPy alike."""
-    if isinstance(index, ast.UnaryOp):
-        return isinstance(index.op, ast.Invert)
-    if isinstance(index, ast.BinOp):
-        return isinstance(index.op, ast.BitAnd | ast.BitOr)
-    return isinstance(index, _COPYING_INDEXES)
-
 
 def _below(base: object, part: object) -> object:
     if not isinstance(base, str) or not isinstance(part, str):
-        return f"{base}/*" if isinstance(base, str) else NO_CONSTANT
+        return f"{base}/{UNKNOWN_PART}" if isinstance(base, str) else NO_CONSTANT
     return part if part.startswith("/") or base in ("", ".") else f"{base.rstrip('/')}/{part}"
-
-
-def _common_pattern(texts: tuple[str, ...]) -> str:
-    """Give the pattern that all texts match: what they begin with, "*", what they end with."""
-    first, last = min(texts), max(texts)
-    start = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
-    backwards = [text[start:][::-1] for text in texts]
-    low, high = min(backwards), max(backwards)
-    end = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), min(len(low), len(high)))
-    return f"{first[:start]}*{low[:end][::-1]}"
-
-
-def is_known(module: str) -> bool:
-    """Tell whether importing a module changes nothing but its own state."""
-    return module.partition(".")[0] in KNOWN_MODULES

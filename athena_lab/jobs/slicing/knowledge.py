@@ -155,3 +155,8 @@ STAYING_MAGICS = frozenset({
     "man", "uname", "nbagg", "conda_list", "version_information", "black", "nb_black",
 })  # fmt: skip
 """Magics that only show something."""
+
+
+def is_known(module: str) -> bool:
+    """Tell whether importing a module changes nothing but its own state."""
+    return module.partition(".")[0] in KNOWN_MODULES

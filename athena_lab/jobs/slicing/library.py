@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from athena_lab.jobs.slicing import knowledge as known
-from athena_lab.jobs.slicing.expressions import is_known
 from athena_lab.jobs.slicing.places import Places
 from athena_lab.jobs.slicing.state import Arguments
-from athena_lab.jobs.slicing.values import NO_CONSTANT, PLAIN, Bound, Kind, Value, join
+from athena_lab.jobs.slicing.values import NO_CONSTANT, PLAIN, UNKNOWN_PART, Bound, Kind, Value, join
 
 _DRAWING = ("matplotlib.", "plotly.", "seaborn.", "bokeh.")
 _ENDS_FIGURE = frozenset({"figure", "subplots", "close", "show", "clf", "subplot_mosaic"})
+_CHANGING_NAME = re.compile(r"(?:add|set|append|remove|insert)(?:_|[A-Z])")
+_SHARED = frozenset({"logging.getLogger", "decimal.getcontext", "asyncio.get_event_loop", "locale.localeconv",
+                     "warnings.catch_warnings_", "sys._getframe", "multiprocessing.get_logger"})  # fmt: skip
+"""Functions that give a library's own object, the same each time."""
 _DRAWN_METHODS = frozenset({"plot", "hist", "boxplot"})
 _NO_SEED_NEEDED = ("random_state", "seed", "rng", "generator")
 
@@ -28,7 +32,7 @@ class Library(Places):
         if result is not None:
             return result
         self._call_back(arguments)
-        if not is_known(path):
+        if not known.is_known(path):
             return self._call_unknown(Value(), arguments, text, path)
         return self._call_known(path, arguments)
 
@@ -41,7 +45,7 @@ class Library(Places):
         if path in ("pathlib.Path", "pathlib.PurePath", "pathlib.PosixPath"):
             return self._path_from(arguments)
         if path in ("os.path.join", "posixpath.join"):
-            parts = [value.text if value.text is not None else "*" for value in arguments.positional]
+            parts = [value.text if value.text is not None else UNKNOWN_PART for value in arguments.positional]
             return Value(kind=Kind.PLAIN, constant="/".join(parts)) if parts else PLAIN
         if path in ("builtins.str", "os.fspath", "os.path.abspath") and first is not None and first.text is not None:
             self.touch(first)
@@ -52,7 +56,7 @@ class Library(Places):
             made_copy = self.fresh(first.kind, held)
             for number in kept:
                 self.heap.class_of[min(made_copy.own)] = self.heap.class_of[number]
-                self.heap.holds[min(made_copy.own)].add(self.heap.class_of[number])
+                self.heap.hold(min(made_copy.own), (self.heap.class_of[number],))
             return made_copy
         return self._environment(path, arguments)
 
@@ -60,7 +64,7 @@ class Library(Places):
         parts = [value.text for value in arguments.positional]
         if not parts:
             return Value(kind=Kind.PLAIN, constant=".", path="pathlib.Path")
-        whole = "/".join("*" if part is None else part for part in parts)
+        whole = "/".join(UNKNOWN_PART if part is None else part for part in parts)
         return Value(kind=Kind.PLAIN, constant=whole, path="pathlib.Path")
 
     def _environment(self, path: str, arguments: Arguments) -> Value | None:
@@ -82,13 +86,26 @@ class Library(Places):
         if path.startswith("sys.path."):
             self.effects.write("syspath:")
             return PLAIN
-        return self._namespace(path)
+        return self._namespace(path, arguments)
 
-    def _namespace(self, path: str) -> Value | None:
+    def _namespace(self, path: str, arguments: Arguments) -> Value | None:
+        if path.startswith("__main__."):
+            return self._own_namespace(path, arguments)
+        if path in _SHARED:
+            return Value(frozenset({self.heap.module(path.partition(".")[0])}), Kind.DATA)
         if path in ("builtins.globals", "builtins.locals", "builtins.vars"):
-            self.effects.use("*")
             return Value(frozenset({self.heap.module("__main__")}), Kind.MODULE, path="__main__")
         return None
+
+    def _own_namespace(self, path: str, arguments: Arguments) -> Value:
+        """Read `globals().get("name")` and its like."""
+        first = arguments.get(0)
+        if path == "__main__.get" and first is not None and first.text is not None:
+            return self.load(first.text)
+        self.effects.use("*")
+        if path.endswith((".update", ".pop", ".clear", ".setdefault", ".__setitem__")):
+            self.effects.doubt("*", "what it binds by globals() is not known")
+        return Value()
 
     def run_program(self, command: str | None, arguments: Arguments) -> Value:
         """Read the start of a program."""
@@ -123,7 +140,7 @@ class Library(Places):
             return self.fresh(Kind.ITERATOR, module | self._held(arguments.all))
         if root == "collections" or name == "namedtuple":
             held = frozenset().union(*(self.heap.contents(value.own) for value in arguments.all))
-            return self.fresh(Kind.BOX, held)
+            return replace(self.fresh(Kind.BOX, held), path=path)
         if path in ("asyncio.run", "asyncio.gather", "asyncio.wait_for"):
             return join(arguments.positional) if arguments.positional else Value()
         is_keeping = root not in ("pandas", "numpy", "polars", "pyarrow")
@@ -143,6 +160,8 @@ class Library(Places):
             self.change_value(arguments.named["file"])
         if "inplace" in arguments.named and arguments.named["inplace"].constant is not False and arguments.positional:
             self.change_value(arguments.positional[0])
+        if "out" in arguments.named:
+            self.change_value(arguments.named["out"])
         for value in arguments.all:
             self.iterate(value)
 
@@ -151,6 +170,8 @@ class Library(Places):
             root not in ("builtins", "random") and any(part in path for part in known.STATE_TEXTS)
         )
         owner = known.STATE_ELSEWHERE.get(path)
+        if path == "time.tzset":
+            self.effects.use("env:TZ")
         if path in known.SEEDS:
             self.effects.write(f"random:{known.SEEDS[path]}", replaces=True)
         elif owner or is_state:
@@ -192,16 +213,21 @@ class Library(Places):
                 self.effects.write("figure:")
 
     def _builtin(self, name: str, arguments: Arguments) -> Value:
+        if name == "get_ipython":
+            return Value(frozenset({self.heap.module("IPython")}), Kind.DATA, path="IPython.shell")
         first = arguments.get(0)
         for value in arguments.all:
             self.touch(value)
         if name in known.PLAIN_BUILTINS or first is None:
-            return PLAIN if name in known.PLAIN_BUILTINS else self.fresh(Kind.BOX)
+            held = self._held(arguments.all)
+            return PLAIN if name in known.PLAIN_BUILTINS else self.fresh(Kind.BOX, held)
         if name in known.SHALLOW_COPIES | known.LAZY_BUILTINS:
             held = frozenset().union(*(self.heap.contents(value.own) for value in arguments.all))
             if name in known.LAZY_BUILTINS:
-                return self.fresh(Kind.ITERATOR, held | self._held(arguments.all))
-            made = self.fresh(Kind.BOX, held)
+                lazy = self.fresh(Kind.ITERATOR, held | self._held(arguments.all))
+                self.heap.lazy[min(lazy.own)] = lambda: self._call_back(arguments)
+                return lazy
+            made = self.fresh(Kind.BOX, held | self._held(arguments.named.values()))
             return made if first.constant is NO_CONSTANT else replace(made, constant=first.constant)
         if name in ("next", "min", "max", "getattr", "anext"):
             return self._picked(name, arguments)
@@ -224,6 +250,10 @@ class Library(Places):
             return self.run_text(name, arguments.positional[0].text)
         return self.fresh(Kind.UNKNOWN, self._held(arguments.all))
 
+    def call_shell_method(self, name: str, texts: list[str | None]) -> Value | None:
+        """Read the call of a method of IPython's shell."""
+        raise NotImplementedError
+
     def run_text(self, name: str, text: str | None) -> Value:
         """Read `eval` and `exec`."""
         raise NotImplementedError
@@ -233,6 +263,8 @@ class Library(Places):
     def call_method(self, base: Value, name: str, arguments: Arguments, text: str) -> Value:
         """Read the call of a method of an object that no class of the notebook made."""
         place = self.method_place(base, name, arguments)
+        if place is None and base.path == "IPython.shell":
+            place = self.call_shell_method(name, [value.text for value in arguments.positional])
         if place is not None:
             return place
         self._call_back(arguments)
@@ -251,7 +283,7 @@ class Library(Places):
             return Value(
                 base.own | self.heap.contents(base.own), Kind.ITERATOR if base.kind is Kind.ITERATOR else Kind.DATA
             )
-        if name in known.CHANGING_METHODS or name.startswith(("add_", "set_", "append_", "remove_", "insert_")):
+        if name in known.CHANGING_METHODS or _CHANGING_NAME.match(name):
             return self._changing_method(base, name, arguments)
         if base.kind in (Kind.DATA, Kind.BOX) or name in known.PURE_METHODS:
             return self._pure_method(base, name)
@@ -260,12 +292,22 @@ class Library(Places):
     def _method_extras(self, base: Value, name: str, arguments: Arguments) -> None:
         if name == "sample" and not any(key in arguments.named for key in _NO_SEED_NEEDED):
             self.draw_random("numpy")
-        is_model = any(self.heap.modules[number] == "sklearn" for number in self.modules_behind(base))
-        if is_model and name.startswith("fit"):
+        if name.startswith("fit") and any(self.heap.modules[n] == "sklearn" for n in self.modules_behind(base)):
             self.draw_random("numpy")
+        if name in ("query", "eval"):
+            self._names_in_query(arguments)
         if name in _DRAWN_METHODS and "ax" not in arguments.named:
             self.effects.use("figure:")
             self.effects.write("figure:")
+
+    def _names_in_query(self, arguments: Arguments) -> None:
+        """`frame.query("a > @limit")` reads names of the notebook."""
+        text = arguments.get(0, "expr")
+        if text is None or text.text is None:
+            self.effects.use("*")
+            return
+        for name in re.findall(r"@([^\W\d]\w*)", text.text):
+            self.load(name)
 
     def _changing_method(self, base: Value, name: str, arguments: Arguments) -> Value:
         if name == "set_index" or (
@@ -303,6 +345,8 @@ class Library(Places):
         """Read a call that may do anything to what it is given."""
         why = f"{text}() may change what it is given"
         for value in arguments.all:
+            if value.text and value.path != "__main__":
+                self.effects.doubt(f"file:{self._normal(value.text)}", f"{text}() may write a file of that name")
             if value.kind is Kind.PLAIN:
                 continue
             deep = {number for number in self.heap.reach(value.own) if number not in self.heap.modules}

@@ -12,7 +12,7 @@ from athena_lab.jobs.slicing.knowledge import STAYING_MAGICS
 from athena_lab.jobs.slicing.source import Magic, read_source
 from athena_lab.jobs.slicing.state import Scope
 from athena_lab.jobs.slicing.statements import Statements
-from athena_lab.jobs.slicing.values import PLAIN, Kind, Value
+from athena_lab.jobs.slicing.values import PLAIN, UNKNOWN_PART, Kind, Value
 
 WAREHOUSE_MAGICS = frozenset({"athena", "bigquery", "bq"})
 _VERBS = frozenset({"tables", "describe", "cost", "config", "help", "promote"})
@@ -86,11 +86,11 @@ class Magics(Statements):
                 self.evaluate(tree.body)
 
     def _text_of_inserted(self, text: str) -> str:
-        """Give the line with what is known of its inserted values put in, "*" for the rest."""
+        """Give the line with what is known of its inserted values put in, the rest marked as unknown."""
 
         def put(found: re.Match[str]) -> str:
             value = self.globals.names.get((found[1] or found[2]).strip())
-            return value.text if value is not None and value.text is not None else "*"
+            return value.text if value is not None and value.text is not None else UNKNOWN_PART
 
         return _INSERTED.sub(put, text)
 
@@ -327,6 +327,20 @@ class Magics(Statements):
         elif magic.line.split()[:1] and magic.line.split()[0].isidentifier():
             self.effects.write(magic.line.split()[0])
         return Value()
+
+    def call_shell_method(self, name: str, texts: list[str | None]) -> Value | None:
+        given = [text for text in texts if text is not None]
+        if name in ("run_line_magic", "run_cell_magic") and len(given) == len(texts) >= 2:
+            return self.do_magic(Magic(given[0], given[1], given[2] if len(given) > 2 else None))
+        if name in ("magic", "system", "getoutput", "getoutput_raw") and len(given) == len(texts) == 1:
+            word, _, line = given[0].partition(" ")
+            return self.do_magic(Magic(word.lstrip("%"), line) if name == "magic" else Magic("!", given[0]))
+        if name in ("run_cell", "ex", "ev") and len(given) == len(texts):
+            return self.run_text("exec", given[0])
+        if name not in ("register_magic_function", "set_custom_exc"):
+            self.effects.keeps.append(f"what get_ipython().{name}() does is not known")
+            self.effects.use("*")
+        return None
 
     def run_text(self, name: str, text: str | None) -> Value:
         if text is None:

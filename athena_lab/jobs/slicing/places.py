@@ -8,7 +8,7 @@ from posixpath import dirname, normpath
 from athena_lab.jobs.slicing.expressions import Expressions
 from athena_lab.jobs.slicing.state import Arguments
 from athena_lab.jobs.slicing.tables import read_tables
-from athena_lab.jobs.slicing.values import Kind, Value
+from athena_lab.jobs.slicing.values import UNKNOWN_PART, Kind, Value
 
 READING_METHODS = frozenset({
     "read_text", "read_bytes", "exists", "stat", "is_file", "is_dir", "iterdir", "glob", "rglob", "samefile",
@@ -40,6 +40,7 @@ _REMOVERS = frozenset({"os.remove", "os.unlink", "os.rmdir", "shutil.rmtree", "o
 _MAKERS = frozenset({"os.makedirs", "os.mkdir", "pathlib.Path.mkdir"})
 _SQL_METHODS = frozenset({"query", "execute", "executemany", "executescript", "sql", "read_sql", "query_and_wait",
                           "execute_async", "from_query", "query_df"})  # fmt: skip
+_UNKNOWN_NAME = "unknown_part"
 _LISTING = ("listdir", "glob", "iglob", "walk", "scandir", "iterdir", "rglob", "dataset")
 
 
@@ -51,7 +52,8 @@ class Places(Expressions):
     def read_file(self, path: str | None, *, is_listing: bool = False) -> None:
         """Need a file, the folder that holds it, and, for a relative path, the working directory."""
         path = self._normal(path)
-        self.effects.use(f"file:{path}" if not is_listing or "*" in path else f"file:{path}/*")
+        whole = "*" if path == "." else f"{path}/*"
+        self.effects.use(f"file:{path}" if not is_listing or "*" in path else f"file:{whole}")
         self._need_folder(path)
 
     def write_file(self, path: str | None, *, replaces: bool) -> None:
@@ -82,7 +84,7 @@ class Places(Expressions):
     def _normal(self, path: str | None) -> str:
         if path is None:
             return "*"
-        return normpath(path) if path else "."
+        return normpath(path.replace(UNKNOWN_PART, "*")) if path else "."
 
     def open_file(self, path: str | None, mode: str | None) -> Value:
         """Open a file: the handle is used up by use, and what is written through it changes the file."""
@@ -208,6 +210,9 @@ class Places(Expressions):
         elif name == "mkdir":
             self.make_folder(path)
         elif name in READING_METHODS:
+            pattern = arguments.get(0, "pattern")
+            if name in ("glob", "rglob") and path is not None and pattern is not None:
+                path = f"{path}/{'*' if name == 'rglob' else ''}{pattern.text or '*'}"
             self.read_file(path, is_listing=name in _LISTING)
         elif name in _CHANGING_FILE:
             self.write_file(path, replaces=False)
@@ -230,8 +235,8 @@ class Places(Expressions):
 
     def run_sql(self, text: str | None) -> bool:
         """Read a statement's tables; tell whether it only reads."""
-        found = read_tables(text) if text is not None else None
-        if found is None:
+        found = read_tables(text.replace(UNKNOWN_PART, _UNKNOWN_NAME)) if text is not None else None
+        if found is None or text == UNKNOWN_PART:
             self.effects.use("table:*")
             self.effects.doubt("table:*", "its SQL is not known, so it may write any table")
             return False
@@ -271,7 +276,7 @@ class Places(Expressions):
         if name == "query" and (text is None or text.text is None or not _looks_like_sql(text.text)):
             return None
         only_reads = self.run_sql(text.text if text is not None else None)
-        if not only_reads and (text is None or text.text is None or read_tables(text.text) is None):
+        if not only_reads and (text is None or text.text is None or UNKNOWN_PART in text.text):
             self.change_value(base, f".{name}() with SQL that is not known may change it")
         return self.fresh(Kind.ITERATOR if name.startswith("execute") else Kind.DATA, base.own)
 
@@ -287,6 +292,8 @@ class Places(Expressions):
 def table_name(name: str | None) -> str:
     """Give a table's name without project and quotes; "*" where it is not known."""
     if name is None:
+        return "*"
+    if UNKNOWN_PART in name or _UNKNOWN_NAME in name:
         return "*"
     parts = name.replace("`", "").replace('"', "").replace(":", ".").split(".")
     return ".".join(parts[-2:]).lower()

@@ -55,7 +55,7 @@ class Reader:
             _guess(machine, source.text)
         if _HISTORY.search(text):
             machine.effects.use("*")
-            machine.effects.use("output:")
+            machine.effects.use("history:")
             machine.effects.note("it uses numbered inputs or outputs, which a slice numbers anew")
         return self._finish()
 
@@ -86,7 +86,7 @@ class Reader:
         return ReadCell(
             effects=effects,
             uses=set(effects.uses),
-            writes=effects.writes | certain,
+            writes=effects.writes | certain | {"history:"},
             replaced=set(effects.replaced),
             doubts=doubtful | effects.doubtful_writes,
             imports=dict(machine.unknown_imports),

@@ -75,7 +75,7 @@ def slice_cells(
     search = _search(cells, order, target, read, always)
     notes += search.notes + _missing_notes(cells, target, search.missing)
     kept = tuple(index for index in order if index in search.kept)
-    if list((*kept, target)) != sorted((*kept, target)):
+    if [*kept, target] != sorted((*kept, target)):
         notes.append("the cells are in the order in which they ran, which is not the notebook's")
     return Slice(
         cells=(*kept, target),

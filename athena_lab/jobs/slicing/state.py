@@ -58,9 +58,10 @@ class State(ABC):
         self.magics: Sequence[Magic] = ()
         self.closure_of: int | None = None
         self.running: list[int] = []
-        self.touched: set[int] = set()
+        self.touched: set[tuple[int, bool]] = set()
         self.returned: list[Value] = []
         self.steps = 0
+        self.using_up: set[int] = set()
         self.unknown_imports: dict[str, str] = {}
         self.discarded: ast.expr | None = None
         self.known_modules = KNOWN_MODULES
@@ -83,6 +84,14 @@ class State(ABC):
     def do_magic(self, magic: Magic) -> Value:
         """Read a use of a magic."""
 
+    @abstractmethod
+    def touch(self, value: Value, *, is_shown: bool = False) -> None:
+        """Use a value in a way that may call its special methods, or, where it is only shown, those that show it."""
+
+    @abstractmethod
+    def call_value(self, function: Value, arguments: Arguments, text: str) -> Value:
+        """Read the call of a value."""
+
     # -- names
 
     def load(self, name: str) -> Value:
@@ -96,6 +105,9 @@ class State(ABC):
         if name in self.globals.names:
             self.effects.use(name)
             value = self.globals.names[name]
+            for number in value.own:
+                if number in self.heap.modules:
+                    self.effects.use(f"module:{self.heap.modules[number]}")
             if value.kind is not Kind.PLAIN and self._is_of_library(value):
                 self.effects.use("module:warnings")
             return value
@@ -149,6 +161,8 @@ class State(ABC):
                 self.effects.doubtful.setdefault(number, why)
             elif not why:
                 self.effects.changed.add(number)
+                if number in self.heap.modules:
+                    self.effects.write(f"module:{self.heap.modules[number]}")
             for held in self.heap.reach([number]) if self.heap.files else ():
                 if held in self.heap.files:
                     self.effects.write(self.heap.files[held])
@@ -170,6 +184,15 @@ class State(ABC):
         """Note that an iterator is used up."""
         if value.kind is Kind.ITERATOR:
             self.change(value.own)
+            for number in sorted(self.heap.reach(value.own) & self.heap.lazy.keys()):
+                self._use_up(number)
+
+    def _use_up(self, number: int) -> None:
+        """Do what a lazy iterator does, unless it is being done."""
+        if number not in self.using_up:
+            self.using_up.add(number)
+            self.heap.lazy[number]()
+            self.using_up.discard(number)
 
     # -- branches
 

@@ -27,7 +27,7 @@ class Statements(Definitions):
     def _expr(self, node: ast.Expr) -> None:
         called = node.value.value if isinstance(node.value, ast.Await) else node.value
         self.discarded = called if isinstance(called, ast.Call) else None
-        self.touch(self.evaluate(node.value))
+        self.touch(self.evaluate(node.value), is_shown=True)
 
     # -- control
 

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
 NO_CONSTANT: Any = object()
 """Stands where a value's text or number is not known."""
+
+
+UNKNOWN_PART = "\x00"
+"""Stands within a known text for a part that is not known."""
 
 
 class Kind(StrEnum):
@@ -86,6 +90,7 @@ class Heap:
 
     def __init__(self) -> None:
         self.holds: defaultdict[int, set[int]] = defaultdict(set)
+        self._held_by: defaultdict[int, set[int]] = defaultdict(set)
         self.fields: dict[tuple[int, str], Value] = {}
         self.functions: dict[int, Function] = {}
         self.classes: dict[int, Class] = {}
@@ -94,6 +99,10 @@ class Heap:
         self.bound: dict[int, Bound] = {}
         self.properties: set[int] = set()
         self.static: set[int] = set()
+        self.of_class: set[int] = set()
+        """Class methods."""
+        self.lazy: dict[int, Callable[[], object]] = {}
+        """What is done only when an iterator is used up."""
         self.modules: dict[int, str] = {}
         self._modules: dict[str, int] = {}
         self._inner: dict[int, int] = {}
@@ -102,8 +111,15 @@ class Heap:
     def new(self, holding: Iterable[int] = ()) -> int:
         """Make an object that holds others."""
         self._next += 1
-        self.holds[self._next].update(holding)
+        self.hold(self._next, holding)
         return self._next
+
+    def hold(self, number: int, held: Iterable[int]) -> None:
+        """Let an object hold others."""
+        for item in held:
+            if item != number and item not in self.holds[number]:
+                self.holds[number].add(item)
+                self._held_by[item].add(number)
 
     def module(self, name: str) -> int:
         """Give the object that stands for a module's state."""
@@ -116,7 +132,7 @@ class Heap:
         """Give what an object holds, at least one object that stands for it all."""
         if number not in self._inner:
             self._inner[number] = self.new()
-            self.holds[number].add(self._inner[number])
+            self.hold(number, (self._inner[number],))
         return frozenset(self.holds[number])
 
     def contents(self, own: Iterable[int]) -> frozenset[int]:
@@ -136,13 +152,9 @@ class Heap:
     def holders(self, numbers: Iterable[int]) -> frozenset[int]:
         """Give the objects and all that hold them, however deep."""
         found = set(numbers)
-        holding: defaultdict[int, set[int]] = defaultdict(set)
-        for number, held in self.holds.items():
-            for item in held:
-                holding[item].add(number)
         pending = list(found)
         while pending:
-            for number in holding.get(pending.pop(), ()):
+            for number in self._held_by.get(pending.pop(), ()):
                 if number not in found:
                     found.add(number)
                     pending.append(number)
@@ -151,7 +163,7 @@ class Heap:
     def put(self, own: Iterable[int], value: Value) -> None:
         """Let the objects hold a value."""
         for number in own:
-            self.holds[number].update(value.own - {number})
+            self.hold(number, value.own)
 
     def put_field(self, own: Iterable[int], name: str, value: Value) -> None:
         """Let the objects hold a value under an attribute's name."""
