@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Collection
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def lineage_of_path(path: Path, projects: Collection[str]) -> Lineage:
     """Read a file and follow it; raises NotFoundError or InvalidError where that cannot be done."""
     if path.suffix not in ENDINGS:
         raise _refusal(path, "it is no notebook, SQL or Python file", f"Name a file that ends in {', '.join(ENDINGS)}.")
+    # What the parser does not know is in the answer; its own warnings would only stand beside it.
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)
     try:
         return lineage_of_file(path.name, path.read_text(encoding="utf-8-sig"), projects=projects)
     except OSError as error:

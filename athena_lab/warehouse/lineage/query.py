@@ -191,7 +191,7 @@ class Queries:
             self.tables.findings.doubt(f"{item.sql('bigquery')} (a table function)")
         origin = join(arguments)
         doubt = f"columns of {name.upper()} are not known"
-        return Relation((Star(doubts=origin.doubts | {doubt}),))
+        return Relation((Star(doubts=origin.doubts | {doubt}, received=origin.columns),))
 
     def _argument(self, argument: exp.Expression, scope: Scope) -> Origin:
         if isinstance(argument, exp.Table):

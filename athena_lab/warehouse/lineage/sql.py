@@ -21,6 +21,9 @@ _MAX_DEPTH = 8
 _UNFIT = (SqlglotError, RecursionError, AttributeError, IndexError, KeyError, TypeError)
 """What a broken statement raises while it is parsed, or while a tree of a shape that nobody expects is followed."""
 _TABLE_WORDS = r"(?:(?:EXTERNAL|SNAPSHOT|MATERIALIZED)\s+)?(?:TABLE|VIEW)"
+_PARTITIONED_LOAD = re.compile(
+    r"LOAD\s+DATA\s+(?:INTO|OVERWRITE)\s+(?!TEMP)(?P<rest>\S+)\s+(?:\([^()]*\)\s*)?PARTITIONS\b", re.IGNORECASE
+)
 _CHANGE = re.compile(rf"(?:ALTER|DROP)\s+{_TABLE_WORDS}\s+(?:IF\s+EXISTS\s+)?(?P<rest>.*)", re.IGNORECASE | re.DOTALL)
 _TABLE_ARGUMENT = re.compile(r"((?:[(,]|=>)\s*)TABLE\s+((?:`[^`]*`|[\w.$-])+)", re.IGNORECASE)
 _NAME = r"(?:`[^`]*`|[\w$-])+(?:\s*\.\s*(?:`[^`]*`|[\w$-])+)*"
@@ -105,6 +108,10 @@ class Script:
             text = f"CREATE TABLE {copy[1]} CLONE {copy[2]}"
         if text.upper().startswith("ASSERT"):
             text = f"SELECT {words_text(text, 1, until='AS')}"
+        load = _PARTITIONED_LOAD.match(text)
+        if load is not None:  # the parser does not know its partitions
+            self._changed(load["rest"])
+            return
         change = _CHANGE.match(text)
         for item in _parse(text):
             if not isinstance(item, exp.Command):
