@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pyarrow as pa
@@ -36,9 +36,14 @@ def schema_view(state: State, project: str, dataset: str, name: str) -> Result |
     if found is None or (dataset not in state.datasets and not (is_region and name in _OF_PROJECT)):
         return None
     fields, rows = found
+    return result_of(fields, rows(state, project, dataset))
+
+
+def result_of(fields: tuple[Field, ...], rows: Iterable[tuple[Any, ...]]) -> Result:
+    """Give rows as a result."""
     schema = arrow_schema(fields)
     columns = [item.name for item in fields]
-    made = [dict(zip(columns, row, strict=True)) for row in rows(state, project, dataset)]
+    made = [dict(zip(columns, row, strict=True)) for row in rows]
     return Result(
         fields, schema, [batch for batch in pa.Table.from_pylist(made, schema=schema).to_batches() if batch.num_rows]
     )

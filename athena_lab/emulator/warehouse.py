@@ -13,10 +13,12 @@ from athena_lab.emulator.catalog import Catalog, State, Table
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found
 from athena_lab.emulator.growing import GrowingResult
 from athena_lab.emulator.jobs import Job, Jobs
+from athena_lab.emulator.partitions import FIELDS as PARTITION_FIELDS
+from athena_lab.emulator.partitions import partition_rows
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect, conform
-from athena_lab.emulator.schema_views import schema_view
+from athena_lab.emulator.schema_views import result_of, schema_view
 from athena_lab.emulator.sizes import Sizes
 from athena_lab.emulator.sql.references import TEMPORARY, Namespace
 from athena_lab.emulator.store import Store
@@ -66,7 +68,7 @@ class Warehouse:
             self.location,
             default_dataset,
             lambda dataset, name: self.find_result(dataset, name, principal),
-            lambda state, dataset, name: self._schema_view(state, dataset, name),
+            lambda state, dataset, name: self._schema_view(state, dataset, name, principal),
             lambda table: self.protection_of(table, principal),
             filter_sql,
             (principal.user, *sorted(principal.groups), str(principal.is_administrator)),
@@ -77,8 +79,17 @@ class Warehouse:
         """Tell what a principal may see of a table; None for everything."""
         return protection_of(self.catalog.state, self.project, principal, table)
 
-    def _schema_view(self, state: State, dataset: str, name: str) -> Result | None:
+    def _schema_view(self, state: State, dataset: str, name: str, principal: Principal) -> Result | None:
+        if name == "PARTITIONS" and dataset in state.datasets:
+            tables = [item for item in state.tables.values() if item.dataset == dataset and item.view is None]
+            shown = [item for item in tables if self._sees_all_rows(item, principal)]
+            return result_of(PARTITION_FIELDS, partition_rows(self.catalog, self.project, shown))
         return schema_view(state, self.project, dataset, name)
+
+    def _sees_all_rows(self, table: Table, principal: Principal) -> bool:
+        """Partitions tell of rows: they are shown to whoever sees all."""
+        protection = self.protection_of(table, principal)
+        return protection is None or protection.filters is None
 
     # -- results that are no tables
 

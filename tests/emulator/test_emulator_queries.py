@@ -345,3 +345,20 @@ def test_ranges_that_touch_or_overlap_make_a_session(bq: bigquery.Client, datase
         rows_of(bq, sql.format(", 'NEAR'"))
     with pytest.raises(BadRequest, match="Unrecognized name"):
         rows_of(bq, sql.replace("'r'", "'nowhere'").format(""))
+
+
+def test_partitions_are_listed_with_their_rows(bq: bigquery.Client, dataset: str) -> None:
+    bq.query_and_wait(
+        f"CREATE TABLE {dataset}.days (day DATE, n INT64) PARTITION BY day;"
+        f"INSERT INTO {dataset}.days VALUES ('2026-05-20', 1), ('2026-05-20', NULL), ('2026-05-21', 3), (NULL, 4);"
+        f"CREATE TABLE {dataset}.spans (n INT64) PARTITION BY RANGE_BUCKET(n, GENERATE_ARRAY(0, 30, 10));"
+        f"INSERT INTO {dataset}.spans VALUES (5), (15), (19), (99)"
+    )
+    sql = (
+        "SELECT table_name, partition_id, total_rows, total_logical_bytes FROM "
+        f"{dataset}.INFORMATION_SCHEMA.PARTITIONS ORDER BY 1, 2"
+    )
+    assert rows_of(bq, sql) == [
+        ("days", "20260520", 2, 24), ("days", "20260521", 1, 16), ("days", "__NULL__", 1, 8),
+        ("spans", "0", 1, 8), ("spans", "10", 2, 16), ("spans", "__UNPARTITIONED__", 1, 8),
+    ]  # fmt: skip

@@ -15,9 +15,9 @@ from athena_lab.emulator.sql.rules.texts import as_bytes
 Arguments = list[exp.Expression]
 
 
-def _listed(template: str) -> Callable[[Arguments], exp.Expression]:
+def _listed(template: str, kind: str | None = None) -> Callable[[Arguments], exp.Expression]:
     """An aggregate: the values as a list (empty without rows) for a function."""
-    return lambda given: raw(template, *given)
+    return lambda given: raw(template, *given, kind=kind)
 
 
 def _bytes_calls(name: str, decode: str = "{}") -> Callable[[Arguments], exp.Expression]:
@@ -35,18 +35,22 @@ _FUNCTIONS: dict[str, Callable[[Arguments], exp.Expression]] = {
     "HLL_COUNT.EXTRACT": _listed("coalesce(athena_hll_extract({0}), 0)"),
     "KLL_QUANTILES.INIT_INT64": _listed("athena_kll_init_integers(list(CAST({0} AS BIGINT)))"),
     "KLL_QUANTILES.INIT_FLOAT64": _listed("athena_kll_init(list(CAST({0} AS DOUBLE)))"),
-    "KLL_QUANTILES.EXTRACT_INT64": _listed("athena_kll_extract_integers({0}, {1})"),
-    "KLL_QUANTILES.EXTRACT_FLOAT64": _listed("athena_kll_extract({0}, {1})"),
-    "KLL_QUANTILES.EXTRACT_POINT_INT64": _listed("athena_kll_point_integer({0}, CAST({1} AS DOUBLE))"),
-    "KLL_QUANTILES.EXTRACT_POINT_FLOAT64": _listed("athena_kll_point({0}, CAST({1} AS DOUBLE))"),
+    "KLL_QUANTILES.EXTRACT_INT64": _listed("athena_kll_extract_integers({0}, {1})", "ARRAY<INT64>"),
+    "KLL_QUANTILES.EXTRACT_FLOAT64": _listed("athena_kll_extract({0}, {1})", "ARRAY<FLOAT64>"),
+    "KLL_QUANTILES.EXTRACT_POINT_INT64": _listed("athena_kll_point_integer({0}, CAST({1} AS DOUBLE))", "INT64"),
+    "KLL_QUANTILES.EXTRACT_POINT_FLOAT64": _listed("athena_kll_point({0}, CAST({1} AS DOUBLE))", "FLOAT64"),
     "KLL_QUANTILES.MERGE_PARTIAL": _listed("athena_kll_merge_partial(list({0}))"),
-    "KLL_QUANTILES.MERGE_INT64": _listed("athena_kll_extract_integers(athena_kll_merge_partial(list({0})), {1})"),
-    "KLL_QUANTILES.MERGE_FLOAT64": _listed("athena_kll_extract(athena_kll_merge_partial(list({0})), {1})"),
+    "KLL_QUANTILES.MERGE_INT64": _listed(
+        "athena_kll_extract_integers(athena_kll_merge_partial(list({0})), {1})", "ARRAY<INT64>"
+    ),
+    "KLL_QUANTILES.MERGE_FLOAT64": _listed(
+        "athena_kll_extract(athena_kll_merge_partial(list({0})), {1})", "ARRAY<FLOAT64>"
+    ),
     "KLL_QUANTILES.MERGE_POINT_INT64": _listed(
-        "athena_kll_point_integer(athena_kll_merge_partial(list({0})), CAST({1} AS DOUBLE))"
+        "athena_kll_point_integer(athena_kll_merge_partial(list({0})), CAST({1} AS DOUBLE))", "INT64"
     ),
     "KLL_QUANTILES.MERGE_POINT_FLOAT64": _listed(
-        "athena_kll_point(athena_kll_merge_partial(list({0})), CAST({1} AS DOUBLE))"
+        "athena_kll_point(athena_kll_merge_partial(list({0})), CAST({1} AS DOUBLE))", "FLOAT64"
     ),
     "KEYS.NEW_KEYSET": _listed("athena_keys_new_keyset({0})"),
     "KEYS.ROTATE_KEYSET": _listed("athena_keys_rotate_keyset({0}, {1})"),
