@@ -110,6 +110,8 @@ class Attributes(State):
         """Give what a value may hold: an element, a column, an attribute."""
         if value.kind is Kind.PLAIN:
             return PLAIN
+        if value.own & self.heap.altered:
+            value = without_constant(value)
         if isinstance(value.constant, tuple) and value.constant and all(isinstance(c, str) for c in value.constant):
             only = value.constant[0] if len(set(value.constant)) == 1 else _common_pattern(value.constant)
             return Value(kind=Kind.PLAIN, constant=only)

@@ -81,7 +81,8 @@ class Expressions(Attributes):
         values = [self.evaluate(element) for element in elements]
         constants = tuple(value.constant for value in values)
         made = self.fresh(Kind.BOX, self._held(values))
-        return made if NO_CONSTANT in constants else replace(made, constant=constants)
+        is_known = all(value.kind is Kind.PLAIN and value.constant is not NO_CONSTANT for value in values)
+        return made if not is_known else replace(made, constant=constants)
 
     def _dict(self, node: ast.Dict) -> Value:
         values = [self.evaluate(item) for item in (*node.keys, *node.values) if item is not None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from posixpath import dirname, normpath
 
 from athena_lab.jobs.slicing.expressions import Expressions
@@ -164,6 +165,8 @@ class Places(Expressions):
                 self.read_file(part if isinstance(part, str) else None)
         elif first.kind is not Kind.ITERATOR:
             self.read_file(None)
+        if path in ("glob.glob", "glob.iglob") and first is not None:
+            return self._found_files(first.text)
         return self.fresh(Kind.DATA, self._module_ids(path))
 
     def _module_ids(self, path: str) -> set[int]:
@@ -222,7 +225,14 @@ class Places(Expressions):
         else:
             is_path = name in ("joinpath", "with_suffix", "with_name", "resolve", "absolute", "expanduser")
             return Value(kind=Kind.PLAIN, path="pathlib.Path") if is_path else None
-        return self.fresh(Kind.BOX) if name in _LISTING else Value(kind=Kind.PLAIN)
+        return self._found_files(path) if name in _LISTING else Value(kind=Kind.PLAIN)
+
+    def _found_files(self, pattern: str | None) -> Value:
+        """Give the list of files that a pattern finds."""
+        found = self.fresh(Kind.BOX)
+        if pattern is None or "*" not in pattern:
+            return found
+        return replace(found, constant=(pattern.replace("*", UNKNOWN_PART),))
 
     # -- tables
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from athena_lab.jobs.slicing.effects import Effects
 from athena_lab.jobs.slicing.knowledge import BUILTINS, KNOWN_MODULES, QUIET_LIBRARIES
 from athena_lab.jobs.slicing.source import Magic
-from athena_lab.jobs.slicing.values import Heap, Kind, Value, join
+from athena_lab.jobs.slicing.values import Heap, Kind, Value, join, without_constant
 
 
 class Scope:
@@ -110,7 +110,7 @@ class State(ABC):
                     self.effects.use(f"module:{self.heap.modules[number]}")
             if value.kind is not Kind.PLAIN and self._is_of_library(value):
                 self.effects.use("module:warnings")
-            return value
+            return without_constant(value) if value.own & self.heap.altered else value
         if name in BUILTINS:
             self.effects.use(name)
             return Value(kind=Kind.CALLABLE, path=f"builtins.{name}")
@@ -156,6 +156,8 @@ class State(ABC):
 
     def change(self, own: Iterable[int], why: str = "") -> None:
         """Note that objects are changed, or, with a reason, may be."""
+        own = set(own)
+        self.heap.altered |= own
         for number in own:
             if why and number not in self.effects.changed:
                 self.effects.doubtful.setdefault(number, why)

@@ -101,6 +101,8 @@ class Heap:
         self.static: set[int] = set()
         self.of_class: set[int] = set()
         """Class methods."""
+        self.altered: set[int] = set()
+        """Objects that were changed, so that what a literal said of them no longer holds."""
         self.lazy: dict[int, Callable[[], object]] = {}
         """What is done only when an iterator is used up."""
         self.modules: dict[int, str] = {}
