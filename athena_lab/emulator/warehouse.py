@@ -12,6 +12,9 @@ from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog, State, Table
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found
 from athena_lab.emulator.growing import GrowingResult
+from athena_lab.emulator.job_views import FIELDS as JOB_FIELDS
+from athena_lab.emulator.job_views import VIEWS as JOB_VIEWS
+from athena_lab.emulator.job_views import job_rows
 from athena_lab.emulator.jobs import Job, Jobs
 from athena_lab.emulator.partitions import FIELDS as PARTITION_FIELDS
 from athena_lab.emulator.partitions import partition_rows
@@ -84,6 +87,8 @@ class Warehouse:
             tables = [item for item in state.tables.values() if item.dataset == dataset and item.view is None]
             shown = [item for item in tables if self._sees_all_rows(item, principal)]
             return result_of(PARTITION_FIELDS, partition_rows(self.catalog, self.project, shown))
+        if name in JOB_VIEWS and dataset.lower().startswith("region-"):
+            return result_of(JOB_FIELDS, job_rows(self.jobs, principal, name))
         return schema_view(state, self.project, dataset, name)
 
     def _sees_all_rows(self, table: Table, principal: Principal) -> bool:

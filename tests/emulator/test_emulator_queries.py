@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import time
+from typing import Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, GoogleAPICallError, NotFound
@@ -334,8 +335,9 @@ def test_ranges_that_touch_or_overlap_make_a_session(bq: bigquery.Client, datase
         " UNION ALL SELECT 'b', 4, RANGE<DATE> '[2026-01-02, 2026-01-03)'"
         " UNION ALL SELECT 'b', 5, RANGE<DATE> '[2026-01-02, 2026-01-04)'"
     )
-    sql = "SELECT id, FORMAT('%T', RANGE_START(session_range)), RANGE_END(session_range) FROM RANGE_SESSIONIZE(" + (
-        f"TABLE {table}, 'r', ['who']{{}}) ORDER BY id"
+    sql = (
+        "SELECT id, RANGE_START(session_range), RANGE_END(session_range)"
+        f" FROM RANGE_SESSIONIZE(TABLE {table}, 'r', ['who']{{}}) ORDER BY id"
     )
     touching = [row[2] and row[2].day for row in rows_of(bq, sql.format(""))]
     overlapping = [row[2] and row[2].day for row in rows_of(bq, sql.format(", 'OVERLAPS'"))]
@@ -362,3 +364,22 @@ def test_partitions_are_listed_with_their_rows(bq: bigquery.Client, dataset: str
         ("days", "20260520", 2, 24), ("days", "20260521", 1, 16), ("days", "__NULL__", 1, 8),
         ("spans", "0", 1, 8), ("spans", "10", 2, 16), ("spans", "__UNPARTITIONED__", 1, 8),
     ]  # fmt: skip
+
+
+def test_jobs_are_listed_to_whoever_ran_them(emulator: Any, dataset: str) -> None:
+    lena, otto = emulator.client("lena"), emulator.client("otto")
+    job = lena.query(f"CREATE TABLE {dataset}.made AS SELECT 1 AS id", job_config=QueryJobConfig(labels={"team": "x"}))
+    job.result()
+    with pytest.raises(BadRequest):
+        lena.query_and_wait("SELECT nowhere FROM (SELECT 1 AS id)")
+    sql = (
+        "SELECT job_id, user_email, statement_type, state, destination_table.table_id, labels[OFFSET(0)].value"
+        " FROM `region-eu`.INFORMATION_SCHEMA.JOBS WHERE statement_type = 'CREATE_TABLE_AS_SELECT'"
+    )
+    mine = [row for row in rows_of(lena, sql) if row[0] == job.job_id]
+    assert mine == [(job.job_id, "lena@athena.local", "CREATE_TABLE_AS_SELECT", "DONE", "made", "x")]
+    assert [row for row in rows_of(otto, sql) if row[0] == job.job_id] == []
+    failed = (
+        "SELECT error_result.reason FROM `region-eu`.INFORMATION_SCHEMA.JOBS_BY_USER WHERE error_result IS NOT NULL"
+    )
+    assert ("invalidQuery",) in rows_of(lena, failed)
