@@ -247,6 +247,8 @@ class Queries:
     # -- what is told about a job
 
     def _bytes(self, translation: Translation) -> int:
+        if any(item.filters is not None for item in translation.sources.protections.values()):
+            return 0  # BigQuery does not tell: the size would tell of hidden rows
         by_table: dict[str, list[str]] = {}
         for physical, path in translation.read:
             by_table.setdefault(physical, []).append(path)
