@@ -9,7 +9,7 @@ from athena_lab.jobs.slicing.source import MAGIC_CALL
 from athena_lab.jobs.slicing.state import Arguments, Scope
 from athena_lab.jobs.slicing.values import PLAIN, Bound, Class, Function, Kind, Value, join
 
-MAX_STEPS = 4000
+MAX_STEPS = 400
 """Calls that are followed for one cell; beyond them a call is in doubt."""
 _MAX_DEPTH = 2
 """How often a function is followed inside itself."""
