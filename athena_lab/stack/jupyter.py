@@ -27,7 +27,6 @@ def prepare_lab(place: Place) -> str:
     configuration = configure(place, token)
     tours = find_tours()
 
-
     def prepare() -> str:
         folder = place.home.analyst
         for name in ("config", "data", "runtime", "settings", "workspaces", "labextensions"):
