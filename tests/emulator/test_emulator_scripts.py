@@ -20,8 +20,8 @@ def answer(bq: bigquery.Client, sql: str, dataset: str | None = None) -> list[tu
         ("DECLARE n INT64 DEFAULT 0; WHILE n < 4 DO SET n = n + 1; END WHILE; SELECT n", [(4,)]),
         ("DECLARE n INT64 DEFAULT 0; REPEAT SET n = n + 2; UNTIL n > 4 END REPEAT; SELECT n", [(6,)]),
         ("DECLARE n INT64 DEFAULT 0; LOOP SET n = n + 1; IF n = 3 THEN LEAVE; END IF; END LOOP; SELECT n", [(3,)]),
-        ("DECLARE t INT64 DEFAULT 0; FOR r IN (SELECT v FROM UNNEST([1, 2]) AS v) DO SET t = t + r.v; END FOR;"
-         " SELECT t", [(3,)]),
+        ("DECLARE t INT64 DEFAULT 0; FOR r IN (SELECT v FROM UNNEST([1, 2]) v) DO SET t = t + r.v; END FOR; SELECT t",
+         [(3,)]),
         ("DECLARE s STRING; CASE 2 WHEN 1 THEN SET s = 'a'; WHEN 2 THEN SET s = 'b'; END CASE; SELECT s", [("b",)]),
         ("DECLARE v INT64; EXECUTE IMMEDIATE 'SELECT ? + ?' INTO v USING 1, 2; SELECT v", [(3,)]),
         ("DECLARE v INT64; EXECUTE IMMEDIATE 'SELECT @x' INTO v USING 5 AS x; SELECT v", [(5,)]),
