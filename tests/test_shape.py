@@ -13,6 +13,8 @@ PACKAGE = ROOT / "athena_lab"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 TYPESCRIPT = sorted((ROOT / "labextension" / "src").rglob("*.ts*"))
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), ROOT / "Makefile", ROOT / "pyproject.toml"]
+TREES = {path: ast.parse(path.read_text()) for path in [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))]}
+"""Parsed while tests are collected: beside other threads ast.parse may fail before Python 3.11.5 (gh-106905)."""
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 50
 FORBIDDEN_NAMES = {"utils", "helpers", "common", "misc", "base", "core", "manager", "util", "helper"}
 DOORS = {
@@ -47,15 +49,15 @@ def test_no_file_is_over_its_budget(path):
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_no_function_is_over_its_budget(path):
-    nodes = ast.walk(ast.parse(path.read_text()))
+    nodes = ast.walk(TREES[path])
     functions = [node for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     long = {f.name: n for f in functions if (n := (f.end_lineno or 0) - f.lineno + 1) > MAX_FUNCTION_LINES}
     assert not long
 
 
-@pytest.mark.parametrize("path", [*SOURCES, *sorted((ROOT / "tests").rglob("*.py"))], ids=name_of)
+@pytest.mark.parametrize("path", TREES, ids=name_of)
 def test_every_file_says_what_it_is(path):
-    assert (ast.get_docstring(ast.parse(path.read_text())) or "").strip(), "the first line must be a docstring"
+    assert (ast.get_docstring(TREES[path]) or "").strip(), "the first line must be a docstring"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
@@ -66,7 +68,7 @@ def test_every_module_is_named_after_its_idea(path):
 @pytest.mark.parametrize("path", SOURCES, ids=name_of)
 def test_vendors_are_imported_only_at_their_door(path):
     front = path.relative_to(PACKAGE).parts[0]
-    for imported in imports_of(ast.parse(path.read_text())):
+    for imported in imports_of(TREES[path]):
         for vendor, doors in DOORS.items():
             if imported == vendor or imported.startswith(vendor + "."):
                 assert front in doors, f"{imported} is imported outside {sorted(doors)}"

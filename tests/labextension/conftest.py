@@ -59,7 +59,7 @@ def lab(gateway: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]
     servers.end(process)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Any]:
     """Give a running chromium."""
     # Here and not above: without a browser these tests are skipped, and need no driver either.

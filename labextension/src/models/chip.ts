@@ -1,12 +1,11 @@
 /** What the chip of a notebook says: not scheduled, up to date, or how many cells differ; live while it is edited. */
-import { type ISignal, Signal } from '@lumino/signaling';
-
 import type { IAthenaApi } from '../api.js';
 import { type Failure, failureOf } from '../tokens/failure.js';
 import type { IWords } from '../tokens/names.js';
 import type { ICell, IJob, IVersionContent } from '../tokens/wire.js';
 import { diffCells } from './difference.js';
 import { type IOpenNotebook, linkedJob, type ReadNotebookId, type VersionCache } from './link.js';
+import { StatefulModel } from './stateful.js';
 
 const COUNT_DELAY_MS = 250;
 
@@ -26,25 +25,14 @@ export interface IChipOptions {
   cells: () => ICell[];
 }
 
-export class ChipModel {
-  constructor(private readonly options: IChipOptions) {}
-
-  get state(): IChipState {
-    return this._state;
+export class ChipModel extends StatefulModel<IChipState> {
+  constructor(private readonly options: IChipOptions) {
+    super({ isLoaded: false, job: null, count: null, failure: null });
   }
 
-  get changed(): ISignal<this, IChipState> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
+  override dispose(): void {
     clearTimeout(this._timer);
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** Find the notebook's job anew and its deployed version; the last of several at once decides. */
@@ -75,7 +63,7 @@ export class ChipModel {
 
   private recount(): void {
     const count = this.count();
-    if (count !== this._state.count && !this._isDisposed) {
+    if (count !== this._state.count) {
       this.set({ count });
     }
   }
@@ -84,19 +72,9 @@ export class ChipModel {
     return this._deployed ? diffCells(this._deployed.notebook.cells, this.options.cells()).length : null;
   }
 
-  private set(patch: Partial<IChipState>): void {
-    if (!this._isDisposed) {
-      this._state = { ...this._state, ...patch };
-      this._changed.emit(this._state);
-    }
-  }
-
-  private _state: IChipState = { isLoaded: false, job: null, count: null, failure: null };
   private _deployed: IVersionContent | null = null;
   private _turn = 0;
-  private _isDisposed = false;
   private _timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly _changed = new Signal<this, IChipState>(this);
 }
 
 /** Say in a few words how the notebook and its deployed version stand. */

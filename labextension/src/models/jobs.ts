@@ -1,10 +1,10 @@
 /** The jobs and runs that the sidebar shows, kept fresh by polling: quickly while something moves, slowly else. */
 import { Poll } from '@lumino/polling';
-import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { IAthenaApi } from '../api.js';
 import { type Failure, failureOf } from '../tokens/failure.js';
 import { API_VERSION, type IHandshake, type IJob, type IRunSummary, isFinal, type Json } from '../tokens/wire.js';
+import { StatefulModel } from './stateful.js';
 
 export const ACTIVE_MS = 1000;
 export const IDLE_MS = 10_000;
@@ -23,8 +23,17 @@ export interface IJobsState {
   selected: string | null;
 }
 
-export class JobsModel {
+export class JobsModel extends StatefulModel<IJobsState> {
   constructor(private readonly api: IAthenaApi) {
+    super({
+      isLoaded: false,
+      jobs: [],
+      runs: {},
+      handshake: null,
+      failure: null,
+      refusal: null,
+      selected: null
+    });
     this._poll = new Poll({
       auto: false,
       name: 'athena:jobs',
@@ -34,21 +43,9 @@ export class JobsModel {
     });
   }
 
-  get state(): IJobsState {
-    return this._state;
-  }
-
-  get changed(): ISignal<this, IJobsState> {
-    return this._changed;
-  }
-
-  get isDisposed(): boolean {
-    return this._poll.isDisposed;
-  }
-
-  dispose(): void {
+  override dispose(): void {
     this._poll.dispose();
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** Start polling when the sidebar shows, stop when it is hidden. */
@@ -142,25 +139,8 @@ export class JobsModel {
     return true;
   }
 
-  private set(patch: Partial<IJobsState>): void {
-    if (!this.isDisposed) {
-      this._state = { ...this._state, ...patch };
-      this._changed.emit(this._state);
-    }
-  }
-
-  private _state: IJobsState = {
-    isLoaded: false,
-    jobs: [],
-    runs: {},
-    handshake: null,
-    failure: null,
-    refusal: null,
-    selected: null
-  };
   private _isVisible = false;
   private readonly _poll: Poll;
-  private readonly _changed = new Signal<this, IJobsState>(this);
 }
 
 /** Whether something shown may change within seconds. */

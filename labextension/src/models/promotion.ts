@@ -7,6 +7,7 @@ import type { IWords } from '../tokens/names.js';
 import type { IBundle, ICheck, IFault, IJob, IPromoteRequest, IPromotion, ISource } from '../tokens/wire.js';
 import { entryOf, type IEntry, parametersOf } from './parameters.js';
 import { defaultPlan, type IPlan, planOf, scheduleOf } from './schedule.js';
+import { StatefulModel } from './stateful.js';
 
 const CHECK_DELAY_MS = 300;
 const LONG_POLL_S = 20;
@@ -51,10 +52,10 @@ export interface IPromotionOptions {
   save: () => Promise<void>;
 }
 
-export class PromotionModel {
+export class PromotionModel extends StatefulModel<IPromotionState> {
   constructor(private readonly options: IPromotionOptions) {
     const { defaultName, timezone } = options;
-    this._state = {
+    super({
       phase: 'loading',
       form: { name: defaultName, plan: defaultPlan(timezone), entries: [], message: '' },
       bundle: null,
@@ -65,24 +66,12 @@ export class PromotionModel {
       failure: null,
       promotion: null,
       elapsed: 0
-    };
-  }
-
-  get state(): IPromotionState {
-    return this._state;
-  }
-
-  get changed(): ISignal<this, IPromotionState> {
-    return this._changed;
+    });
   }
 
   /** Emitted with the promotion once a deployment was accepted or has become visible. */
   get deployed(): ISignal<this, IPromotion> {
     return this._deployed;
-  }
-
-  get isDisposed(): boolean {
-    return this._isDisposed;
   }
 
   /** Whether Deploy may be pressed now. */
@@ -91,12 +80,11 @@ export class PromotionModel {
     return (phase === 'editing' || phase === 'settled') && faults.length === 0 && check !== null && !isChecking;
   }
 
-  dispose(): void {
-    this._isDisposed = true;
+  override dispose(): void {
     clearTimeout(this._timer);
     clearInterval(this._stopwatch);
     this._abort?.abort();
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** Read the notebook and the jobs; show the job that it is already, if it is one. */
@@ -148,7 +136,7 @@ export class PromotionModel {
     let promotion = first;
     this.set({ promotion });
     this._deployed.emit(promotion);
-    while ((promotion.state === 'committed' || promotion.state === 'waiting') && !this._isDisposed) {
+    while ((promotion.state === 'committed' || promotion.state === 'waiting') && !this.isDisposed) {
       try {
         const asked = performance.now();
         promotion = await this.options.api.getPromotion(promotion.job_id, promotion.version, LONG_POLL_S);
@@ -227,20 +215,10 @@ export class PromotionModel {
     };
   }
 
-  private set(patch: Partial<IPromotionState>): void {
-    if (!this._isDisposed) {
-      this._state = { ...this._state, ...patch };
-      this._changed.emit(this._state);
-    }
-  }
-
-  private _state: IPromotionState;
-  private _isDisposed = false;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _stopwatch: ReturnType<typeof setInterval> | undefined;
   private _started = 0;
   private _abort: AbortController | null = null;
-  private readonly _changed = new Signal<this, IPromotionState>(this);
   private readonly _deployed = new Signal<this, IPromotion>(this);
 }
 

@@ -6,6 +6,7 @@ import { type Failure, failureOf } from '../tokens/failure.js';
 import type { ICell, IJob, IJobVersion, IPromotion, IVersionContent } from '../tokens/wire.js';
 import { diffCells, diffLines, diffSettings, type ICellDifference, type IFieldDifference, type ILine, textOf } from './difference.js';
 import type { VersionCache } from './link.js';
+import { StatefulModel } from './stateful.js';
 
 const LONG_POLL_S = 20;
 const MIN_POLL_MS = 250;
@@ -42,15 +43,21 @@ export interface IVersionsOptions {
   cells: () => ICell[] | null;
 }
 
-export class VersionsModel {
-  constructor(private readonly options: IVersionsOptions) {}
-
-  get state(): IVersionsState {
-    return this._state;
-  }
-
-  get changed(): ISignal<this, IVersionsState> {
-    return this._changed;
+export class VersionsModel extends StatefulModel<IVersionsState> {
+  constructor(private readonly options: IVersionsOptions) {
+    super({
+      isLoaded: false,
+      job: null,
+      versions: [],
+      chosen: null,
+      isNotebookOpen: false,
+      cells: [],
+      sameCells: 0,
+      fields: [],
+      failure: null,
+      pending: null,
+      promotion: null
+    });
   }
 
   /** Emitted with the promotion once a rollback was accepted or has become visible. */
@@ -58,14 +65,9 @@ export class VersionsModel {
     return this._deployed;
   }
 
-  get isDisposed(): boolean {
-    return this._isDisposed;
-  }
-
-  dispose(): void {
-    this._isDisposed = true;
+  override dispose(): void {
     clearTimeout(this._timer);
-    Signal.clearData(this);
+    super.dispose();
   }
 
   /** Read the job and its versions anew; the version that was chosen stays, else it is the current one. */
@@ -105,7 +107,7 @@ export class VersionsModel {
       this.set({ promotion });
       this._deployed.emit(promotion);
       await this.load();
-      while ((promotion.state === 'committed' || promotion.state === 'waiting') && !this._isDisposed) {
+      while ((promotion.state === 'committed' || promotion.state === 'waiting') && !this.isDisposed) {
         promotion = await api.getPromotion(jobId, promotion.version, LONG_POLL_S);
         this.set({ promotion });
         await new Promise(resolve => setTimeout(resolve, promotion.state === 'visible' ? 0 : MIN_POLL_MS));
@@ -149,30 +151,8 @@ export class VersionsModel {
     };
   }
 
-  private set(patch: Partial<IVersionsState>): void {
-    if (!this._isDisposed) {
-      this._state = { ...this._state, ...patch };
-      this._changed.emit(this._state);
-    }
-  }
-
-  private _state: IVersionsState = {
-    isLoaded: false,
-    job: null,
-    versions: [],
-    chosen: null,
-    isNotebookOpen: false,
-    cells: [],
-    sameCells: 0,
-    fields: [],
-    failure: null,
-    pending: null,
-    promotion: null
-  };
   private _turn = 0;
-  private _isDisposed = false;
   private _timer: ReturnType<typeof setTimeout> | undefined;
-  private readonly _changed = new Signal<this, IVersionsState>(this);
   private readonly _deployed = new Signal<this, IPromotion>(this);
 }
 
