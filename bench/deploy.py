@@ -16,9 +16,9 @@ from athena_lab.gateway_api.jobs import (
     PromotionState,
     RunRequest,
     RunState,
-    Schedule,
     Source,
 )
+from athena_lab.gateway_api.terms import Schedule
 from bench.figures import Figure
 from bench.stacks import gateway_of, started
 

@@ -21,9 +21,9 @@ from athena_lab.gateway_api.jobs import (
     PromoteRequest,
     Promotion,
     PromotionState,
-    Schedule,
     SchedulePreview,
 )
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.wire import FaultModel, Principal
 from athena_lab.jobs.bundle import build_bundle
 from athena_lab.jobs.schedule import schedule_faults

@@ -14,6 +14,7 @@ import httpx
 
 from athena_lab import errors
 from athena_lab.gateway_api import jobs, versions, warehouse, wire, worker
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.settings import Settings
 
 Model = TypeVar("Model", bound=wire.Wire)
@@ -128,7 +129,7 @@ class GatewayClient:
         path = f"/v1/jobs/{quote(job_id, safe='')}/versions/{version}/promotion"
         return self._get(path, jobs.Promotion, {"wait_s": str(wait_s)})
 
-    def preview_schedule(self, schedule: jobs.Schedule) -> jobs.SchedulePreview:
+    def preview_schedule(self, schedule: Schedule) -> jobs.SchedulePreview:
         return self._send("POST", "/v1/schedule/preview", jobs.SchedulePreview, schedule)
 
     # -- jobs

@@ -7,56 +7,8 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
+from athena_lab.gateway_api.terms import Parameter, Terms
 from athena_lab.gateway_api.wire import FaultModel, Wire
-
-
-class ParameterType(StrEnum):
-    """The types that a parameter of a job may have."""
-
-    INTEGER = "int"
-    FLOAT = "float"
-    BOOLEAN = "bool"
-    STRING = "str"
-    DATE = "date"
-    DATETIME = "datetime"
-    JSON = "json"
-
-
-class Parameter(Wire):
-    """One name of the notebook's `parameters` cell.
-
-    `default` is the value in the notebook. `value` is what the job passes: a JSON value of the type
-    (dates as ISO 8601 text), or None to keep the default. `relative` ("yesterday", see
-    `RelativeDate`) replaces `value` for dates, and is resolved from the run's anchor.
-    """
-
-    name: str
-    type: ParameterType
-    default: JsonValue = None
-    value: JsonValue = None
-    relative: str | None = None
-    description: str = ""
-
-
-class RelativeDate(StrEnum):
-    """Dates in plain words, hung on the run's anchor in the job's zone."""
-
-    TODAY = "today"
-    YESTERDAY = "yesterday"
-    START_OF_WEEK = "start_of_week"
-    START_OF_LAST_WEEK = "start_of_last_week"
-    START_OF_MONTH = "start_of_month"
-    START_OF_LAST_MONTH = "start_of_last_month"
-    END_OF_LAST_MONTH = "end_of_last_month"
-    START_OF_YEAR = "start_of_year"
-    NOW = "now"
-
-
-class Schedule(Wire):
-    """When a job runs: a cron expression of five fields in an IANA zone; cron None is by hand only."""
-
-    cron: str | None = None
-    timezone: str = "UTC"
 
 
 class SideFile(Wire):
@@ -106,7 +58,7 @@ class Bundle(Wire):
     warnings: tuple[str, ...] = ()
 
 
-class PromoteRequest(Wire):
+class PromoteRequest(Terms):
     """Schedule a bundle as a job.
 
     `job_id` None makes a new job, unless one of the same owner, name and source exists already:
@@ -117,12 +69,8 @@ class PromoteRequest(Wire):
 
     bundle: str
     name: str
-    schedule: Schedule = Schedule()
-    parameters: tuple[Parameter, ...] = ()
     job_id: str | None = None
     message: str = ""
-    retries: int = 0
-    timeout_s: int = 6 * 3600
     expected_version: int | None = None
 
 
@@ -169,7 +117,7 @@ class JobState(StrEnum):
     DELETED = "deleted"
 
 
-class Job(Wire):
+class Job(Terms):
     """A scheduled job as the sidebar shows it."""
 
     id: str
@@ -179,8 +127,6 @@ class Job(Wire):
     version: int
     bundle: str
     source: Source
-    schedule: Schedule
-    parameters: tuple[Parameter, ...] = ()
     state: JobState = JobState.ACTIVE
     promotion: PromotionState = PromotionState.VISIBLE
     next_run_at: datetime | None = None

@@ -8,21 +8,18 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
-from athena_lab.gateway_api.jobs import JobVersion, Parameter, Schedule, Source
+from athena_lab.gateway_api.jobs import JobVersion, Source
+from athena_lab.gateway_api.terms import After, Alert, Guards, Parameter, Schedule, Tables, Terms
 from athena_lab.gateway_api.wire import Wire
 
 
-class VersionContent(JobVersion):
+class VersionContent(JobVersion, Terms):
     """One version whole: what it runs (the notebook, without outputs) and how it is scheduled."""
 
     job_id: str
     name: str
     owner: str
     source: Source
-    schedule: Schedule
-    parameters: tuple[Parameter, ...] = ()
-    retries: int = 0
-    timeout_s: int = 0
     files: tuple[str, ...] = ()
     notebook: dict[str, Any]
 
@@ -106,9 +103,13 @@ class EditRequest(Wire):
 
     name: str | None = None
     schedule: Schedule | None = None
+    after: After | None = None
     parameters: tuple[Parameter, ...] | None = None
+    tables: Tables | None = None
     retries: int | None = None
     timeout_s: int | None = None
+    guards: Guards | None = None
+    alerts: tuple[Alert, ...] | None = None
     message: str = ""
     expected_version: int | None = None
 
@@ -125,17 +126,13 @@ class TransferRequest(Wire):
     owner: str
 
 
-class JobExport(Wire):
+class JobExport(Terms):
     """A job as one file: its content and its bundle (a zip, base64). Secrets are in neither."""
 
     schema_version: Literal[1] = 1
     exported_at: datetime
     name: str
     version: int
-    schedule: Schedule
-    parameters: tuple[Parameter, ...] = ()
-    retries: int = 0
-    timeout_s: int = 0
     source: Source
     bundle: str
     archive_base64: str

@@ -17,7 +17,8 @@ from typing import Any
 import nbformat
 
 from athena_lab.errors import Fault, InvalidError, UpstreamError
-from athena_lab.gateway_api.jobs import Bundle, BundleUpload, CellSummary, Parameter, SideFile, Source
+from athena_lab.gateway_api.jobs import Bundle, BundleUpload, CellSummary, SideFile, Source
+from athena_lab.gateway_api.terms import Parameter
 from athena_lab.jobs.parameters import PARAMETERS_TAG, read_parameters
 from athena_lab.jobs.slicing import slice_cells
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from athena_lab.gateway_api.jobs import ParameterType, RelativeDate
+from athena_lab.gateway_api.terms import ParameterType, RelativeDate
 
 _DAY = timedelta(days=1)
 

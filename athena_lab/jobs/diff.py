@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from athena_lab.gateway_api.jobs import Parameter, Schedule
+from athena_lab.gateway_api.terms import Terms
 from athena_lab.gateway_api.versions import (
     CellDifference,
     DifferenceKind,
@@ -36,10 +36,7 @@ class Settings:
 
     name: str
     owner: str
-    schedule: Schedule
-    parameters: tuple[Parameter, ...] = ()
-    retries: int = 0
-    timeout_s: int = 0
+    terms: Terms
     fields: Mapping[str, JsonValue] = field(default_factory=dict)
     """Further fields by name, such as the notebook's kernel."""
 
@@ -213,12 +210,20 @@ def _tags(cell: Cell) -> tuple[str, ...]:
 def _flat(settings: Settings) -> Iterator[tuple[str, JsonValue]]:
     yield "name", settings.name
     yield "owner", settings.owner
-    yield "schedule.cron", settings.schedule.cron
-    yield "schedule.timezone", settings.schedule.timezone
-    yield "retries", settings.retries
-    yield "timeout_s", settings.timeout_s
+    for name in Terms.model_fields:
+        if name != "parameters":
+            yield from _flat_field(name, settings.terms.model_dump(mode="json", include={name})[name])
     yield from settings.fields.items()
-    for parameter in settings.parameters:
+    for parameter in settings.terms.parameters:
         values = parameter.model_dump(mode="json")
         for name in ("type", "default", "value", "relative", "description"):
             yield f"parameters.{parameter.name}.{name}", values[name]
+
+
+def _flat_field(name: str, value: JsonValue) -> Iterator[tuple[str, JsonValue]]:
+    """Give a field by its path ("schedule.cron"), a list whole."""
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, inner in value.items():
+        yield from _flat_field(f"{name}.{key}", inner)

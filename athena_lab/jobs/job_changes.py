@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from athena_lab.errors import ConflictError, Fault, InvalidError, NotFoundError, PlatformError
-from athena_lab.gateway_api.jobs import Parameter, PromoteRequest, Promotion
+from athena_lab.gateway_api.jobs import PromoteRequest, Promotion
+from athena_lab.gateway_api.terms import Parameter, Terms, terms_of
 from athena_lab.gateway_api.versions import (
     DiffRequest,
     EditRequest,
@@ -43,14 +44,11 @@ class JobChanges:
         bundle = self._bundle(spec.bundle)
         return VersionContent(
             **spec.summary.model_dump(),
+            **terms_of(spec),
             job_id=spec.id,
             name=spec.name,
             owner=spec.owner,
             source=spec.source,
-            schedule=spec.schedule,
-            parameters=spec.parameters,
-            retries=spec.retries,
-            timeout_s=spec.timeout_s,
             files=tuple(sorted(bundle.files)),
             notebook=bundle.notebook,
         )
@@ -108,7 +106,7 @@ class JobChanges:
     def edit(self, job_id: str, request: EditRequest, principal: Principal, audit: Audit) -> Promotion:
         """Deploy the current notebook with other settings; what the request leaves None stays."""
         current = self._repository.spec(job_id)
-        given = {name: getattr(request, name) for name in ("name", "schedule", "retries", "timeout_s")}
+        given = {name: getattr(request, name) for name in ("name", *Terms.model_fields)}
         changes = {name: value for name, value in given.items() if value is not None}
         if request.parameters is not None:
             changes["parameters"] = _laid_over(current.parameters, request.parameters)
@@ -186,10 +184,7 @@ class JobChanges:
             exported_at=self._now(),
             name=spec.name,
             version=spec.version,
-            schedule=spec.schedule,
-            parameters=spec.parameters,
-            retries=spec.retries,
-            timeout_s=spec.timeout_s,
+            **terms_of(spec),
             source=spec.source,
             bundle=spec.bundle,
             archive_base64=base64.b64encode(self._bundles.get(spec.bundle)).decode(),
@@ -206,11 +201,8 @@ class JobChanges:
         wanted = PromoteRequest(
             bundle=built.hash,
             name=name,
-            schedule=job.schedule,
-            parameters=job.parameters,
+            **terms_of(job),
             message=f"Import {job.name[:60]} v{job.version}",
-            retries=job.retries,
-            timeout_s=job.timeout_s,
             expected_version=_NEW,
         )
         return self._promoter.promote(wanted, principal, audit, Occasion("job.import", detail={"from": job.bundle}))
@@ -255,14 +247,7 @@ def _expected(given: int | None, current: JobSpec) -> int:
 
 
 def _request_of(spec: JobSpec) -> PromoteRequest:
-    return PromoteRequest(
-        bundle=spec.bundle,
-        name=spec.name,
-        schedule=spec.schedule,
-        parameters=spec.parameters,
-        retries=spec.retries,
-        timeout_s=spec.timeout_s,
-    )
+    return PromoteRequest(bundle=spec.bundle, name=spec.name, **terms_of(spec))
 
 
 def _laid_over(current: tuple[Parameter, ...], given: tuple[Parameter, ...]) -> tuple[Parameter, ...]:
@@ -275,9 +260,6 @@ def _settings_of(spec: JobSpec, bundle: BundleContent) -> Settings:
     return Settings(
         name=spec.name,
         owner=spec.owner,
-        schedule=spec.schedule,
-        parameters=spec.parameters,
-        retries=spec.retries,
-        timeout_s=spec.timeout_s,
+        terms=spec,
         fields={"kernel": bundle.kernel, "environment": bundle.environment},
     )

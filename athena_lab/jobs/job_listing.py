@@ -7,6 +7,7 @@ from datetime import datetime
 
 from athena_lab.errors import PlatformError
 from athena_lab.gateway_api.jobs import Job, JobState
+from athena_lab.gateway_api.terms import terms_of
 from athena_lab.gateway_api.wire import Principal
 from athena_lab.jobs.airflow_api import DagDetails
 from athena_lab.jobs.delivery import promotion_of
@@ -63,8 +64,7 @@ class JobListing:
             version=spec.version,
             bundle=spec.bundle,
             source=spec.source,
-            schedule=spec.schedule,
-            parameters=spec.parameters,
+            **terms_of(spec),
             state=JobState.DELETED if is_deleted else state,
             promotion=promotion_of(self.entry(spec)).state,
             next_run_at=details.next_run_at if details and not is_paused else None,

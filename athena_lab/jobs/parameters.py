@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from athena_lab.errors import Fault
-from athena_lab.gateway_api.jobs import Parameter, ParameterType, RelativeDate
+from athena_lab.gateway_api.terms import Parameter, ParameterType, RelativeDate
 from athena_lab.jobs.dates import resolve_relative
 
 PARAMETERS_TAG = "parameters"

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from athena_lab.errors import Fault
 from athena_lab.gateway_api.jobs import Bundle, PromoteRequest, Source
+from athena_lab.gateway_api.terms import Tables, terms_of
 from athena_lab.jobs.parameters import merge_parameters, parameter_faults
 from athena_lab.jobs.schedule import schedule_faults
 from athena_lab.jobs.spec import JobSpec, free_id, start_of, with_content_hash
@@ -93,6 +94,11 @@ def next_spec(
     name = request.name.strip()
     spec = with_content_hash(
         JobSpec(
+            **terms_of(request)
+            | {
+                "parameters": merge_parameters(bundle.parameters, request.parameters),
+                "tables": request.tables or Tables(),
+            },
             id=previous.id if previous else free_id(name, by.is_taken),
             name=name,
             team=previous.team if previous else by.team,
@@ -100,10 +106,6 @@ def next_spec(
             version=previous.version + 1 if previous else 1,
             bundle=bundle.hash,
             source=bundle.source,
-            schedule=request.schedule,
-            parameters=merge_parameters(bundle.parameters, request.parameters),
-            retries=request.retries,
-            timeout_s=request.timeout_s,
             start_at=start_of(previous, request.schedule, by.now),
             deployed_at=by.now,
             deployed_by=by.owner,

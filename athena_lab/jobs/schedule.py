@@ -13,7 +13,7 @@ from itertools import pairwise
 from croniter import croniter
 
 from athena_lab.errors import Fault
-from athena_lab.gateway_api.jobs import Schedule
+from athena_lab.gateway_api.terms import Schedule
 
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")

@@ -10,19 +10,18 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-from athena_lab.gateway_api.jobs import JobVersion, Parameter, Schedule, Source
+from athena_lab.gateway_api.jobs import JobVersion, Source
+from athena_lab.gateway_api.terms import Schedule, Terms
 from athena_lab.gateway_api.worker import dag_id_of
 
 MAX_ID = 60
-_BEHAVIOUR = ("bundle", "name", "schedule", "parameters", "retries", "timeout_s", "owner", "team")
+_BEHAVIOUR = {"bundle", "name", "owner", "team", *Terms.model_fields}
 
 
-class JobSpec(BaseModel):
+class JobSpec(Terms):
     """One version of a job as the jobs repository keeps it (see ARCHITECTURE.md)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     schema_version: Literal[1] = 1
     id: str = Field(pattern=r"^[a-z0-9_]{1,60}$")
@@ -34,10 +33,6 @@ class JobSpec(BaseModel):
     origin: int | None = None
     bundle: str = Field(pattern=r"^[0-9a-f]{64}$")
     source: Source
-    schedule: Schedule = Schedule()
-    parameters: tuple[Parameter, ...] = ()
-    retries: int = 0
-    timeout_s: int = 6 * 3600
     start_at: AwareDatetime
     deployed_at: AwareDatetime
     deployed_by: str
@@ -68,8 +63,11 @@ def canonical_json(spec: JobSpec) -> str:
 
 
 def content_hash_of(spec: JobSpec) -> str:
-    """Hash what decides a job's behaviour (SHA-256, hex): not its version, times, message or author."""
-    content: dict[str, Any] = spec.model_dump(mode="json", include=set(_BEHAVIOUR))
+    """Hash what decides a job's behaviour (SHA-256, hex): not its version, times, message or author.
+
+    A field at its default is left out, so that a field which a later release adds changes no hash.
+    """
+    content: dict[str, Any] = spec.model_dump(mode="json", include=_BEHAVIOUR, exclude_defaults=True)
     content["source_path"] = spec.source.path
     return hashlib.sha256(_canonical(content).encode()).hexdigest()
 

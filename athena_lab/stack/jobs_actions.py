@@ -13,19 +13,8 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from athena_lab.errors import Fault, InvalidError, NotFoundError
 from athena_lab.gateway_api.client import GatewayClient
-from athena_lab.gateway_api.jobs import (
-    Job,
-    Parameter,
-    ParameterType,
-    PromoteRequest,
-    Promotion,
-    PromotionState,
-    RelativeDate,
-    Run,
-    RunRequest,
-    RunState,
-    Schedule,
-)
+from athena_lab.gateway_api.jobs import Job, PromoteRequest, Promotion, PromotionState, Run, RunRequest, RunState
+from athena_lab.gateway_api.terms import Parameter, ParameterType, RelativeDate, Schedule
 from athena_lab.gateway_api.versions import (
     CloneRequest,
     DiffRequest,

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from athena_lab.gateway_api.jobs import Job, JobVersion, Promotion, Run, Schedule
+from athena_lab.gateway_api.jobs import Job, JobVersion, Promotion, Run
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.versions import CellDifference, JobDiff
 
 _SIGN = {"same": " ", "removed": "-", "added": "+"}

@@ -10,7 +10,8 @@ import pytest
 
 from athena_lab.errors import AthenaError
 from athena_lab.gateway_api.client import GatewayClient
-from athena_lab.gateway_api.jobs import RunState, Schedule
+from athena_lab.gateway_api.jobs import RunState
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.warehouse.connect import connect
 from tests.acceptance.notebooks import notebook_of, promote
 from tests.acceptance.running_stack import ATHENA, started_stack, wait_for

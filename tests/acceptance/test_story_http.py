@@ -11,15 +11,8 @@ import pytest
 
 from athena_lab.errors import InvalidError, UnauthenticatedError
 from athena_lab.gateway_api.client import GatewayClient
-from athena_lab.gateway_api.jobs import (
-    JobState,
-    Parameter,
-    ParameterType,
-    PromoteRequest,
-    RunRequest,
-    RunState,
-    Schedule,
-)
+from athena_lab.gateway_api.jobs import JobState, PromoteRequest, RunRequest, RunState
+from athena_lab.gateway_api.terms import Parameter, ParameterType, Schedule
 from athena_lab.warehouse.connect import connect
 from tests.acceptance.notebooks import notebook_of, promote, upload
 from tests.acceptance.running_stack import wait_for

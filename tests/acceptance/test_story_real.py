@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from athena_lab.gateway_api.jobs import Parameter, ParameterType
+from athena_lab.gateway_api.terms import Parameter, ParameterType
 from athena_lab.warehouse.connect import connect
 from tests.acceptance.notebooks import notebook_of, promote
 from tests.acceptance.running_stack import ATHENA, RunningStack

@@ -25,7 +25,8 @@ import pytest
 from athena_lab.gateway.audit import verify_chain
 from athena_lab.gateway.keys import add_user, prepare_secrets
 from athena_lab.gateway_api.client import GatewayClient
-from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, PromotionState, Schedule, Source
+from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, PromotionState, Source
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.worker import AttemptRequest
 from athena_lab.settings import Home
 

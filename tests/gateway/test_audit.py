@@ -11,7 +11,8 @@ import pytest
 from athena_lab.errors import AuditError, ForbiddenError, InvalidError, UnauthenticatedError
 from athena_lab.gateway.audit import Audit, AuditEntry, verify_chain
 from athena_lab.gateway.repeats import Repeats
-from athena_lab.gateway_api.jobs import RunRequest, Schedule
+from athena_lab.gateway_api.jobs import RunRequest
+from athena_lab.gateway_api.terms import Schedule
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 

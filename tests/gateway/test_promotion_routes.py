@@ -11,14 +11,8 @@ from athena_lab.errors import (
     NotFoundError,
     UnreachableError,
 )
-from athena_lab.gateway_api.jobs import (
-    BundleUpload,
-    JobState,
-    PromotionState,
-    RunRequest,
-    Schedule,
-    Source,
-)
+from athena_lab.gateway_api.jobs import BundleUpload, JobState, PromotionState, RunRequest, Source
+from athena_lab.gateway_api.terms import Schedule
 
 
 def test_a_notebook_becomes_a_job_that_airflow_shows(gateway):

@@ -7,7 +7,8 @@ import zipfile
 import pytest
 
 from athena_lab.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
-from athena_lab.gateway_api.jobs import JobState, PromotionState, RunRequest, Schedule
+from athena_lab.gateway_api.jobs import JobState, PromotionState, RunRequest
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.versions import (
     CloneRequest,
     DiffRequest,

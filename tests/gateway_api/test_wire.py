@@ -5,15 +5,16 @@ import inspect
 import pytest
 from pydantic import ValidationError
 
-from athena_lab.gateway_api import jobs, warehouse, wire, worker
+from athena_lab.gateway_api import jobs, terms, warehouse, wire, worker
 from athena_lab.gateway_api.jobs import RunState
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.wire import Wire
 from athena_lab.gateway_api.worker import dag_id_of, run_id_of
 
 MODELS = sorted(
     {
         model
-        for module in (jobs, warehouse, wire, worker)
+        for module in (jobs, terms, warehouse, wire, worker)
         for _, model in inspect.getmembers(module, inspect.isclass)
         if issubclass(model, Wire) and model is not Wire
     },
@@ -30,8 +31,8 @@ def test_every_model_is_documented_frozen_and_takes_no_undeclared_field(model):
 
 
 def test_a_value_survives_the_wire():
-    schedule = jobs.Schedule(cron="0 6 * * *", timezone="Europe/London")
-    assert jobs.Schedule.model_validate_json(schedule.model_dump_json()) == schedule
+    schedule = Schedule(cron="0 6 * * *", timezone="Europe/London")
+    assert Schedule.model_validate_json(schedule.model_dump_json()) == schedule
 
 
 def test_both_sides_compute_the_same_name_of_a_run():

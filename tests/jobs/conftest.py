@@ -17,7 +17,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
-from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, Schedule, SideFile, Source
+from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, SideFile, Source
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.wire import Principal
 from athena_lab.jobs.airflow_api import Scheduler
 from athena_lab.jobs.bundle import build_bundle

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from athena_lab.gateway_api.jobs import ParameterType, RelativeDate
+from athena_lab.gateway_api.terms import ParameterType, RelativeDate
 from athena_lab.jobs.dates import resolve_relative
 
 DATE, MOMENT = ParameterType.DATE, ParameterType.DATETIME

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from athena_lab.gateway_api.jobs import Parameter, ParameterType, Schedule
+from athena_lab.gateway_api.terms import Parameter, ParameterType, Schedule, Terms
 from athena_lab.jobs.diff import Settings, diff_cells, diff_files, diff_lines, diff_settings, match_cells, similarity
 
 CASES = json.loads((Path(__file__).parents[1] / "wire" / "diff_cases.json").read_text())
@@ -48,8 +48,10 @@ def test_a_thousand_cells_without_ids_are_matched_by_their_text():
 
 def test_a_changed_schedule_and_a_lost_parameter_are_told_by_field():
     day = Parameter(name="day", type=ParameterType.DATE, relative="yesterday")
-    old = Settings("Sales", "ann", Schedule(cron="0 6 * * *"), (day,), fields={"kernel": "python3"})
-    new = Settings("Sales", "ann", Schedule(cron="0 7 * * *"), (), fields={"kernel": "python3"})
+    old = Settings(
+        "Sales", "ann", Terms(schedule=Schedule(cron="0 6 * * *"), parameters=(day,)), fields={"kernel": "python3"}
+    )
+    new = Settings("Sales", "ann", Terms(schedule=Schedule(cron="0 7 * * *")), fields={"kernel": "python3"})
     fields = {one.field: (one.before, one.after) for one in diff_settings(old, new)}
     assert fields["schedule.cron"] == ("0 6 * * *", "0 7 * * *")
     assert fields["parameters.day.relative"] == ("yesterday", None)

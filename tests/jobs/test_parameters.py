@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from athena_lab.gateway_api.jobs import Parameter, ParameterType
+from athena_lab.gateway_api.terms import Parameter, ParameterType
 from athena_lab.jobs.parameters import (
     date_objects,
     merge_parameters,

@@ -14,7 +14,8 @@ from athena_lab.errors import (
     NotFoundError,
     UnreachableError,
 )
-from athena_lab.gateway_api.jobs import JobState, Parameter, ParameterType, PromotionState, Schedule
+from athena_lab.gateway_api.jobs import JobState, PromotionState
+from athena_lab.gateway_api.terms import Parameter, ParameterType, Schedule
 
 MOMENT = "2026-11-24T06:00:00Z"
 

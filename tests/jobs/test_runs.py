@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from athena_lab.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
-from athena_lab.gateway_api.jobs import Parameter, ParameterType, RunRequest, RunState
+from athena_lab.gateway_api.jobs import RunRequest, RunState
+from athena_lab.gateway_api.terms import Parameter, ParameterType
 from athena_lab.gateway_api.worker import AttemptRequest, CellEvent, Finish, run_id_of
 from athena_lab.jobs.run_attempts import Attempts
 from athena_lab.jobs.run_store import RunStore

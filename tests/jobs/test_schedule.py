@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from croniter import croniter
 
-from athena_lab.gateway_api.jobs import Schedule
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.jobs.schedule import schedule_faults
 
 

@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from athena_lab.gateway_api.jobs import Parameter, ParameterType, Schedule, Source
+from athena_lab.gateway_api.jobs import Source
+from athena_lab.gateway_api.terms import Parameter, ParameterType, Schedule
 from athena_lab.jobs.spec import JobSpec, canonical_json, content_hash_of, free_id, slug_of, start_of
 
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)

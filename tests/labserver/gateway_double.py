@@ -28,6 +28,7 @@ from croniter import croniter
 from pydantic import TypeAdapter, ValidationError
 
 from athena_lab.gateway_api import jobs, versions, wire
+from athena_lab.gateway_api.terms import Parameter, ParameterType
 
 CELL_S, QUEUED_S = 1.0, 2.0
 
@@ -294,7 +295,7 @@ def text_of(cell: dict[str, Any]) -> str:
     return "".join(cell["source"])
 
 
-def parameters_of(cells: list[dict[str, Any]]) -> tuple[jobs.Parameter, ...]:
+def parameters_of(cells: list[dict[str, Any]]) -> tuple[Parameter, ...]:
     """Read the literals of the cell tagged "parameters"; ISO dates count as dates."""
     found = []
     for cell in cells:
@@ -305,7 +306,7 @@ def parameters_of(cells: list[dict[str, Any]]) -> tuple[jobs.Parameter, ...]:
                 value = ast.literal_eval(node.value)
                 is_date = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)
                 kind = "date" if is_date else type(value).__name__
-                found.append(jobs.Parameter(name=node.targets[0].id, type=jobs.ParameterType(kind), default=value))
+                found.append(Parameter(name=node.targets[0].id, type=ParameterType(kind), default=value))
     return tuple(found)
 
 

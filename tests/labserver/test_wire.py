@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from athena_lab.gateway_api import jobs, wire
+from athena_lab.gateway_api import jobs, terms, wire
 from athena_lab.labserver.handshake import Handshake
 
 FOLDER = Path(__file__).parent.parent / "wire"
@@ -29,15 +29,32 @@ def test_example_is_exactly_what_the_model_writes(name):
 
 
 @pytest.mark.parametrize(
-    "model", [jobs.Bundle, jobs.Check, jobs.Job, jobs.JobVersion, jobs.Promotion, jobs.RunSummary, jobs.Parameter]
+    "model",
+    [
+        *(jobs.Bundle, jobs.Check, jobs.Job, jobs.JobVersion, jobs.Promotion, jobs.RunSummary),
+        *(terms.After, terms.Alert, terms.Guards, terms.Parameter, terms.RowCondition, terms.Schedule),
+        *(terms.Tables, terms.Terms),
+    ],
 )
 def test_front_end_knows_every_field_of_the_model(model):
-    interface = TYPESCRIPT.split(f"export interface I{model.__name__} ")[1].split("}")[0]
-    known = {line.split(":")[0].strip().rstrip("?") for line in interface.splitlines() if ":" in line}
-    assert known == set(model.model_fields)
+    assert _fields_of(f"I{model.__name__}") == set(model.model_fields)
 
 
-@pytest.mark.parametrize("states", [jobs.RunState, jobs.JobState, jobs.PromotionState, jobs.ParameterType])
+@pytest.mark.parametrize(
+    "states",
+    [
+        *(jobs.RunState, jobs.JobState, jobs.PromotionState),
+        *(terms.AfterMode, terms.AlertChannel, terms.AlertOn, terms.MissedRuns, terms.Overlap, terms.ParameterType),
+    ],
+)
 def test_front_end_knows_every_state(states):
     line = TYPESCRIPT.split(f"export type {states.__name__} = ")[1].split(";")[0]
     assert {word.strip().strip("'") for word in line.split("|")} == {state.value for state in states}
+
+
+def _fields_of(interface):
+    """Give the fields of an interface of the front end, those that it inherits too."""
+    head, _, body = TYPESCRIPT.split(f"export interface {interface} ")[1].partition("{")
+    own = {line.split(":")[0].strip().rstrip("?") for line in body.split("}")[0].splitlines() if ":" in line}
+    parents = head.removeprefix("extends").replace(",", " ").split()
+    return own.union(*(_fields_of(parent) for parent in parents))

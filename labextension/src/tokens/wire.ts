@@ -42,9 +42,66 @@ export interface IParameter {
   description: string;
 }
 
+export type MissedRuns = 'skip' | 'latest' | 'all';
+
 export interface ISchedule {
   cron: string | null;
   timezone: string;
+  start?: string | null;
+  end?: string | null;
+  missed?: MissedRuns;
+}
+
+export type AfterMode = 'time' | 'updates' | 'time_and_updates';
+
+export interface IAfter {
+  mode: AfterMode;
+  tables: string[];
+  deadline_s: number;
+}
+
+export interface ITables {
+  reads: string[];
+  writes: string[];
+}
+
+export type Overlap = 'queue' | 'skip' | 'allow';
+
+export interface IGuards {
+  retry_delay_s: number;
+  has_backoff: boolean;
+  cell_timeout_s: number | null;
+  overlap: Overlap;
+  run_bytes: number | null;
+  month_bytes: number | null;
+}
+
+export type AlertOn = 'failure' | 'late' | 'condition';
+export type AlertChannel = 'mail' | 'slack' | 'webhook';
+
+export interface IRowCondition {
+  table: string;
+  operator: string;
+  rows: number;
+}
+
+export interface IAlert {
+  on: AlertOn;
+  channel: AlertChannel;
+  target: string;
+  condition: IRowCondition | null;
+}
+
+/** How a job runs, beside what it runs. */
+export interface ITerms {
+  schedule: ISchedule;
+  after: IAfter;
+  parameters: IParameter[];
+  tables: ITables | null;
+  retries: number;
+  timeout_s: number;
+  guards: IGuards;
+  alerts: IAlert[];
 }
 
 export interface ISource {
@@ -68,7 +125,7 @@ export interface IBundle {
   warnings: string[];
 }
 
-export interface IPromoteRequest {
+export interface IPromoteRequest extends Partial<ITerms> {
   bundle: string;
   name: string;
   schedule: ISchedule;
@@ -126,7 +183,7 @@ export interface IRun extends IRunSummary {
   has_output: boolean;
 }
 
-export interface IJob {
+export interface IJob extends ITerms {
   id: string;
   name: string;
   team: string;
@@ -134,8 +191,6 @@ export interface IJob {
   version: number;
   bundle: string;
   source: ISource;
-  schedule: ISchedule;
-  parameters: IParameter[];
   state: JobState;
   promotion: PromotionState;
   next_run_at: string | null;
@@ -162,15 +217,11 @@ export interface ICell {
   metadata: { tags?: string[] };
 }
 
-export interface IVersionContent extends IJobVersion {
+export interface IVersionContent extends IJobVersion, ITerms {
   job_id: string;
   name: string;
   owner: string;
   source: ISource;
-  schedule: ISchedule;
-  parameters: IParameter[];
-  retries: number;
-  timeout_s: number;
   files: string[];
   notebook: { cells: ICell[] };
 }
