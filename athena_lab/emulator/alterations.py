@@ -12,6 +12,7 @@ from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.ddl import schema_name
 from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
+from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.sql.typenames import type_json
 from athena_lab.emulator.types import Field, duckdb_type, field_from_json, quote, schema_json
@@ -36,6 +37,7 @@ def alter(warehouse: Warehouse, statement: exp.Alter, references: References) ->
         change.based_on[key] = table
         made = table
         for action in actions:
+            _refuse_unseen(references.space.protect(made), action)
             made = _apply(cursor, state, made, action)
         resource = {name: value for name, value in made.resource.items() if value is not None}
         made = replace(made, resource={**resource, "schema": schema_json(made.fields)})
@@ -72,6 +74,14 @@ def _apply(cursor: Any, state: State, table: Table, action: exp.Expression) -> T
     if maker is None:
         raise unsupported(f"ALTER TABLE {action.sql('bigquery')[:60]}")
     return maker(cursor, state, table, action)
+
+
+def _refuse_unseen(protection: Protection | None, action: exp.Expression) -> None:
+    """Another name or type may open what a policy hides: a filter reads names, a cast's error quotes values."""
+    if isinstance(action, exp.ColumnDef | exp.Drop | exp.RenameColumn | exp.AlterColumn):
+        require_all_rows(protection)
+    if isinstance(action, exp.AlterColumn) and action.args.get("dtype") is not None:
+        require_raw(protection, [action.this.name])
 
 
 def _find(table: Table, name: str) -> Field:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.model import IAM_POLICY
 from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.warehouse import Warehouse, select_list
 from athena_lab.emulator.writing import Source, Target, write
@@ -23,7 +24,7 @@ def run_copy(warehouse: Warehouse, job: Job) -> None:
         require_raw(warehouse.protection_of(table, job.owner))
     union = " UNION ALL BY NAME ".join(f"SELECT {select_list(table.fields)} FROM {table.physical}" for table in tables)  # noqa: S608
     first = tables[0]
-    kept = {key: value for key, value in first.resource.items() if key != "schema"}
+    kept = {key: value for key, value in first.resource.items() if key not in ("schema", IAM_POLICY)}
     disposition = copy.get("writeDisposition") or "WRITE_EMPTY"
     rows = write(
         warehouse,

@@ -13,6 +13,7 @@ from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.policies.model import ROW_POLICIES, check_assignment
+from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.select import Prepared
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.types import Field, schema_json
@@ -57,6 +58,8 @@ def read_definition(statement: exp.Create, references: References) -> Definition
     if source is not None:
         found = references.lookup(source)
         is_like = statement.args.get("clone") is None
+        if not is_like:
+            require_raw(references.space.protect(found))
         resource = {**_definition(found.resource), **resource}
         fields, query = found.fields, None if is_like else exp.Select(expressions=[exp.Star()]).from_(source.copy())
     return Definition(

@@ -14,8 +14,9 @@ from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
+from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.select import Preparer
-from athena_lab.emulator.sql.references import Namespace, References, check_access
+from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
 from athena_lab.emulator.sql.resolve import columns_read, resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.translate import bind_names, bind_parameters, generate
@@ -133,7 +134,7 @@ class _Builder:
         source = Source(prepared.sql, columns, prepared.parameters(self.values), prepared.arrow())
         translation = prepared.translation
         return Plan(
-            "INSERT", target, translation.sources.referenced, self._bytes(translation.read, translation.sources.tables),
+            "INSERT", target, translation.sources.referenced, self._bytes(translation.read, translation.sources),
             [], {}, self.references, source=source,
         )  # fmt: skip
 
@@ -296,19 +297,23 @@ class _Builder:
         self._refuse_hidden(resolved)
         paths = columns_read(resolved, self.references.sources)
         check_access(resolved, self.references.sources, paths)
-        read = self._bytes(paths, self.references.sources.tables)
+        read = self._bytes(paths, self.references.sources)
         made = apply_rules(straighten_unnests(resolved))
         assert isinstance(made, exp.Select)  # noqa: S101 (a SELECT stays one)
         return made, read
 
-    def _bytes(self, read: frozenset[tuple[str, str]], tables: Mapping[str, Table]) -> int:
+    def _bytes(self, read: frozenset[tuple[str, str]], sources: Sources) -> int:
         by_table: dict[str, list[str]] = {}
         for physical, path in read:
             by_table.setdefault(physical, []).append(path)
-        return sum(self.warehouse.sizes.of(tables[physical]).of(paths) for physical, paths in by_table.items())
+        return sum(
+            seen_size(self.warehouse.sizes.of(sources.tables[physical]), sources.protections.get(physical)).of(paths)
+            for physical, paths in by_table.items()
+        )
 
     def _plan(self, kind: str, target: Table, read: int, statements: list[str]) -> Plan:
-        whole = self.warehouse.sizes.of(target).total if kind != "TRUNCATE_TABLE" else 0
+        size = seen_size(self.warehouse.sizes.of(target), self.space.protect(target))
+        whole = size.total if kind != "TRUNCATE_TABLE" else 0
         sources = self.references.sources
         return Plan(kind, target, sources.referenced, max(whole, read), statements, dict(self.values), self.references)
 

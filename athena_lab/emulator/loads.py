@@ -51,9 +51,13 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
     }  # fmt: skip
 
 
+_PROPERTIES = ("description", "friendlyName", "labels", "expirationTime")
+
+
 def _resource(load: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: load[key] for key in ("timePartitioning", "rangePartitioning", "clustering") if load.get(key)}
-    return found | (load.get("destinationTableProperties") or {})
+    given = load.get("destinationTableProperties") or {}
+    return found | {key: given[key] for key in _PROPERTIES if key in given}
 
 
 def _size_of(file: BinaryIO) -> int:

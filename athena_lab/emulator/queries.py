@@ -16,6 +16,7 @@ from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.parameters import read_parameters
 from athena_lab.emulator.policies.ddl import PolicyStatements
+from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.policies.statements import read_policy_statement
 from athena_lab.emulator.routines import drop_routine, routine_name, store_function
 from athena_lab.emulator.scripting import Script
@@ -247,13 +248,12 @@ class Queries:
     # -- what is told about a job
 
     def _bytes(self, translation: Translation) -> int:
-        if any(item.filters is not None for item in translation.sources.protections.values()):
-            return 0  # BigQuery does not tell: the size would tell of hidden rows
+        sources = translation.sources
         by_table: dict[str, list[str]] = {}
         for physical, path in translation.read:
             by_table.setdefault(physical, []).append(path)
         stored = sum(
-            self.warehouse.sizes.of(translation.sources.tables[physical]).of(paths)
+            seen_size(self.warehouse.sizes.of(sources.tables[physical]), sources.protections.get(physical)).of(paths)
             for physical, paths in by_table.items()
         )
         return stored + (LEAST_BILLED if translation.sources.schema_views else 0)

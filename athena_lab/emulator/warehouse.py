@@ -20,9 +20,10 @@ from athena_lab.emulator.partitions import FIELDS as PARTITION_FIELDS
 from athena_lab.emulator.partitions import partition_rows
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
+from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect, conform
 from athena_lab.emulator.schema_views import result_of, schema_view
-from athena_lab.emulator.sizes import Sizes
+from athena_lab.emulator.sizes import Sizes, TableSize
 from athena_lab.emulator.sql.references import TEMPORARY, Namespace
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.types import Field, arrow_schema, duckdb_type, quote
@@ -82,19 +83,23 @@ class Warehouse:
         """Tell what a principal may see of a table; None for everything."""
         return protection_of(self.catalog.state, self.project, principal, table)
 
+    def size_of(self, table: Table, principal: Principal) -> TableSize:
+        """Give a table's size as a principal may know it."""
+        return seen_size(self.sizes.of(table), self.protection_of(table, principal))
+
+    def sees_all_rows(self, table: Table, principal: Principal) -> bool:
+        """Tell whether row access policies hide nothing of a table."""
+        protection = self.protection_of(table, principal)
+        return protection is None or protection.filters is None
+
     def _schema_view(self, state: State, dataset: str, name: str, principal: Principal) -> Result | None:
-        if name == "PARTITIONS" and dataset in state.datasets:
+        if name == "PARTITIONS" and dataset in state.datasets:  # they tell of rows and of lengths
             tables = [item for item in state.tables.values() if item.dataset == dataset and item.view is None]
-            shown = [item for item in tables if self._sees_all_rows(item, principal)]
+            shown = [item for item in tables if self.protection_of(item, principal) is None]
             return result_of(PARTITION_FIELDS, partition_rows(self.catalog, self.project, shown))
         if name in JOB_VIEWS and dataset.lower().startswith("region-"):
             return result_of(JOB_FIELDS, job_rows(self.jobs, principal, name))
         return schema_view(state, self.project, dataset, name)
-
-    def _sees_all_rows(self, table: Table, principal: Principal) -> bool:
-        """Partitions tell of rows: they are shown to whoever sees all."""
-        protection = self.protection_of(table, principal)
-        return protection is None or protection.filters is None
 
     # -- results that are no tables
 
@@ -155,7 +160,7 @@ class Warehouse:
             finally:
                 cursor.close()
 
-        share = size.of(item.name.lower() for item in fields)
+        share = self.size_of(table, principal).of(item.name.lower() for item in fields)
         return GrowingResult(fields, int(rows), max(1, share), fetch)
 
     def read_table(self, table: Table, principal: Principal, columns: Sequence[str] = (), limit: str = "") -> Result:

@@ -19,6 +19,7 @@ from athena_lab.emulator.policies.model import (
     check_assignment,
     check_members,
     find_policy,
+    leaves_of,
     policy_ids,
     require_administrator,
     row_policies,
@@ -83,11 +84,11 @@ def grant(catalog: Catalog, principal: Principal, name: str, members: Sequence[s
 
 def refuse_unassigning(principal: Principal, project: str, before: Sequence[Field], after: Sequence[Field]) -> None:
     """Refuse to anybody but administrators to change the data policies of columns that exist."""
-    assigned = {item.name.lower(): set(policy_ids(item, project)) for item in after}
-    for item in before:
+    assigned = {path: set(policy_ids(item, project)) for path, item in leaves_of(after)}
+    for path, item in leaves_of(before):
         ids = set(policy_ids(item, project))
-        if ids != assigned.get(item.name.lower(), ids):
-            require_administrator(principal, f"change the data policies of column {item.name}")
+        if ids != assigned.get(path, ids):
+            require_administrator(principal, f"change the data policies of column {path}")
 
 
 def assign(
@@ -96,7 +97,7 @@ def assign(
     """Set a column's data policies, or add to them."""
     require_administrator(principal, "attach or detach data policies")
     state = catalog.state
-    found = next((item for item in table.fields if item.name.lower() == column.lower()), None)
+    found = next((item for path, item in leaves_of(table.fields) if path == column.lower()), None)
     if found is None:
         raise BigQueryError("invalidQuery", f"Column not found: {column}", "query")
     present = policy_ids(found, catalog.project) if adds else ()
@@ -104,9 +105,15 @@ def assign(
     extras = {key: value for key, value in found.extras.items() if key != "dataPolicies"}
     if wanted:
         extras["dataPolicies"] = [{"name": full_name(catalog, name)} for name in wanted]
-    fields = tuple(replace(item, extras=extras) if item is found else item for item in table.fields)
+    fields = _exchange(table.fields, found, replace(found, extras=extras))
     check_assignment(state, catalog.project, fields, table.resource)
     _redefine(catalog, table, replace(table, fields=fields, resource={**table.resource, "schema": schema_json(fields)}))
+
+
+def _exchange(fields: tuple[Field, ...], before: Field, after: Field) -> tuple[Field, ...]:
+    return tuple(
+        after if item is before else replace(item, fields=_exchange(item.fields, before, after)) for item in fields
+    )
 
 
 def full_name(catalog: Catalog, name: str) -> str:

@@ -8,7 +8,7 @@ row access policies bind them like everybody.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,27 +125,24 @@ def check_assignment(state: State, project: str, fields: Iterable[Field], resour
     """Refuse columns with data policies that are not there, do not fit the type, or cannot be masked."""
     structural = {str((resource.get("timePartitioning") or {}).get("field") or "").lower()}
     structural |= {name.lower() for name in (resource.get("clustering") or {}).get("fields") or ()}
-    for item in fields:
-        for inner in item.fields:
-            _refuse_nested(inner)
+    for path, item in leaves_of(fields):
         ids = policy_ids(item, project)
-        if ids and item.name.lower() in structural:
+        if ids and path in structural:
             raise BigQueryError("invalid", f"Data policies on the partitioning or clustering column {item.name}.")
         if ids and item.extras.get("policyTags", {}).get("names"):
-            raise BigQueryError("invalid", f"Column {item.name} cannot have both policy tags and data policies.")
+            raise BigQueryError("invalid", f"Column {path} cannot have both policy tags and data policies.")
         if len(ids) > MOST_ON_A_COLUMN:
-            raise BigQueryError("invalid", f"Column {item.name} has more than {MOST_ON_A_COLUMN} data policies.")
+            raise BigQueryError("invalid", f"Column {path} has more than {MOST_ON_A_COLUMN} data policies.")
         for name in ids:
             _check_one(state, item, name)
 
 
-def _refuse_nested(item: Field) -> None:
-    if item.extras.get("dataPolicies"):
-        raise BigQueryError(
-            "invalid", f"Data policies on the nested field {item.name} are not supported; put them on its column."
-        )
-    for inner in item.fields:
-        _refuse_nested(inner)
+def leaves_of(fields: Iterable[Field], prefix: str = "") -> Iterator[tuple[str, Field]]:
+    """Give every column and every field within, each with its lower-case path."""
+    for item in fields:
+        path = f"{prefix}{item.name.lower()}"
+        yield path, item
+        yield from leaves_of(item.fields, f"{path}.")
 
 
 _NEEDS = {

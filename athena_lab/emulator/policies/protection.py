@@ -6,6 +6,7 @@ protects still, and a table with row access policies of which none applies has n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
@@ -19,21 +20,29 @@ from athena_lab.emulator.policies.model import (
     RAW,
     find_policy,
     is_member,
+    leaves_of,
     policy_ids,
     row_policies,
 )
+from athena_lab.emulator.sql.macros import MACROS
 from athena_lab.emulator.types import Field, duckdb_type, quote
 
 ALIAS = "athena_rows"
 """Name under which a row filter's columns are found."""
 _ALL_ROWS = "LIMIT 9223372036854775807"
 """DuckDB pushes no predicate of the reader's below a LIMIT: nothing of it ever sees a hidden row."""
+_FAILED = "athena_error('The filter of a row access policy failed')"
+"""Said instead of the filter's own error, which would quote values of hidden rows."""
+_SUBQUERY = re.compile(
+    rf"(?i)\b(SELECT|{'|'.join(macro.partition('(')[0] for macro in MACROS if 'SELECT' in macro)})\b"
+)
 _DENIED = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Protection:
-    """Masks by lower-case column ("" where it cannot be read), and the row filters of which one must hold."""
+    """Masks by lower-case path of the column or field ("" where it cannot be read), and the row filters of which one
+    must hold."""
 
     project: str
     table: Table
@@ -46,7 +55,7 @@ class Protection:
         return "RANDOM_HASH" in self.masks.values()
 
     def denied(self) -> tuple[str, ...]:
-        """Give the columns that cannot be read at all, in lower case."""
+        """Give the columns and fields that cannot be read at all, in lower case."""
         return tuple(name for name, mask in self.masks.items() if mask == _DENIED)
 
     def relation(self, conditions: Iterable[str], salt: str, fields: Iterable[Field] | None = None) -> str:
@@ -55,22 +64,52 @@ class Protection:
         select = f"SELECT {', '.join(columns) or '1 AS nothing'} FROM {self.table.physical} AS {ALIAS}"  # noqa: S608
         if self.filters is None:
             return select
-        where = " OR ".join(f"({condition})" for condition in conditions) or "false"
+        where = " OR ".join(_guarded(condition) for condition in conditions) or "false"
         return f"{select} WHERE {where} {_ALL_ROWS}"
 
     def _column(self, item: Field, salt: str) -> str:
-        mask = self.masks.get(item.name.lower())
         value = f"{ALIAS}.{quote(item.name)}"
-        if mask is None:
-            return f"{value} AS {quote(item.name)}"
-        made = f"CAST(NULL AS {duckdb_type(item)})" if mask == _DENIED else mask_sql(mask, item, value, salt)
-        return f"{made} AS {quote(item.name)}"
+        return f"{self._seen(item, item.name.lower(), value, salt)} AS {quote(item.name)}"
 
-    def refuse(self, names: Iterable[str]) -> None:
-        """Refuse to read a column that cannot be."""
-        denied = {name.lower() for name in names} & set(self.denied())
-        if denied:
-            raise no_column_access(self.project, self.table, min(denied))
+    def _seen(self, item: Field, path: str, value: str, salt: str) -> str:
+        """Give the expression of what is seen of a column, a field or an element."""
+        mask = self.masks.get(path)
+        if mask is not None:
+            return f"CAST(NULL AS {duckdb_type(item)})" if mask == _DENIED else mask_sql(mask, item, value, salt)
+        if not any(known.startswith(f"{path}.") for known in self.masks):
+            return value
+        if item.is_repeated:
+            name = f"e{path.count('.')}"
+            made = f"list_transform({value}, lambda {name}: {self._seen(item.element(), path, name, salt)})"
+            return f"CAST({made} AS {duckdb_type(item)})"
+        parts = ", ".join(
+            f"{quote(part.name)}: "
+            + self._seen(part, f"{path}.{part.name.lower()}", f"({value}).{quote(part.name)}", salt)
+            for part in item.fields
+        )
+        return f"CAST(CASE WHEN {value} IS NOT NULL THEN {{{parts}}} END AS {duckdb_type(item)})"
+
+    def hides(self, path: str) -> bool:
+        """Tell whether a column or field (in lower case) is masked or closed, be it in part."""
+        return any(_overlap(path, known) for known in self.masks)
+
+    def refuse(self, paths: Iterable[str]) -> None:
+        """Refuse to read a column or field that cannot be, be it as a part of a larger one."""
+        read = [path.lower() for path in paths]
+        for name in sorted(self.denied()):
+            if any(_overlap(path, name) for path in read):
+                raise no_column_access(self.project, self.table, name)
+
+
+def _guarded(condition: str) -> str:
+    """DuckDB's TRY takes no subquery: the error of such a filter is told as it is."""
+    if _SUBQUERY.search(condition):
+        return f"({condition})"
+    return f"coalesce(TRY(({condition}) IS TRUE), {_FAILED}::BOOLEAN)"
+
+
+def _overlap(one: str, other: str) -> bool:
+    return one == other or one.startswith(f"{other}.") or other.startswith(f"{one}.")
 
 
 Protect = Callable[[Table], Protection | None]
@@ -82,11 +121,11 @@ def protection_of(state: State, project: str, principal: Principal, table: Table
     Row access policies bind administrators too, as in BigQuery: they may grant themselves all rows.
     """
     masks: dict[str, str] = {}
-    for item in () if principal.is_administrator else table.fields:
-        if item.extras.get("dataPolicies"):
-            mask = _mask_of(state, project, principal, item)
+    if not principal.is_administrator:
+        for path, item in leaves_of(table.fields):
+            mask = _mask_of(state, project, principal, item) if item.extras.get("dataPolicies") else None
             if mask is not None:
-                masks[item.name.lower()] = mask
+                masks[path] = mask
     policies = row_policies(table)
     filters: tuple[str, ...] | None = None
     if policies:
@@ -128,10 +167,10 @@ def require_raw(protection: Protection | None, columns: Iterable[str] | None = N
     require_all_rows(protection)
     if protection is None:
         return
-    wanted = protection.masks if columns is None else {name.lower() for name in columns}
-    hidden = [name for name in protection.masks if name in wanted]
-    if hidden:
-        raise no_column_access(protection.project, protection.table, hidden[0])
+    wanted = list(protection.masks) if columns is None else [name.lower() for name in columns]
+    for name in protection.masks:
+        if any(_overlap(name, path) for path in wanted):
+            raise no_column_access(protection.project, protection.table, name)
 
 
 def require_all_rows(protection: Protection | None) -> None:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.jobs import Job
@@ -115,8 +116,8 @@ def dataset_json(warehouse: Warehouse, name: str, resource: Mapping[str, Any]) -
 # -- tables
 
 
-def table_json(warehouse: Warehouse, table: Table, *, short: bool = False) -> dict[str, Any]:
-    """Give the Table resource; the short one of lists has no schema and no sizes."""
+def table_json(warehouse: Warehouse, table: Table, principal: Principal, *, short: bool = False) -> dict[str, Any]:
+    """Give the Table resource as a principal may see it; the short one of lists has no schema and no sizes."""
     made: dict[str, Any] = {
         "kind": "bigquery#table",
         "id": f"{warehouse.project}:{table.dataset}.{table.name}",
@@ -133,8 +134,8 @@ def table_json(warehouse: Warehouse, table: Table, *, short: bool = False) -> di
         "lastModifiedTime": str(warehouse.catalog.modified_ms(table)),
         "location": warehouse.location,
     }
-    if table.view is None:
-        size = warehouse.sizes.of(table)
+    if table.view is None and warehouse.sees_all_rows(table, principal):
+        size = warehouse.size_of(table, principal)
         made |= {"numRows": str(size.rows), "numBytes": str(size.total), "numLongTermBytes": "0"}
     definition = {key: value for key, value in table.resource.items() if key != "schema"}
     return {**made, "etag": etag_of({"resource": definition, "schema": made["schema"]})}

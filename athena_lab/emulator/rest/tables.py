@@ -38,7 +38,7 @@ def insert(call: Call) -> Answer:
     fields = _view_fields(call, resource) if resource.get("view") else fields_from_json(call.body.get("schema"))
     _check_partitioning(resource, fields)
     ddl.define(call.warehouse, (dataset, name), fields, resource)
-    return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name))
+    return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name), call.principal)
 
 
 def get(call: Call) -> Answer:
@@ -47,7 +47,7 @@ def get(call: Call) -> Answer:
     result = call.warehouse.find_result(dataset, name, call.principal)
     if result is not None:
         return result_json(call.warehouse, dataset, name, result)
-    return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name))
+    return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name), call.principal)
 
 
 def list_(call: Call) -> Answer:
@@ -55,7 +55,7 @@ def list_(call: Call) -> Answer:
     dataset = call.path["dataset"]
     call.warehouse.catalog.dataset(dataset)
     tables = [table for key, table in sorted(call.warehouse.catalog.state.tables.items()) if key[0] == dataset]
-    items = [table_json(call.warehouse, table, short=True) for table in tables]
+    items = [table_json(call.warehouse, table, call.principal, short=True) for table in tables]
     page = list_page(items, "tables", call.query.get("pageToken"), call.integer("maxResults"))
     return {"kind": "bigquery#tableList", "totalItems": len(items), **page}
 
@@ -63,7 +63,7 @@ def list_(call: Call) -> Answer:
 def patch(call: Call) -> Answer:
     """Change what the body names; columns may be added, described and relaxed."""
     table = call.warehouse.catalog.table(call.path["dataset"], call.path["table"])
-    check_etag(call.headers, table_json(call.warehouse, table))
+    check_etag(call.headers, table_json(call.warehouse, table, call.principal))
     resource = {**table.resource, **_kept(call.body)}
     fields = fields_from_json(call.body["schema"]) if call.body.get("schema") else table.fields
     return _change(call, table, fields, resource)
@@ -72,7 +72,7 @@ def patch(call: Call) -> Answer:
 def update(call: Call) -> Answer:
     """Replace everything with the body."""
     table = call.warehouse.catalog.table(call.path["dataset"], call.path["table"])
-    check_etag(call.headers, table_json(call.warehouse, table))
+    check_etag(call.headers, table_json(call.warehouse, table, call.principal))
     fields = fields_from_json(call.body["schema"]) if call.body.get("schema") else table.fields
     hidden = {key: table.resource[key] for key in HIDDEN if key in table.resource}
     return _change(call, table, fields, {**_kept(call.body), **hidden})
@@ -124,7 +124,7 @@ def _change(call: Call, table: Table, fields: tuple[Field, ...], resource: dict[
         change.tables.append(replace(table, fields=fields, resource={**kept, "schema": schema_json(fields)}))
 
     call.warehouse.catalog.transact(work)
-    return table_json(call.warehouse, call.warehouse.catalog.table(*table.key))
+    return table_json(call.warehouse, call.warehouse.catalog.table(*table.key), call.principal)
 
 
 def _compare(call: Call, table: Table, fields: tuple[Field, ...]) -> tuple[Field, ...]:
