@@ -8,6 +8,7 @@ import type { IBundle, ICheck, IFault, IJob, IPromoteRequest, IPromotion, ISourc
 import { entryOf, type IEntry, parametersOf } from './parameters.js';
 import { defaultPlan, type IPlan, planOf, scheduleOf } from './schedule.js';
 import { StatefulModel } from './stateful.js';
+import { defaultTerms, type ITermsForm, readTerms, termsFormOf } from './terms.js';
 
 const CHECK_DELAY_MS = 300;
 const LONG_POLL_S = 20;
@@ -20,6 +21,7 @@ export interface IForm {
   name: string;
   plan: IPlan;
   entries: IEntry[];
+  terms: ITermsForm;
   message: string;
 }
 
@@ -57,7 +59,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     const { defaultName, timezone } = options;
     super({
       phase: 'loading',
-      form: { name: defaultName, plan: defaultPlan(timezone), entries: [], message: '' },
+      form: { name: defaultName, plan: defaultPlan(timezone), entries: [], terms: defaultTerms(), message: '' },
       bundle: null,
       job: null,
       check: null,
@@ -173,7 +175,9 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     this._abort?.abort();
     const abort = new AbortController();
     this._abort = abort;
-    const seen = parametersOf(this._state.form.entries, this.options.trans).faults;
+    const { entries, terms } = this._state.form;
+    const { trans } = this.options;
+    const seen = [...parametersOf(entries, trans).faults, ...readTerms(terms, trans).faults];
     this.set({ isChecking: true });
     try {
       const check = await this.options.api.check(this.request(), abort.signal);
@@ -195,6 +199,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
       name: form.name.trim(),
       schedule: scheduleOf(form.plan),
       parameters: parametersOf(form.entries, this.options.trans).values,
+      ...readTerms(form.terms, this.options.trans).values,
       job_id: job?.id ?? null,
       message: form.message.trim()
     };
@@ -211,6 +216,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
           job?.parameters.find(saved => saved.name === parameter.name)
         )
       ),
+      terms: job ? termsFormOf(job) : form.terms,
       message: ''
     };
   }

@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { cronOf, describeSchedule, planOf } from './schedule.js';
+import { cronOf, describeSchedule, planOf, scheduleOf } from './schedule.js';
 import { WORDS } from './words.test.js';
+
+const ALWAYS = { start: null, end: null, missed: 'latest' } as const;
 
 const PAIRS: [string, string, string][] = [
   ['15 * * * *', 'hourly', 'Hourly at minute 15 (UTC)'],
@@ -17,18 +19,31 @@ const PAIRS: [string, string, string][] = [
 
 for (const [cron, preset, words] of PAIRS) {
   test(`cron "${cron}" is read as ${preset}, said in words and written back`, () => {
-    const plan = planOf({ cron, timezone: 'UTC' });
+    const plan = planOf({ cron, timezone: 'UTC', ...ALWAYS });
     assert.equal(plan.preset, preset);
     assert.equal(cronOf(plan), cron);
-    assert.equal(describeSchedule({ cron, timezone: 'UTC' }, WORDS, 'en-GB'), words);
+    assert.equal(describeSchedule({ cron, timezone: 'UTC', ...ALWAYS }, WORDS, 'en-GB'), words);
   });
 }
 
 test('no cron is by hand', () => {
-  assert.equal(cronOf(planOf({ cron: null, timezone: 'UTC' })), null);
-  assert.equal(describeSchedule({ cron: null, timezone: 'UTC' }, WORDS), 'By hand only');
+  assert.equal(cronOf(planOf({ cron: null, timezone: 'UTC', ...ALWAYS })), null);
+  assert.equal(describeSchedule({ cron: null, timezone: 'UTC', ...ALWAYS }, WORDS), 'By hand only');
 });
 
 test('Sunday written as 7 is the same day as 0', () => {
-  assert.equal(planOf({ cron: '0 6 * * 7', timezone: 'UTC' }).weekday, 0);
+  assert.equal(planOf({ cron: '0 6 * * 7', timezone: 'UTC', ...ALWAYS }).weekday, 0);
+});
+
+test('bounds are wall clock times of the zone in the form, instants on the wire', () => {
+  const schedule = {
+    cron: '0 7 * * *',
+    timezone: 'Europe/Berlin',
+    start: '2026-03-01T06:00:00Z',
+    end: '2026-09-30T21:59:00Z',
+    missed: 'all'
+  } as const;
+  const plan = planOf(schedule);
+  assert.equal(plan.start, '2026-03-01T07:00');
+  assert.deepEqual(scheduleOf(plan), schedule);
 });

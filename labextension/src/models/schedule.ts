@@ -1,6 +1,7 @@
 /** Schedules in plain words: presets to cron and back; a cron that no preset says stays as it is. */
 import type { IWords } from '../tokens/names.js';
-import type { ISchedule } from '../tokens/wire.js';
+import type { ISchedule, MissedRuns } from '../tokens/wire.js';
+import { instantOf, wallOf } from './times.js';
 
 export type Preset = 'manual' | 'hourly' | 'daily' | 'weekdays' | 'weekly' | 'monthly' | 'custom';
 export const PRESETS: readonly Preset[] = ['manual', 'hourly', 'daily', 'weekdays', 'weekly', 'monthly', 'custom'];
@@ -16,11 +17,16 @@ export interface IPlan {
   day: number;
   cron: string;
   timezone: string;
+  /** From when to when it fires, as wall clock times "YYYY-MM-DDTHH:MM" in its zone; empty is unbounded. */
+  start: string;
+  end: string;
+  missed: MissedRuns;
 }
 
 /** The plan of a job that nobody has scheduled yet. */
 export function defaultPlan(timezone: string): IPlan {
-  return { preset: 'daily', time: '07:00', weekday: 1, day: 1, cron: '0 7 * * *', timezone };
+  const always = { start: '', end: '', missed: 'latest' } as const;
+  return { preset: 'daily', time: '07:00', weekday: 1, day: 1, cron: '0 7 * * *', timezone, ...always };
 }
 
 /** Give the cron expression that a plan stands for, null for "by hand only". */
@@ -46,12 +52,16 @@ export function cronOf(plan: IPlan): string | null {
 
 /** Give the schedule that crosses the wire. */
 export function scheduleOf(plan: IPlan): ISchedule {
-  return { cron: cronOf(plan), timezone: plan.timezone.trim() };
+  const timezone = plan.timezone.trim();
+  const instant = (wall: string) => (wall === '' ? null : instantOf(timezone, wall));
+  return { cron: cronOf(plan), timezone, start: instant(plan.start), end: instant(plan.end), missed: plan.missed };
 }
 
 /** Read a schedule back into a plan: the preset that says the same, else the raw cron. */
 export function planOf(schedule: ISchedule): IPlan {
-  const plan = defaultPlan(schedule.timezone);
+  const wall = (iso: string | null) => (iso === null ? '' : wallOf(schedule.timezone, iso));
+  const bounds = { start: wall(schedule.start), end: wall(schedule.end), missed: schedule.missed };
+  const plan = { ...defaultPlan(schedule.timezone), ...bounds };
   if (schedule.cron === null) {
     return { ...plan, preset: 'manual' };
   }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { knownZones, momentsIn, offsetOf, relativeTo } from './times.js';
+import { instantOf, knownZones, momentsIn, offsetOf, relativeTo, wallOf } from './times.js';
 
 test('the run after the clocks went back is marked, and no other', () => {
   const runs = ['2026-10-23T05:00:00Z', '2026-10-24T05:00:00Z', '2026-10-25T06:00:00Z', '2026-10-26T06:00:00Z'];
@@ -34,4 +34,12 @@ test('a moment is said relative to now', () => {
   const now = new Date('2026-11-24T00:00:00Z');
   assert.equal(relativeTo(now, '2026-11-24T03:00:00Z', 'en'), 'in 3 hours');
   assert.equal(relativeTo(now, '2026-11-23T23:59:50Z', 'en'), '10 seconds ago');
+});
+
+test('a wall clock time is an instant of its zone, in gaps and overlaps too', () => {
+  assert.equal(instantOf('Europe/Berlin', '2026-07-01T07:00'), '2026-07-01T05:00:00Z');
+  assert.equal(instantOf('Europe/Berlin', '2026-03-29T02:30'), '2026-03-29T01:30:00Z');
+  assert.equal(instantOf('Europe/Berlin', '2026-10-25T02:30'), '2026-10-25T00:30:00Z');
+  assert.equal(instantOf('Europe/Berlin', 'tomorrow'), null);
+  assert.equal(wallOf('America/New_York', '2026-11-24T12:00:00Z'), '2026-11-24T07:00');
 });

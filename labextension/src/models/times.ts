@@ -65,6 +65,31 @@ export function relativeTo(now: Date, iso: string, locale?: string): string {
   return new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }).format(Math.round(seconds / size), unit);
 }
 
+/** Give the instant (ISO 8601, UTC) of a wall clock's time "YYYY-MM-DDTHH:MM" in a zone; null where it is no time.
+ *  A time that the zone leaves out is taken as the moment after its gap; of a time that occurs twice, the first. */
+export function instantOf(zone: string, wall: string): string | null {
+  const naive = Date.parse(`${wall}Z`);
+  if (Number.isNaN(naive)) {
+    return null;
+  }
+  const candidates = [naive - 86400e3, naive + 86400e3]
+    .map(near => naive - offsetMinutes(new Date(near), zone) * 60e3)
+    .sort((one, other) => one - other);
+  const exact = candidates.find(instant => wallOf(zone, new Date(instant).toISOString()) === wall.slice(0, 16));
+  return new Date(exact ?? candidates[1]).toISOString().replace('.000Z', 'Z');
+}
+
+/** Give the wall clock's time "YYYY-MM-DDTHH:MM" of an instant in a zone. */
+export function wallOf(zone: string, iso: string): string {
+  const date = new Date(iso);
+  return new Date(date.getTime() + offsetMinutes(date, zone) * 60e3).toISOString().slice(0, 16);
+}
+
+function offsetMinutes(date: Date, zone: string): number {
+  const found = /UTC([+-])(\d\d):(\d\d)/.exec(offsetOf(date, zone));
+  return found ? (found[1] === '-' ? -1 : 1) * (Number(found[2]) * 60 + Number(found[3])) : 0;
+}
+
 function formatter(zone: string, locale: string | undefined, options: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
   try {
     return new Intl.DateTimeFormat(locale, { ...options, timeZone: zone });

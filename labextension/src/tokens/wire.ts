@@ -47,9 +47,9 @@ export type MissedRuns = 'skip' | 'latest' | 'all';
 export interface ISchedule {
   cron: string | null;
   timezone: string;
-  start?: string | null;
-  end?: string | null;
-  missed?: MissedRuns;
+  start: string | null;
+  end: string | null;
+  missed: MissedRuns;
 }
 
 export type AfterMode = 'time' | 'updates' | 'time_and_updates';

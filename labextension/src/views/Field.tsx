@@ -36,6 +36,30 @@ export function Field({ label, hint, faults, children }: IFieldProps): React.JSX
   );
 }
 
+export interface ITextFieldProps extends Omit<IFieldProps, 'children'> {
+  value: string;
+  type?: 'text' | 'datetime-local';
+  onChange: (value: string) => void;
+}
+
+/** Show one labelled line of text. */
+export function TextField({ value, type = 'text', onChange, ...field }: ITextFieldProps): React.JSX.Element {
+  return (
+    <Field {...field}>
+      {binding => (
+        <input
+          {...binding}
+          type={type}
+          spellCheck={false}
+          className="jp-mod-styled"
+          value={value}
+          onChange={event => onChange(event.target.value)}
+        />
+      )}
+    </Field>
+  );
+}
+
 /** Show faults, or nothing. */
 export function Faults({ id, faults }: { id?: string; faults: readonly IFault[] }): React.JSX.Element | null {
   if (faults.length === 0) {

@@ -1,7 +1,7 @@
 /** When a job runs: presets in plain words, the cron expression that they stand for, and the zone. */
 import React, { useId, useMemo } from 'react';
 
-import { cronOf, type IPlan, planOf, type Preset, PRESETS, presetLabel, weekdayName } from '../../models/schedule.js';
+import { cronOf, type IPlan, planOf, type Preset, PRESETS, presetLabel, scheduleOf, weekdayName } from '../../models/schedule.js';
 import { knownZones } from '../../models/times.js';
 import type { IWords } from '../../tokens/names.js';
 import type { IFault } from '../../tokens/wire.js';
@@ -111,7 +111,7 @@ type WholeProps = Omit<IPlanFieldsProps, 'onChange'> & { onChange: (plan: IPlan)
 
 function CronField({ plan, faults, trans, onChange }: WholeProps): React.JSX.Element {
   // Typing stays in the raw expression; a preset is recognised only when the notebook is opened again.
-  const type = (cron: string) => onChange({ ...planOf({ cron, timezone: plan.timezone }), preset: 'custom', cron });
+  const type = (cron: string) => onChange({ ...planOf({ ...scheduleOf(plan), cron }), preset: 'custom', cron });
   return (
     <Field
       label={trans.__('Cron expression')}

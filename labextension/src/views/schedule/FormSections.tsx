@@ -1,0 +1,182 @@
+/** The form's sections: when the job runs, with what, within which limits, and who is told. */
+import React from 'react';
+
+import { describeSchedule, scheduleOf } from '../../models/schedule.js';
+import type { IPromotionState, PromotionModel } from '../../models/promotion.js';
+import type { ITermsForm } from '../../models/terms.js';
+import type { IWords } from '../../tokens/names.js';
+import type { IFault } from '../../tokens/wire.js';
+import { Faults, TextField } from '../Field.js';
+import { ParameterTable } from '../ParameterTable.js';
+import { AlertFields } from './AlertFields.js';
+import { BoundFields } from './BoundFields.js';
+import { LimitFields } from './LimitFields.js';
+import { NextRuns } from './NextRuns.js';
+import { faultsAt, PlanFields } from './PlanFields.js';
+import { Section } from './Section.js';
+
+export interface IPartProps {
+  model: PromotionModel;
+  state: IPromotionState;
+  trans: IWords;
+}
+
+/** Show the sections, with the next runs beside them. */
+export function FormSections({ model, state, trans }: IPartProps): React.JSX.Element {
+  const { form, faults, check } = state;
+  return (
+    <div className="jp-Athena-columns">
+      <fieldset disabled={state.phase === 'deploying'}>
+        <TextField
+          label={trans.__('Name')}
+          faults={faultsAt(faults, ['name', 'job_id'])}
+          value={form.name}
+          onChange={name => model.edit({ name })}
+        />
+        <When model={model} state={state} trans={trans} />
+        <Parameters model={model} state={state} trans={trans} />
+        <Limits model={model} state={state} trans={trans} />
+        <Alerts model={model} state={state} trans={trans} />
+        <TextField
+          label={trans.__('What changed (optional)')}
+          faults={faultsAt(faults, ['message'])}
+          value={form.message}
+          onChange={message => model.edit({ message })}
+        />
+        <Live state={state} trans={trans} />
+      </fieldset>
+      <NextRuns
+        runs={check?.next_runs ?? []}
+        timezone={form.plan.timezone}
+        isManual={form.plan.preset === 'manual'}
+        trans={trans}
+      />
+    </div>
+  );
+}
+
+function When({ model, state, trans }: IPartProps): React.JSX.Element {
+  const { form, faults } = state;
+  const edit = (plan: typeof form.plan) => model.edit({ plan });
+  return (
+    <Section
+      title={trans.__('When')}
+      summary={describeSchedule(scheduleOf(form.plan), trans)}
+      faultCount={count(faults, ['schedule', 'cron', 'timezone'])}
+      isOpen
+      trans={trans}
+    >
+      <PlanFields plan={form.plan} faults={faults} trans={trans} onChange={edit} />
+      {form.plan.preset !== 'manual' && <BoundFields plan={form.plan} faults={faults} trans={trans} onChange={edit} />}
+    </Section>
+  );
+}
+
+function Parameters({ model, state, trans }: IPartProps): React.JSX.Element {
+  const { entries } = state.form;
+  return (
+    <Section
+      title={trans.__('Parameters')}
+      summary={entries.map(entry => entry.name).join(', ')}
+      faultCount={count(state.faults, ['parameters'])}
+      isOpen
+      trans={trans}
+    >
+      {entries.length === 0 ? (
+        <p className="jp-Athena-hint">
+          {trans.__('None. Give a cell the tag “parameters” and assign names in it to pass values to a run.')}
+        </p>
+      ) : (
+        <ParameterTable
+          entries={entries}
+          faults={state.faults}
+          trans={trans}
+          onChange={changed => model.edit({ entries: changed })}
+        />
+      )}
+    </Section>
+  );
+}
+
+function Limits({ model, state, trans }: IPartProps): React.JSX.Element {
+  const { terms } = state.form;
+  const { retries, timeout } = terms.limits;
+  return (
+    <Section
+      title={trans.__('Guard rails')}
+      summary={trans.__('retries: %1, a run may take %2', retries, timeout)}
+      faultCount={count(state.faults, LIMITS)}
+      trans={trans}
+    >
+      <LimitFields
+        limits={terms.limits}
+        faults={state.faults}
+        trans={trans}
+        onChange={limits => editTerms(model, state, { limits })}
+      />
+    </Section>
+  );
+}
+
+function Alerts({ model, state, trans }: IPartProps): React.JSX.Element {
+  const { terms } = state.form;
+  return (
+    <Section
+      title={trans.__('Alerts')}
+      summary={terms.alerts.length === 0 ? trans.__('none') : String(terms.alerts.length)}
+      faultCount={count(state.faults, ['alerts'])}
+      trans={trans}
+    >
+      <AlertFields
+        alerts={terms.alerts}
+        tables={terms.tables?.writes ?? []}
+        faults={state.faults}
+        trans={trans}
+        onChange={alerts => editTerms(model, state, { alerts })}
+      />
+    </Section>
+  );
+}
+
+/** Take an edit of the terms. */
+function editTerms(model: PromotionModel, state: IPromotionState, change: Partial<ITermsForm>): void {
+  model.edit({ terms: { ...state.form.terms, ...change } });
+}
+
+/** What belongs to no field, announced as it comes and goes: other faults, failures, warnings of the bundle. */
+function Live({ state, trans }: Omit<IPartProps, 'model'>): React.JSX.Element {
+  const { form, faults, failure, bundle } = state;
+  return (
+    <div aria-live="polite" className="jp-Athena-live">
+      <Faults faults={faults.filter(fault => !hasField(fault, form.entries))} />
+      {failure && failure.faults.length === 0 && <p className="jp-Athena-error">{failure.message}</p>}
+      {faults.length > 0 && (
+        <p className="jp-Athena-hint">{trans._n('%1 fault to mend.', '%1 faults to mend.', faults.length)}</p>
+      )}
+      {bundle?.warnings.map(warning => (
+        <p key={warning} className="jp-Athena-warning">
+          {warning}
+        </p>
+      ))}
+    </div>
+  );
+}
+
+const LIMITS = ['retries', 'timeout_s', 'guards'];
+const FIELDS = new Set([
+  ...['name', 'job_id', 'message', 'cron', 'timezone', 'retries', 'timeout_s'],
+  ...['', '.cron', '.timezone', '.start', '.end', '.missed'].map(part => `schedule${part}`),
+  ...['retry_delay_s', 'cell_timeout_s', 'overlap', 'run_bytes', 'month_bytes'].map(part => `guards.${part}`)
+]);
+
+/** Count the faults whose field is one of these, or a part of one. */
+function count(faults: readonly IFault[], heads: readonly string[]): number {
+  return faults.filter(fault => heads.includes(fault.field.split('.')[0])).length;
+}
+
+/** Whether a fault is shown beside a field of this form; the others are shown at its foot. */
+function hasField(fault: IFault, entries: readonly { name: string }[]): boolean {
+  const [head, name] = fault.field.split(/[.[\]]+/).filter(Boolean);
+  const isParameter = head === 'parameters' && entries.some(entry => entry.name === name);
+  return FIELDS.has(fault.field) || isParameter || head === 'alerts';
+}
