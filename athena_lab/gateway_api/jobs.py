@@ -7,6 +7,15 @@ from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
+from athena_lab.gateway_api.bundles import (
+    BundleKind,
+    Destination,
+    EnvironmentLock,
+    EnvironmentSummary,
+    Execution,
+    FileSummary,
+    SliceCell,
+)
 from athena_lab.gateway_api.terms import Parameter, Terms
 from athena_lab.gateway_api.wire import FaultModel, Wire
 
@@ -16,27 +25,40 @@ class SideFile(Wire):
 
     path: str
     content_base64: str
+    why: str = ""
 
 
 class Source(Wire):
     """Where the content came from in the user's own files.
 
     `path` is Jupyter's contents path; `notebook_id` the id kept in the notebook's metadata
-    (`metadata.athena.notebook_id`); `cell_id` set when one cell was promoted.
+    (`metadata.athena.notebook_id`); `cell_id` set when one cell was promoted, `cell_ids` when several were.
     """
 
     path: str
     notebook_id: str | None = None
     cell_id: str | None = None
+    cell_ids: tuple[str, ...] = ()
 
 
 class BundleUpload(Wire):
-    """What the labserver uploads: the notebook as it is (nbformat 4 JSON) and its side files."""
+    """What the labserver uploads: the notebook as it is (nbformat 4 JSON) and its side files.
 
-    notebook: dict[str, JsonValue]
+    A `.sql` or `.py` file comes as `text` instead of `notebook`, SQL with its `destination`. `executions` and
+    `names` are the live kernel's, where there is one. `kept_cells` is None for what the slice says, else the ids
+    of the earlier cells that the user keeps. `lock` None runs the job in the platform's own environment.
+    """
+
+    notebook: dict[str, JsonValue] | None = None
+    text: str | None = None
     source: Source
     files: tuple[SideFile, ...] = ()
-    environment: str = "platform"
+    executions: tuple[Execution, ...] = ()
+    names: tuple[str, ...] = ()
+    kept_cells: tuple[str, ...] | None = None
+    destination: Destination | None = None
+    lock: EnvironmentLock | None = None
+    warnings: tuple[str, ...] = ()
 
 
 class CellSummary(Wire):
@@ -48,12 +70,22 @@ class CellSummary(Wire):
 
 
 class Bundle(Wire):
-    """An immutable bundle by its content hash (SHA-256, hex), and what was found in its notebook."""
+    """An immutable bundle by its content hash (SHA-256, hex), and what was found in its notebook.
+
+    `slice` has every cell that a promoted cell may need, empty for a whole file; `undecided` what the slice had to
+    guess; `missing_names` what the target needs and the kernel holds, but no cell of the notebook creates.
+    """
 
     hash: str
     source: Source
+    kind: BundleKind = BundleKind.NOTEBOOK
     cells: tuple[CellSummary, ...] = ()
     parameters: tuple[Parameter, ...] = ()
+    slice: tuple[SliceCell, ...] = ()
+    undecided: tuple[str, ...] = ()
+    missing_names: tuple[str, ...] = ()
+    files: tuple[FileSummary, ...] = ()
+    environment: EnvironmentSummary = EnvironmentSummary()
     size_bytes: int = 0
     warnings: tuple[str, ...] = ()
 

@@ -68,20 +68,21 @@ class BuiltBundle:
 
 def build_bundle(upload: BundleUpload, limits: Limits | None = None) -> BuiltBundle:
     """Make the bundle of an upload; raise InvalidError with every fault of notebook and files."""
-    faults = [*_notebook_faults(upload.notebook, upload.source.path)]
+    given = upload.notebook or {}
+    faults = [*_notebook_faults(given, upload.source.path)]
     files, file_faults = _read_files(upload.files, limits or Limits())
     faults += file_faults
-    cells = [] if faults else _clean_cells(upload.notebook["cells"])
+    cells = [] if faults else _clean_cells(given["cells"])
     warnings: tuple[str, ...] = ()
     if cells and upload.source.cell_id is not None:
         cells, faults, warnings = _keep_slice(cells, upload.source.cell_id)
     if faults:
         raise InvalidError(faults)
-    notebook = _canonical(_clean_notebook(upload.notebook, cells))
+    notebook = _canonical(_clean_notebook(given, cells))
     manifest = _canonical(
         {
             "schema_version": SCHEMA_VERSION,
-            "environment": upload.environment,
+            "environment": "platform",
             "source": upload.source.model_dump(mode="json"),
         }
     )

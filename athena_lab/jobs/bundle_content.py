@@ -77,9 +77,7 @@ def rebuild(archive_base64: str, expected_hash: str, path: str) -> BuiltBundle:
         SideFile(path=name, content_base64=base64.b64encode(data).decode()) for name, data in content.files.items()
     )
     source = Source(path=path)
-    return build_bundle(
-        BundleUpload(notebook=content.notebook, source=source, files=files, environment=content.environment)
-    )
+    return build_bundle(BundleUpload(notebook=content.notebook, source=source, files=files))
 
 
 def _refusal(why: str) -> InvalidError:

@@ -70,8 +70,9 @@ class State:
     def bundle(self, body: bytes) -> jobs.Bundle:
         upload = jobs.BundleUpload.model_validate_json(body)
         self.behaviour.last_upload = json.loads(body)
-        content = json.dumps([upload.notebook["cells"], upload.source.cell_id], sort_keys=True)
-        cells = [cell for cell in upload.notebook["cells"] if cell["cell_type"] == "code"]
+        notebook = upload.notebook or {"cells": []}
+        content = json.dumps([notebook["cells"], upload.source.cell_id], sort_keys=True)
+        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
         bundle = jobs.Bundle(
             hash=hashlib.sha256(content.encode()).hexdigest(),
             source=upload.source,
@@ -83,7 +84,7 @@ class State:
             size_bytes=len(body),
             warnings=("The output table is appended to: a repeated run adds its rows again.",),
         )
-        self.bundles[bundle.hash] = (bundle, upload.notebook)
+        self.bundles[bundle.hash] = (bundle, notebook)
         return bundle
 
     def check(self, body: bytes) -> jobs.Check:

@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from athena_lab.gateway_api import jobs, terms, wire
+from athena_lab.gateway_api import bundles, jobs, terms, wire
 from athena_lab.labserver.handshake import Handshake
 
 FOLDER = Path(__file__).parent.parent / "wire"
 MODELS = {
     "bundle": jobs.Bundle,
+    "bundle_cell": jobs.Bundle,
     "check": jobs.Check,
     "error": wire.ErrorBody,
     "handshake": Handshake,
@@ -33,7 +34,9 @@ def test_example_is_exactly_what_the_model_writes(name):
     [
         *(jobs.Bundle, jobs.Check, jobs.Job, jobs.JobVersion, jobs.Promotion, jobs.RunSummary),
         *(terms.After, terms.Alert, terms.Guards, terms.Parameter, terms.RowCondition, terms.Schedule),
-        *(terms.Tables, terms.Terms),
+        *(terms.Tables, terms.Terms, jobs.Source, jobs.CellSummary, bundles.SliceCell, bundles.FileSummary),
+        *(bundles.EnvironmentSummary, bundles.Destination, bundles.Execution, bundles.Distribution),
+        bundles.KernelReport,
     ],
 )
 def test_front_end_knows_every_field_of_the_model(model):
@@ -44,6 +47,7 @@ def test_front_end_knows_every_field_of_the_model(model):
     "states",
     [
         *(jobs.RunState, jobs.JobState, jobs.PromotionState),
+        *(bundles.BundleKind, bundles.EnvironmentKind, bundles.DestinationMode),
         *(terms.AfterMode, terms.AlertChannel, terms.AlertOn, terms.MissedRuns, terms.Overlap, terms.ParameterType),
     ],
 )

@@ -35,13 +35,13 @@ export async function linkedJob(
     return null;
   }
   const { path, notebookId } = notebook;
-  const found = findJob(jobs, { source: { path, notebook_id: notebookId, cell_id: null } });
+  const found = findJob(jobs, { source: { path, notebook_id: notebookId, cell_id: null, cell_ids: [] } });
   if (found !== null) {
     return found;
   }
   // Another window may have given the file on the disk its id: that one counts, for it is what is deployed.
   const atPath = jobs.some(job => job.state !== 'deleted' && job.source.path === path && job.source.cell_id === null);
-  return atPath ? findJob(jobs, { source: { path, notebook_id: await read(path), cell_id: null } }) : null;
+  return atPath ? findJob(jobs, { source: { path, notebook_id: await read(path), cell_id: null, cell_ids: [] } }) : null;
 }
 
 /** Versions never change, so each is fetched once. */
