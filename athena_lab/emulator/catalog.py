@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import duckdb
 
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found, table_not_found
+from athena_lab.emulator.partitioning import check_partitioning
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion, partition_unit
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.transactions import OpenTransaction, changed_tables
@@ -354,6 +355,8 @@ class Catalog:
     ) -> Table:
         """Make an empty table's rows in DuckDB; the caller puts the table into its Change."""
         self.dataset(dataset)
+        if not (resource.get("view") or resource.get("materializedView")):
+            check_partitioning(fields, resource)
         number = cursor.execute("SELECT nextval('athena_physical')").fetchone()[0]
         table = Table(dataset, name, f"t{number}", fields, resource, now_ms(), now_ms())
         if table.view is None:

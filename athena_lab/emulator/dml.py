@@ -11,12 +11,12 @@ from typing import Any
 from sqlglot import exp
 
 from athena_lab.emulator.catalog import Change, State, Table
+from athena_lab.emulator.estimates import read_bytes
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
-from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.select import Preparer
-from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
+from athena_lab.emulator.sql.references import Namespace, References, check_access
 from athena_lab.emulator.sql.resolve import columns_read, resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.translate import bind_names, bind_parameters, generate
@@ -132,11 +132,9 @@ class _Builder:
                 f"Inserted row has wrong column count; Has {len(prepared.fields)}, expected {len(columns)}"
             )
         source = Source(prepared.sql, columns, prepared.parameters(self.values), prepared.arrow())
-        translation = prepared.translation
-        return Plan(
-            "INSERT", target, translation.sources.referenced, self._bytes(translation.read, translation.sources),
-            [], {}, self.references, source=source,
-        )  # fmt: skip
+        sources = prepared.translation.sources
+        read = read_bytes(self.warehouse, sources, self.values)
+        return Plan("INSERT", target, sources.referenced, read, [], {}, self.references, source=source)
 
     def delete(self, statement: exp.Delete) -> Plan:
         node, where = statement.this, statement.args.get("where")
@@ -145,14 +143,14 @@ class _Builder:
         target = self._target(node)
         select = exp.Select(expressions=[exp.Literal.number(1)]).from_(node.copy())
         select.set("where", where.copy())
-        resolved, read = self._resolved(select)
+        resolved = self._resolved(select)
         condition = generate(resolved.args["where"].this)
         sql = f"DELETE FROM {target.physical} AS {_alias(node)} WHERE {condition}"  # noqa: S608 (translated)
-        return self._plan("DELETE", target, read, [sql])
+        return self._plan("DELETE", target, [sql])
 
     def truncate(self, statement: exp.TruncateTable) -> Plan:
         target = self._target(statement.expressions[0])
-        return self._plan("TRUNCATE_TABLE", target, 0, [f"DELETE FROM {target.physical}"])  # noqa: S608 (our own name)
+        return self._plan("TRUNCATE_TABLE", target, [f"DELETE FROM {target.physical}"])  # noqa: S608 (our own name)
 
     def update(self, statement: exp.Update) -> Plan:
         node, where = statement.this, statement.args.get("where")
@@ -169,7 +167,7 @@ class _Builder:
         if others is not None:
             select.append("joins", exp.Join(this=others.this.copy()))
         select.set("where", where.copy())
-        resolved, read = self._resolved(select)
+        resolved = self._resolved(select)
         sets = ", ".join(
             f"{quote(name)} = {generate(item.unalias())}" for name, item in zip(names, resolved.selects, strict=True)
         )
@@ -177,7 +175,7 @@ class _Builder:
         joined = [generate(item.this) for item in resolved.args.get("joins") or ()]
         source = f" FROM {', '.join(joined)}" if joined else ""
         sql = f"UPDATE {target.physical} AS {_alias(node)} SET {sets}{source} WHERE {condition}"  # noqa: S608
-        made = self._plan("UPDATE", target, read, [sql])
+        made = self._plan("UPDATE", target, [sql])
         if joined:
             tables = ", ".join([f"{target.physical} AS {_alias(node)}", *joined])
             made.check = _twice(_alias(node), tables, condition)
@@ -195,8 +193,8 @@ class _Builder:
         select = _select_of(both).from_(node.copy())
         select.append("joins", exp.Join(this=using.copy(), kind="CROSS"))
         select.set("where", on)
-        resolved, read = self._resolved(select)
-        source_select, _ = self._resolved(_select_of(only_source).from_(using.copy()))
+        resolved = self._resolved(select)
+        source_select = self._resolved(_select_of(only_source).from_(using.copy()))
         matched = iter(resolved.selects)
         unmatched = iter(source_select.selects)
         clauses = []
@@ -208,8 +206,9 @@ class _Builder:
         source = generate(resolved.args["joins"][0].this)
         head = f"MERGE INTO {target.physical} AS {_alias(node)} USING {source} ON {condition}"
         sql = " ".join([head, *clauses, "RETURNING merge_action"])
-        made = self._plan("MERGE", target, read, [sql])
-        if any(when.args.get("matched") for when in statement.args["whens"].expressions):
+        whens = statement.args["whens"].expressions
+        made = self._plan("MERGE", target, [sql], rewrites=any(_rewrites(when) for when in whens))
+        if any(when.args.get("matched") for when in whens):
             made.check = _twice(_alias(node), f"{target.physical} AS {_alias(node)}, {source}", condition)
         return made
 
@@ -290,32 +289,22 @@ class _Builder:
         ]
         return _union_all(selects)
 
-    def _resolved(self, select: exp.Select) -> tuple[exp.Select, int]:
+    def _resolved(self, select: exp.Select) -> exp.Select:
         self.references.replace(select)
         bind_names(select, self.references.sources, self.types)
         resolved = resolve(select, self.references.sources)
         self._refuse_hidden(resolved)
         paths = columns_read(resolved, self.references.sources)
         check_access(resolved, self.references.sources, paths)
-        read = self._bytes(paths, self.references.sources)
         made = apply_rules(straighten_unnests(resolved))
         assert isinstance(made, exp.Select)  # noqa: S101 (a SELECT stays one)
-        return made, read
+        return made
 
-    def _bytes(self, read: frozenset[tuple[str, str]], sources: Sources) -> int:
-        by_table: dict[str, list[str]] = {}
-        for physical, path in read:
-            by_table.setdefault(physical, []).append(path)
-        return sum(
-            seen_size(self.warehouse.sizes.of(sources.tables[physical]), sources.protections.get(physical)).of(paths)
-            for physical, paths in by_table.items()
-        )
-
-    def _plan(self, kind: str, target: Table, read: int, statements: list[str]) -> Plan:
-        size = seen_size(self.warehouse.sizes.of(target), self.space.protect(target))
-        whole = size.total if kind != "TRUNCATE_TABLE" else 0
+    def _plan(self, kind: str, target: Table, statements: list[str], *, rewrites: bool = True) -> Plan:
+        """Make the plan; whatever changes rows reads all columns of the partitions of the target that it scans."""
         sources = self.references.sources
-        return Plan(kind, target, sources.referenced, max(whole, read), statements, dict(self.values), self.references)
+        read = read_bytes(self.warehouse, sources, self.values, target if rewrites else None, self._hidden)
+        return Plan(kind, target, sources.referenced, read, statements, dict(self.values), self.references)
 
 
 def _select_of(expressions: list[exp.Expression]) -> exp.Select:
@@ -332,6 +321,11 @@ def _merge_expressions(when: exp.Expression) -> list[exp.Expression]:
     if isinstance(then, exp.Insert) and isinstance(then.expression, exp.Tuple):
         return found + list(then.expression.expressions)
     return found
+
+
+def _rewrites(when: exp.Expression) -> bool:
+    """Tell whether a WHEN clause changes or removes rows."""
+    return not isinstance(when.args["then"], exp.Insert)
 
 
 def _twice(alias: str, tables: str, condition: str) -> str:

@@ -10,22 +10,21 @@ from sqlglot import exp
 
 from athena_lab.emulator import ddl, dml
 from athena_lab.emulator.alterations import alter
+from athena_lab.emulator.estimates import read_bytes
 from athena_lab.emulator.exports import read_export
 from athena_lab.emulator.extracts import export
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.parameters import read_parameters
 from athena_lab.emulator.policies.ddl import PolicyStatements
-from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.policies.statements import read_policy_statement
 from athena_lab.emulator.routines import drop_routine, routine_name, store_function
 from athena_lab.emulator.scripting import Script
 from athena_lab.emulator.select import Prepared, Preparer, space_for
 from athena_lab.emulator.sessions import Sessions
-from athena_lab.emulator.sizes import LEAST_BILLED, billed
+from athena_lab.emulator.sizes import billed
 from athena_lab.emulator.sql.references import Namespace, References
 from athena_lab.emulator.sql.script import Node, is_plain, looks_like_script, parse_script
-from athena_lab.emulator.sql.translate import Translation
 from athena_lab.emulator.sql.variables import system_variable
 from athena_lab.emulator.types import Field, schema_json
 from athena_lab.emulator.warehouse import Warehouse
@@ -143,7 +142,8 @@ class Queries:
             job.destination = dict(destination)
 
         translation = prepared.translation
-        return Planned("SELECT", work, self._bytes(translation), tuple(translation.sources.referenced), prepared.fields)
+        size = read_bytes(self.warehouse, translation.sources, values)
+        return Planned("SELECT", work, size, tuple(translation.sources.referenced), prepared.fields)
 
     def _plan_export(
         self, statement: exp.Export, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
@@ -161,7 +161,8 @@ class Queries:
             job.statistics["query"]["exportDataStatistics"] = counts
 
         translation = prepared.translation
-        return Planned("EXPORT_DATA", work, self._bytes(translation), tuple(translation.sources.referenced))
+        size = read_bytes(self.warehouse, translation.sources, values)
+        return Planned("EXPORT_DATA", work, size, tuple(translation.sources.referenced))
 
     def _plan_dml(
         self, statement: exp.Expression, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
@@ -222,7 +223,7 @@ class Queries:
             return Planned(kind, work, fields=made.fields, statistics=statistics)
         translation = prepared.translation
         is_copy = statement.args.get("clone") is not None
-        size = 0 if made.is_view or is_copy else self._bytes(translation)
+        size = 0 if made.is_view or is_copy else read_bytes(self.warehouse, translation.sources, values)
         return Planned(kind, work, size, tuple(translation.sources.referenced), prepared.fields, statistics)
 
     def _plan_routine(self, statement: exp.Expression, references: References) -> Planned:
@@ -246,17 +247,6 @@ class Queries:
         ddl.drop(self.warehouse, statement, references)
 
     # -- what is told about a job
-
-    def _bytes(self, translation: Translation) -> int:
-        sources = translation.sources
-        by_table: dict[str, list[str]] = {}
-        for physical, path in translation.read:
-            by_table.setdefault(physical, []).append(path)
-        stored = sum(
-            seen_size(self.warehouse.sizes.of(sources.tables[physical]), sources.protections.get(physical)).of(paths)
-            for physical, paths in by_table.items()
-        )
-        return stored + (LEAST_BILLED if translation.sources.schema_views else 0)
 
     def _publish(self, job: Job, planned: Planned) -> None:
         job.processed_bytes = planned.processed_bytes

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from athena_lab.emulator.catalog import Catalog, Table
+from athena_lab.emulator.partitions import bounds_from, partition_start
+from athena_lab.emulator.sql.pruning import Bounds
+from athena_lab.emulator.sql.scans import partition_column
 from athena_lab.emulator.types import Field, quote
 
 _FIXED = {
@@ -22,26 +25,58 @@ LEAST_BILLED = 10 * _MEGABYTE
 
 
 @dataclass(slots=True)
-class TableSize:
-    """Rows of a table and bytes of each of its leaves ("column" or "column.field")."""
+class PartitionSize:
+    """Rows of a partition and bytes of each of its leaves."""
 
-    rows: int = 0
-    leaves: dict[str, int] = field(default_factory=dict)
+    rows: int
+    leaves: dict[str, int]
+
+
+@dataclass(slots=True)
+class TableSize:
+    """Rows of a table and bytes of each of its leaves ("column" or "column.field"), a partition and in all."""
+
+    leaf_names: tuple[str, ...]
+    partitions: dict[Bounds, PartitionSize] = field(default_factory=dict)
     counted_writes: int = -1
     counted_rewrites: int = -1
 
     @property
+    def rows(self) -> int:
+        return sum(item.rows for item in self.partitions.values())
+
+    @property
+    def leaves(self) -> dict[str, int]:
+        return {leaf: sum(item.leaves[leaf] for item in self.partitions.values()) for leaf in self.leaf_names}
+
+    @property
     def total(self) -> int:
-        return sum(self.leaves.values())
+        return sum(sum(item.leaves.values()) for item in self.partitions.values())
 
     def of(self, paths: Iterable[str]) -> int:
         """Sum the bytes of columns or fields, each leaf once."""
+        wanted = self.covered(paths)
+        return sum(item.leaves[leaf] for item in self.partitions.values() for leaf in wanted)
+
+    def covered(self, paths: Iterable[str]) -> set[str]:
+        """Give the leaves that columns or fields consist of, or are parts of."""
         wanted = tuple(paths)
-        return sum(
-            size
-            for leaf, size in self.leaves.items()
+        return {
+            leaf
+            for leaf in self.leaf_names
             if any(leaf == path or leaf.startswith(f"{path}.") or path.startswith(f"{leaf}.") for path in wanted)
-        )
+        }
+
+    def grown(self, new: dict[Bounds, PartitionSize]) -> TableSize:
+        """Give the size with the rows of another count added."""
+        partitions = dict(self.partitions)
+        for bounds, added in new.items():
+            before = partitions.get(bounds)
+            if before is not None:
+                sums = {leaf: size + before.leaves[leaf] for leaf, size in added.leaves.items()}
+                added = PartitionSize(before.rows + added.rows, sums)
+            partitions[bounds] = added
+        return TableSize(self.leaf_names, partitions)
 
 
 class Sizes:
@@ -71,18 +106,29 @@ class Sizes:
 
     def _count(self, table: Table, known: TableSize | None) -> TableSize:
         expressions = leaf_expressions(table.fields)
+        names = tuple(expressions)
         sums = ", ".join(["count(*)", *(f"coalesce(sum({sql}), 0)::BIGINT" for sql in expressions.values())])
+        select = f"SELECT {partition_start(table)} AS start, {sums} FROM {table.physical}"  # noqa: S608 (our own names)
+        group = " GROUP BY 1" if partition_column(table) is not None else ""
         with self._catalog.store.cursor() as cursor:
             if not self._catalog.is_in_transaction:
                 cursor.begin()
-            if known is not None and known.leaves:
-                total = cursor.execute(f"SELECT count(*) FROM {table.physical}").fetchone()[0]  # noqa: S608 (our own names)
-                new = cursor.execute(f"SELECT {sums} FROM {table.physical} WHERE rowid >= {known.rows}").fetchone()  # noqa: S608
-                if new[0] + known.rows == total:
-                    added = dict(zip(expressions, new[1:], strict=True))
-                    return TableSize(total, {leaf: known.leaves.get(leaf, 0) + size for leaf, size in added.items()})
-            row = cursor.execute(f"SELECT {sums} FROM {table.physical}").fetchone()  # noqa: S608
-        return TableSize(row[0], dict(zip(expressions, row[1:], strict=True)))
+            if known is not None and known.leaf_names == names:
+                ((total,),) = cursor.execute(f"SELECT count(*) FROM {table.physical}").fetchall()  # noqa: S608
+                new = cursor.execute(f"{select} WHERE rowid >= {known.rows}{group}").fetchall()
+                grown = known.grown(_partitions(table, names, new))
+                if grown.rows == total:
+                    return grown
+            rows = cursor.execute(f"{select}{group}").fetchall()
+        return TableSize(names, _partitions(table, names, rows))
+
+
+def _partitions(table: Table, names: tuple[str, ...], rows: list[tuple[int, ...]]) -> dict[Bounds, PartitionSize]:
+    return {
+        bounds_from(table, row[0]): PartitionSize(row[1], dict(zip(names, row[2:], strict=True)))
+        for row in rows
+        if row[1]
+    }
 
 
 def leaf_expressions(fields: Iterable[Field]) -> dict[str, str]:

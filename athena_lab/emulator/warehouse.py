@@ -16,8 +16,8 @@ from athena_lab.emulator.job_views import FIELDS as JOB_FIELDS
 from athena_lab.emulator.job_views import VIEWS as JOB_VIEWS
 from athena_lab.emulator.job_views import job_rows
 from athena_lab.emulator.jobs import Job, Jobs
-from athena_lab.emulator.partitions import FIELDS as PARTITION_FIELDS
-from athena_lab.emulator.partitions import partition_rows
+from athena_lab.emulator.partition_views import FIELDS as PARTITION_FIELDS
+from athena_lab.emulator.partition_views import partition_rows
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
 from athena_lab.emulator.policies.sizes import seen_size
@@ -96,7 +96,7 @@ class Warehouse:
         if name == "PARTITIONS" and dataset in state.datasets:  # they tell of rows and of lengths
             tables = [item for item in state.tables.values() if item.dataset == dataset and item.view is None]
             shown = [item for item in tables if self.protection_of(item, principal) is None]
-            return result_of(PARTITION_FIELDS, partition_rows(self.catalog, self.project, shown))
+            return result_of(PARTITION_FIELDS, partition_rows(self.catalog, self.sizes, self.project, shown))
         if name in JOB_VIEWS and dataset.lower().startswith("region-"):
             return result_of(JOB_FIELDS, job_rows(self.jobs, principal, name))
         return schema_view(state, self.project, dataset, name)

@@ -62,14 +62,19 @@ def test_table_keeps_its_schema_with_modes_and_descriptions(bq: bigquery.Client,
         Schema("id", "INTEGER", "REQUIRED", description="the key"),
         Schema("tags", "STRING", "REPEATED"),
         Schema("place", "RECORD", fields=[Schema("city", "STRING"), Schema("at", "TIMESTAMP")]),
+        Schema("day", "DATE"),
     ]
     made = bigquery.Table(f"athena.{dataset}.t", schema=schema)
     made.time_partitioning = bigquery.TimePartitioning(field="id")
+    with pytest.raises(BadRequest, match="partition"):
+        bq.create_table(made)
+    made.time_partitioning = bigquery.TimePartitioning(field="day")
     made.clustering_fields, made.labels = ["id"], {"x": "y"}
     bq.create_table(made)
     got = bq.get_table(f"athena.{dataset}.t")
     assert [(item.name, item.field_type, item.mode) for item in got.schema] == [
         ("id", "INTEGER", "REQUIRED"), ("tags", "STRING", "REPEATED"), ("place", "RECORD", "NULLABLE"),
+        ("day", "DATE", "NULLABLE"),
     ]  # fmt: skip
     assert got.schema[0].description == "the key"
     assert (got.clustering_fields, got.labels, got.num_rows, got.table_type) == (["id"], {"x": "y"}, 0, "TABLE")

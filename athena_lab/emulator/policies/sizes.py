@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from athena_lab.emulator.policies.model import leaves_of
 from athena_lab.emulator.policies.protection import Protection
-from athena_lab.emulator.sizes import TableSize, fixed_bytes
+from athena_lab.emulator.sizes import PartitionSize, TableSize, fixed_bytes
 
 
 def seen_size(size: TableSize, protection: Protection | None) -> TableSize:
@@ -19,9 +19,12 @@ def seen_size(size: TableSize, protection: Protection | None) -> TableSize:
     if protection is None:
         return size
     if protection.filters is not None:
-        return TableSize(0, dict.fromkeys(size.leaves, 0))
-    leaves = dict(size.leaves)
-    for path, item in leaves_of(protection.table.fields):
-        if path in leaves and protection.hides(path):
-            leaves[path] = size.rows * fixed_bytes(item)
-    return TableSize(size.rows, leaves)
+        return TableSize(size.leaf_names)
+    hidden = {path: fixed_bytes(item) for path, item in leaves_of(protection.table.fields) if protection.hides(path)}
+    partitions = {
+        bounds: PartitionSize(
+            part.rows, {leaf: part.rows * hidden[leaf] if leaf in hidden else n for leaf, n in part.leaves.items()}
+        )
+        for bounds, part in size.partitions.items()
+    }
+    return TableSize(size.leaf_names, partitions)

@@ -20,6 +20,7 @@ from athena_lab.emulator.faults import BigQueryError, dataset_not_found, invalid
 from athena_lab.emulator.policies.protection import Protect, Protection
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.sql.parse import parse_statement
+from athena_lab.emulator.sql.pruning import Reader
 from athena_lab.emulator.sql.pseudo import (
     PARTITION_TIME,
     TABLE_SUFFIX,
@@ -28,6 +29,7 @@ from athena_lab.emulator.sql.pseudo import (
     mentions,
     put_in_pseudo_columns,
 )
+from athena_lab.emulator.sql.scans import Scan
 from athena_lab.emulator.sql.stored import put_in_functions, table_function
 from athena_lab.emulator.sql.unpivot import put_in_unpivots
 from athena_lab.emulator.types import Field, googlesql_type
@@ -51,6 +53,9 @@ class Sources:
     """How many views of INFORMATION_SCHEMA are read: each costs the least that a query can."""
     protections: dict[str, Protection] = field(default_factory=dict)
     """By name: of which tables the reader sees only a part."""
+    scans: list[Scan] = field(default_factory=list)
+    """Each reading of a table, once the statement is resolved; their conditions' constants are in `reader`."""
+    reader: Reader = field(default_factory=Reader)
 
     @property
     def is_volatile(self) -> bool:

@@ -9,10 +9,11 @@ from sqlglot.errors import OptimizeError, SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.pushdown_projections import pushdown_projections
 from sqlglot.optimizer.qualify import qualify
-from sqlglot.optimizer.scope import traverse_scope
 
+from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query
 from athena_lab.emulator.sql.references import Sources, refuse_strays
+from athena_lab.emulator.sql.scans import Scan, no_filter, requires_filter, scans_of
 from athena_lab.emulator.types import googlesql_type
 
 
@@ -94,28 +95,24 @@ def labels_of(query: exp.Query, sources: Sources) -> list[str]:
 
 
 def columns_read(query: exp.Query, sources: Sources) -> frozenset[tuple[str, str]]:
-    """Give (DuckDB table, column or column.field path) of all that the query's answer depends on."""
+    """Give (DuckDB table, column or column.field path) of all that the query's answer depends on.
+
+    Keeps in `sources` what is scanned of each table; refuses a scan without the filter that a table requires.
+    """
     pruned = query.copy()
     try:
         pruned = pushdown_projections(pruned)
     except SqlglotError:
         pruned = query.copy()
-    found: set[tuple[str, str]] = set()
-    for scope in traverse_scope(pruned):
-        for column in scope.columns:
-            source = scope.sources.get(column.table)
-            if isinstance(source, exp.Table) and source.name in sources.tables:
-                found.add((source.name, _path_of(column)))
-    return frozenset(found)
+    scans = scans_of(pruned, sources.tables, sources.reader)
+    for scan in scans:
+        _require_filter(scan, sources.tables[scan.source])
+    sources.scans += scans
+    return frozenset((scan.source, path) for scan in scans for path in scan.paths)
 
 
-def _path_of(column: exp.Column) -> str:
-    path, node = [column.name.lower()], column
-    while (
-        isinstance(node.parent, exp.Dot)
-        and node.parent.this is node
-        and isinstance(node.parent.expression, exp.Identifier)
-    ):
-        node = node.parent
-        path.append(node.expression.name.lower())
-    return ".".join(path)
+def _require_filter(scan: Scan, table: Table) -> None:
+    """Refuse to read all partitions of a table that requires a filter on them."""
+    if scan.is_filtered or scan.is_copied or not requires_filter(table):
+        return
+    raise no_filter(table)

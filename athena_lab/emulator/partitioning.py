@@ -1,0 +1,35 @@
+"""What may partition a table: https://cloud.google.com/bigquery/docs/partitioned-tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.types import Field
+
+_UNITS = ("HOUR", "DAY", "MONTH", "YEAR")
+
+
+def check_partitioning(fields: Sequence[Field], resource: Mapping[str, Any]) -> None:
+    """Refuse a partitioning that the table's columns cannot have."""
+    by_time, by_range = resource.get("timePartitioning") or {}, resource.get("rangePartitioning") or {}
+    name = by_time.get("field") or by_range.get("field")
+    if by_time and str(by_time.get("type") or "DAY").upper() not in _UNITS:
+        raise BigQueryError(
+            "invalid", f"Invalid time partitioning type {by_time.get('type')}. Use {', '.join(_UNITS)}."
+        )
+    if not name:
+        return
+    found = next((item for item in fields if item.name.lower() == str(name).lower()), None)
+    if found is None:
+        raise BigQueryError("invalid", "The field specified for partitioning cannot be found in the schema.")
+    wanted = ("TIMESTAMP", "DATE", "DATETIME") if by_time else ("INTEGER",)
+    if found.type not in wanted or found.is_repeated:
+        what = "time partitioning" if by_time else "range partitioning"
+        raise BigQueryError(
+            "invalid",
+            f"The field specified for {what} can only be of type {', '.join(wanted)}. The type found is: {found.type}.",
+        )
+    if found.type == "DATE" and str(by_time.get("type")).upper() == "HOUR":
+        raise BigQueryError("invalid", "A table partitioned by hours needs a TIMESTAMP or DATETIME column.")
