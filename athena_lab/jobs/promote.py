@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from athena_lab.errors import (
-    AthenaError,
     ConflictError,
     Fault,
     ForbiddenError,
@@ -21,7 +20,8 @@ from athena_lab.errors import (
 )
 from athena_lab.gateway_api.jobs import Bundle, Check, Job, JobVersion, PromoteRequest, Promotion
 from athena_lab.gateway_api.wire import FaultModel, Principal
-from athena_lab.jobs.delivery import Delivery, promotion_of
+from athena_lab.jobs.delivery import promotion_of
+from athena_lab.jobs.deployments import Deployments
 from athena_lab.jobs.job_listing import JobListing, entry_of
 from athena_lab.jobs.outbox import Entry, EntryKind, EntryState
 from athena_lab.jobs.promotion_plan import (
@@ -42,7 +42,6 @@ __all__ = ["Audit", "Occasion", "Promoter", "PromotionRules", "Services"]
 PREVIEWED = 10
 SEAMS = ("bundle", "audit", "commit", "push", "reparse", "answer")
 """The points of a promotion at which a test may kill the process; the gateway marks the last."""
-_MAINTAIN_EVERY = 200
 _LOG = logging.getLogger(__name__)
 Audit = Callable[[str, dict[str, Any]], None]
 """Record a decision, or raise AuditError; called before anything changes."""
@@ -90,51 +89,8 @@ class Promoter:
         self._repository, self._outbox = services.repository, services.outbox
         self._bundles, self._scheduler = services.bundles, services.scheduler
         self._rules, self._now, self._at_seam = rules, now, at_seam
-        self._delivery = Delivery(services, now)
+        self._deployments = Deployments(services, now, at_seam)
         self._listing = JobListing(services)
-        self._commits = 0
-
-    # -- after a crash
-
-    def recover(self) -> None:
-        """Bring clone, remote and outbox into agreement after a crash; call once at start.
-
-        It prepares the repository on a fresh home. A prepared entry without its commit is dropped; a
-        commit without its entry gets one; commits that the remote lacks are pushed.
-        """
-        self._repository.prepare()
-        with self._repository.locked():
-            try:
-                self._agree()
-            except (UnreachableError, ConflictError) as error:
-                _LOG.warning("the jobs repository is not in agreement yet: %s", error)
-            self._settle_prepared()
-            known = self._outbox.versions()
-            lost = [spec for spec in self._repository.specs() if (spec.id, spec.version) not in known]
-            self._outbox.put_all([entry_of(spec, EntryState.COMMITTED) for spec in lost])
-            for spec in self._repository.deleted_specs():
-                if self._outbox.get(spec.id, spec.version, EntryKind.DELETE) is None:
-                    self._outbox.put(entry_of(spec, EntryState.COMMITTED, kind=EntryKind.DELETE, at=self._now()))
-
-    def _agree(self) -> None:
-        """Take over the remote's commits, push ours, and settle entries that a crash left open."""
-        self._repository.refresh()
-        if self._repository.is_ahead():
-            self._repository.push()
-        self._settle_prepared()
-
-    def _settle_prepared(self) -> None:
-        for entry in self._outbox.prepared():
-            if self._is_committed(entry):
-                self._outbox.update(entry, state=EntryState.COMMITTED)
-            else:
-                self._outbox.drop(entry)
-
-    def _is_committed(self, entry: Entry) -> bool:
-        if entry.kind is EntryKind.DELETE:
-            return self._repository.deleted(entry.job_id) is not None
-        spec = self._repository.find(entry.job_id) or self._repository.deleted(entry.job_id)
-        return spec is not None and spec.version >= entry.version
 
     # -- promoting
 
@@ -172,7 +128,7 @@ class Promoter:
         Airflow down the promotion is committed and its state is "waiting".
         """
         with self._repository.locked():
-            self._agree()
+            self._deployments.agree()
             plan = self._accepted(request, principal)
             occasion = occasion or Occasion()
             spec = plan.spec
@@ -185,7 +141,7 @@ class Promoter:
             if plan.is_unchanged and plan.previous is not None:
                 return promotion_of(self._listing.entry(plan.previous), is_unchanged=True)
             entry = self._deploy(spec, principal, lambda: self._repository.change_of(spec))
-        return promotion_of(self._ask(entry))
+        return promotion_of(self._deployments.ask(entry))
 
     def revise(
         self, job_id: str, principal: Principal, audit: Audit, revision: Revision, occasion: Occasion
@@ -195,17 +151,17 @@ class Promoter:
         Raises ForbiddenError, NotFoundError, AuditError, and what the revision raises: nothing has changed then.
         """
         with self._repository.locked():
-            self._agree()
+            self._deployments.agree()
             previous = self._owned(job_id, principal, with_deleted=True)
             spec = with_content_hash(revision(previous).model_copy(update={"version": previous.version + 1}))
             audit(occasion.action, {**_detail_of(spec), **occasion.detail})
             change = self._repository.restoration_of if self._repository.deleted(job_id) else self._repository.change_of
             entry = self._deploy(spec, principal, lambda: change(spec))
-        return promotion_of(self._ask(entry))
+        return promotion_of(self._deployments.ask(entry))
 
     def _deploy(self, spec: JobSpec, principal: Principal, make: Callable[[], Change]) -> Entry:
         entry = entry_of(spec, EntryState.PREPARED)
-        return self._commit(entry, make, principal, f"Deploy {spec.id} v{spec.version}")
+        return self._deployments.commit(entry, make, principal, f"Deploy {spec.id} v{spec.version}")
 
     def _accepted(self, request: PromoteRequest, principal: Principal) -> _Plan:
         if request.job_id is not None:
@@ -248,74 +204,23 @@ class Promoter:
             _LOG.warning("no preview of the next runs: %s", error)
             return ()
 
-    def _commit(self, entry: Entry, make: Callable[[], Change], principal: Principal, message: str) -> Entry:
-        """Write the entry, commit and push; on failure before the commit nothing is left."""
-        self._outbox.put(entry)
-        try:
-            self._repository.commit(make(), principal.user, message)
-        except AthenaError:
-            self._outbox.drop(entry)
-            raise
-        self._commits += 1
-        self._at_seam("commit")
-        try:
-            self._repository.push()
-        except ConflictError:
-            self._outbox.drop(entry)
-            raise
-        except UnreachableError as error:
-            waiting = f"waiting for the jobs repository: {error}"
-            return self._outbox.update(entry, state=EntryState.WAITING, message=waiting)
-        entry = self._outbox.update(entry, state=EntryState.COMMITTED)
-        self._at_seam("push")
-        return entry
-
-    def _ask(self, entry: Entry) -> Entry:
-        if entry.state is EntryState.COMMITTED:
-            entry = self._delivery.ask(entry)
-        self._at_seam("reparse")
-        return entry
-
     # -- how far it is
+
+    def recover(self) -> None:
+        """Bring clone, remote and outbox into agreement after a crash; call once at start."""
+        self._deployments.recover()
 
     def promotion(self, job_id: str, version: int) -> Promotion:
         """Give the state of a promotion as last known; raise NotFoundError."""
-        entry = self._outbox.get(job_id, version)
-        if entry is not None:
-            return promotion_of(entry)
-        for spec in self._repository.past_specs(job_id):
-            if spec.version == version:
-                return promotion_of(entry_of(spec, EntryState.VISIBLE))
-        raise NotFoundError(
-            f"Cannot find version {version} of the job '{job_id[:60]}': it was never deployed. Look at its versions."
-        )
+        return self._deployments.promotion(job_id, version)
 
     def poll(self, job_id: str, version: int) -> Promotion:
         """Ask Airflow now about one promotion that is under way, and give its state; raise NotFoundError."""
-        entry = self._outbox.get(job_id, version)
-        if entry is None or entry.state not in (EntryState.COMMITTED, EntryState.WAITING, EntryState.FAILED):
-            return self.promotion(job_id, version)
-        try:
-            return promotion_of(self._delivery.advance(entry))
-        except PlatformError:
-            return self.promotion(job_id, version)
+        return self._deployments.poll(job_id, version)
 
     def pump(self) -> int:
-        """Make one pass over what is unfinished: pushes, reparses, visibility, deletions.
-
-        Gives how many entries are fresh, so that another pass at once is worth it; what is older than
-        half a minute is looked at now and then, so a pass every few seconds is enough for it.
-        """
-        if self._repository.is_ahead() or self._outbox.prepared():
-            with self._repository.locked():
-                try:
-                    self._agree()
-                except (UnreachableError, ConflictError) as error:
-                    _LOG.warning("the jobs repository is not in agreement yet: %s", error)
-        if self._commits >= _MAINTAIN_EVERY:
-            self._commits = 0
-            self._repository.maintain()
-        return self._delivery.pump()
+        """Make one pass over what is unfinished; give how many entries are fresh (`Deployments.pump`)."""
+        return self._deployments.pump()
 
     # -- jobs
 
@@ -349,17 +254,17 @@ class Promoter:
         Deleting a deleted job changes nothing. Raises ForbiddenError and NotFoundError.
         """
         with self._repository.locked():
-            self._agree()
+            self._deployments.agree()
             spec = self._owned(job_id, principal, with_deleted=True)
             if self._repository.deleted(job_id) is not None:
                 return self.job(job_id)
             audit("job.delete", {"job_id": job_id, "version": spec.version})
             prepared = entry_of(spec, EntryState.PREPARED, kind=EntryKind.DELETE, at=self._now())
-            entry = self._commit(
+            entry = self._deployments.commit(
                 prepared, lambda: self._repository.removal_of(spec), principal, f"Delete {job_id} v{spec.version}"
             )
         self._outbox.set_paused(job_id, is_paused=False)
-        self._ask(entry)
+        self._deployments.ask(entry)
         return self.job(job_id)
 
     def _set_paused(self, job_id: str, principal: Principal, audit: Audit, *, is_paused: bool) -> Job:
