@@ -5,6 +5,7 @@ import { request } from './request.js';
 import type {
   IBundle,
   ICheck,
+  IDraftRequest,
   IHandshake,
   IJob,
   IJobVersion,
@@ -20,8 +21,8 @@ import type {
 export interface IAthenaApi {
   /** Who answers, and whether it speaks our API. */
   getHandshake(): Promise<IHandshake>;
-  /** Read the saved notebook, upload it, and tell what was found in it. */
-  draft(path: string, cellId: string | null): Promise<IBundle>;
+  /** Read the saved file, upload it, and tell what was found in it. */
+  draft(body: IDraftRequest, signal?: AbortSignal): Promise<IBundle>;
   /** What a promotion would do, with all its faults. */
   check(body: IPromoteRequest, signal?: AbortSignal): Promise<ICheck>;
   promote(body: IPromoteRequest): Promise<IPromotion>;
@@ -47,7 +48,7 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
   const run = (id: string) => `api/runs/${encodeURIComponent(id)}`;
   return {
     getHandshake: () => request(settings, 'version'),
-    draft: (path, cellId) => request(settings, 'draft', { method: 'POST', body: { path, cell_id: cellId } }),
+    draft: (body, signal) => request(settings, 'draft', { method: 'POST', body, signal }),
     check: (body, signal) => request(settings, 'api/jobs/check', { method: 'POST', body, signal }),
     promote: body => request(settings, 'api/jobs', { method: 'POST', body }),
     getPromotion: (jobId, version, waitSeconds) =>

@@ -234,20 +234,21 @@ export function diffSettings(before: IVersionContent, after: IVersionContent): I
 }
 
 function flat(content: IVersionContent): Map<string, Json> {
-  const { name, owner, schedule, retries, timeout_s, parameters } = content;
-  const fields: [string, Json][] = [
-    ['name', name],
-    ['owner', owner],
-    ['schedule.cron', schedule.cron],
-    ['schedule.timezone', schedule.timezone],
-    ['retries', retries],
-    ['timeout_s', timeout_s],
-    ['files', content.files]
-  ];
+  const { name, owner, schedule, after, tables, retries, timeout_s, guards, alerts, files, parameters } = content;
+  const terms = { name, owner, schedule, after, tables, retries, timeout_s, guards, alerts, files };
+  const fields = flatFields('', terms as unknown as Json);
   for (const parameter of parameters) {
     for (const key of ['type', 'default', 'value', 'relative', 'description'] as const) {
       fields.push([`parameters.${parameter.name}.${key}`, parameter[key]]);
     }
   }
   return new Map(fields);
+}
+
+/** A value by the paths of its fields ("schedule.cron"), a list whole. */
+function flatFields(path: string, value: Json): [string, Json][] {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    return [[path, value]];
+  }
+  return Object.entries(value).flatMap(([key, inner]) => flatFields(path ? `${path}.${key}` : key, inner));
 }

@@ -33,7 +33,15 @@ function apiOf(patch: Partial<IAthenaApi>): { api: IAthenaApi; sent: IPromoteReq
 }
 
 function modelOf(api: IAthenaApi, save = () => Promise.resolve()): PromotionModel {
-  return new PromotionModel({ api, trans: WORDS, path: 'a.ipynb', cellId: null, timezone: 'UTC', defaultName: 'a', save });
+  return new PromotionModel({
+    api,
+    trans: WORDS,
+    target: { path: 'a.ipynb', cellIds: [] },
+    timezone: 'UTC',
+    defaultName: 'a',
+    save,
+    report: () => Promise.resolve(null)
+  });
 }
 
 test('a notebook is saved before it is read and before it is deployed', async () => {

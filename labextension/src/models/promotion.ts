@@ -4,24 +4,24 @@ import { type ISignal, Signal } from '@lumino/signaling';
 import type { IAthenaApi } from '../api.js';
 import { type Failure, failureOf } from '../tokens/failure.js';
 import type { IWords } from '../tokens/names.js';
-import type { IBundle, ICheck, IFault, IJob, IPromoteRequest, IPromotion, ISource } from '../tokens/wire.js';
+import type { IBundle, ICheck, IFault, IJob, IKernelReport, IPromoteRequest, IPromotion, ISource } from '../tokens/wire.js';
+import { chosenOf, defaultContent, draftOf, type IContent, isSameCells, type ITarget } from './content.js';
+import { followPromotion } from './follow.js';
 import { entryOf, type IEntry, parametersOf } from './parameters.js';
 import { defaultPlan, type IPlan, planOf, scheduleOf } from './schedule.js';
 import { StatefulModel } from './stateful.js';
 import { defaultTerms, type ITermsForm, readTerms, termsFormOf } from './terms.js';
 
 const CHECK_DELAY_MS = 300;
-const LONG_POLL_S = 20;
+const DRAFT_DELAY_MS = 400;
 const STOPWATCH_MS = 100;
-const RETRY_MS = 2000;
-/** A gateway with many waiting requests answers at once instead of waiting; it must not be asked without pause. */
-const MIN_POLL_MS = 250;
 
 export interface IForm {
   name: string;
   plan: IPlan;
   entries: IEntry[];
   terms: ITermsForm;
+  content: IContent;
   message: string;
 }
 
@@ -36,6 +36,8 @@ export interface IPromotionState {
   job: IJob | null;
   check: ICheck | null;
   isChecking: boolean;
+  /** Whether the file is read and uploaded anew after an edit of its content. */
+  isDrafting: boolean;
   faults: IFault[];
   failure: Failure | null;
   promotion: IPromotion | null;
@@ -46,12 +48,13 @@ export interface IPromotionState {
 export interface IPromotionOptions {
   api: IAthenaApi;
   trans: IWords;
-  path: string;
-  cellId: string | null;
+  target: ITarget;
   timezone: string;
   defaultName: string;
-  /** Save the notebook if it has changes that are not on disk. */
+  /** Save the file if it has changes that are not on disk. */
   save: () => Promise<void>;
+  /** Ask the live kernel which cells ran and what it has imported; null where there is none. */
+  report: () => Promise<IKernelReport | null>;
 }
 
 export class PromotionModel extends StatefulModel<IPromotionState> {
@@ -59,11 +62,12 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     const { defaultName, timezone } = options;
     super({
       phase: 'loading',
-      form: { name: defaultName, plan: defaultPlan(timezone), entries: [], terms: defaultTerms(), message: '' },
+      form: { name: defaultName, plan: defaultPlan(timezone), entries: [], terms: defaultTerms(), content: defaultContent(), message: '' },
       bundle: null,
       job: null,
       check: null,
       isChecking: false,
+      isDrafting: false,
       faults: [],
       failure: null,
       promotion: null,
@@ -78,12 +82,14 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
 
   /** Whether Deploy may be pressed now. */
   get canDeploy(): boolean {
-    const { phase, faults, check, isChecking } = this._state;
-    return (phase === 'editing' || phase === 'settled') && faults.length === 0 && check !== null && !isChecking;
+    const { phase, faults, check, isChecking, isDrafting } = this._state;
+    const isBusy = isChecking || isDrafting;
+    return (phase === 'editing' || phase === 'settled') && faults.length === 0 && check !== null && !isBusy;
   }
 
   override dispose(): void {
     clearTimeout(this._timer);
+    clearTimeout(this._draftTimer);
     clearInterval(this._stopwatch);
     this._abort?.abort();
     super.dispose();
@@ -91,13 +97,13 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
 
   /** Read the notebook and the jobs; show the job that it is already, if it is one. */
   async load(): Promise<void> {
-    const { api, path, cellId } = this.options;
+    const { api } = this.options;
     this.set({ phase: 'loading', failure: null });
     try {
-      await this.options.save();
-      const [bundle, jobs] = await Promise.all([api.draft(path, cellId), api.listJobs()]);
+      const [bundle, jobs] = await Promise.all([this.draft(), api.listJobs()]);
       const job = findJob(jobs, bundle);
       this.set({ phase: 'editing', bundle, job, form: this.formOf(bundle, job) });
+      await this.recallCells(bundle, job);
       await this.runCheck();
     } catch (reason) {
       this.set({ phase: 'refused', failure: failureOf(reason) });
@@ -112,6 +118,55 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     this._timer = setTimeout(() => void this.runCheck(), CHECK_DELAY_MS);
   }
 
+  /** Take an edit of what is run: the file is read and uploaded anew once the typing pauses. */
+  editContent(patch: Partial<IContent>): void {
+    const content = { ...this._state.form.content, ...patch };
+    this.set({ form: { ...this._state.form, content }, phase: 'editing', promotion: null, isDrafting: true });
+    clearTimeout(this._draftTimer);
+    this._draftTimer = setTimeout(() => void this.redraft(), DRAFT_DELAY_MS);
+  }
+
+  private async redraft(): Promise<void> {
+    const turn = ++this._draftTurn;
+    try {
+      const bundle = await this.draft();
+      if (turn === this._draftTurn) {
+        this.take(bundle);
+        await this.runCheck();
+      }
+    } catch (reason) {
+      if (turn === this._draftTurn) {
+        const failure = failureOf(reason);
+        this.set({ isDrafting: false, check: null, failure, faults: failure.faults });
+      }
+    }
+  }
+
+  /** Save the file, read and upload it. */
+  private async draft(): Promise<IBundle> {
+    const { api, save, report, target } = this.options;
+    await save();
+    return api.draft(draftOf(target, this._state.form.content, await report()));
+  }
+
+  private take(bundle: IBundle): void {
+    const entries = merge(bundle, this._state.form.entries);
+    this.set({ bundle, isDrafting: false, form: { ...this._state.form, entries } });
+  }
+
+  /** Keep the cells that the deployed version keeps, where they are others than the slice says. */
+  private async recallCells(bundle: IBundle, job: IJob | null): Promise<void> {
+    if (job === null || bundle.slice.length === 0) {
+      return;
+    }
+    const { notebook } = await this.options.api.getVersion(job.id, job.version);
+    const keptCells = chosenOf(bundle, new Set(notebook.cells.map(cell => cell.id ?? '')));
+    if (keptCells !== null) {
+      this.set({ form: { ...this._state.form, content: { ...this._state.form.content, keptCells } } });
+      this.take(await this.draft());
+    }
+  }
+
   /** Save, upload and deploy, then wait until Airflow reports the version; the stopwatch runs meanwhile. */
   async deploy(): Promise<void> {
     if (!this.canDeploy) {
@@ -121,9 +176,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     this._started = performance.now();
     this._stopwatch = setInterval(() => this.readStopwatch(), STOPWATCH_MS);
     try {
-      await this.options.save();
-      const bundle = await this.options.api.draft(this.options.path, this.options.cellId);
-      this.set({ bundle, form: { ...this._state.form, entries: merge(bundle, this._state.form.entries) } });
+      this.take(await this.draft());
       await this.follow(await this.options.api.promote(this.request()));
       this.set({ phase: 'settled' });
     } catch (reason) {
@@ -135,27 +188,11 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
   }
 
   private async follow(first: IPromotion): Promise<void> {
-    let promotion = first;
-    this.set({ promotion });
-    this._deployed.emit(promotion);
-    while ((promotion.state === 'committed' || promotion.state === 'waiting') && !this.isDisposed) {
-      try {
-        const asked = performance.now();
-        promotion = await this.options.api.getPromotion(promotion.job_id, promotion.version, LONG_POLL_S);
-        this.set({ promotion, failure: null });
-        if (promotion.state !== 'visible' && performance.now() - asked < MIN_POLL_MS) {
-          await pause(MIN_POLL_MS);
-        }
-      } catch (reason) {
-        const failure = failureOf(reason);
-        if (!failure.isUnreachable) {
-          throw failure;
-        }
-        // It is committed and will be finished; only the answer has to wait until the gateway is back.
-        this.set({ failure });
-        await pause(RETRY_MS);
-      }
-    }
+    this._deployed.emit(first);
+    const promotion = await followPromotion(this.options.api, first, {
+      note: (promotion, failure) => this.set({ promotion, failure }),
+      isDone: () => this.isDisposed
+    });
     clearInterval(this._stopwatch);
     this.readStopwatch();
     this._deployed.emit(promotion);
@@ -217,10 +254,13 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
         )
       ),
       terms: job ? termsFormOf(job) : form.terms,
+      content: form.content,
       message: ''
     };
   }
 
+  private _draftTurn = 0;
+  private _draftTimer: ReturnType<typeof setTimeout> | undefined;
   private _timer: ReturnType<typeof setTimeout> | undefined;
   private _stopwatch: ReturnType<typeof setInterval> | undefined;
   private _started = 0;
@@ -228,14 +268,10 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
   private readonly _deployed = new Signal<this, IPromotion>(this);
 }
 
-function pause(milliseconds: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, milliseconds));
-}
-
 /** Find the job that a notebook (or one cell of it) is already scheduled as: by its id, else by its path. */
 export function findJob(jobs: readonly IJob[], bundle: { source: ISource }): IJob | null {
-  const { notebook_id, path, cell_id } = bundle.source;
-  const alive = jobs.filter(job => job.state !== 'deleted' && job.source.cell_id === cell_id);
+  const { notebook_id, path } = bundle.source;
+  const alive = jobs.filter(job => job.state !== 'deleted' && isSameCells(job.source, bundle.source));
   // A clone shares its original's notebook: the job that was first keeps it.
   alive.sort((one, other) => one.created_at.localeCompare(other.created_at));
   return (

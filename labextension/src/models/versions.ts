@@ -5,11 +5,10 @@ import type { IAthenaApi } from '../api.js';
 import { type Failure, failureOf } from '../tokens/failure.js';
 import type { ICell, IJob, IJobVersion, IPromotion, IVersionContent } from '../tokens/wire.js';
 import { diffCells, diffLines, diffSettings, type ICellDifference, type IFieldDifference, type ILine, textOf } from './difference.js';
+import { followPromotion } from './follow.js';
 import type { VersionCache } from './link.js';
 import { StatefulModel } from './stateful.js';
 
-const LONG_POLL_S = 20;
-const MIN_POLL_MS = 250;
 const EDIT_DELAY_MS = 250;
 
 export interface IShownCell extends ICellDifference {
@@ -103,15 +102,14 @@ export class VersionsModel extends StatefulModel<IVersionsState> {
     this.set({ pending: version, failure: null, promotion: null });
     try {
       const expected = this._state.versions[0]?.version ?? null;
-      let promotion = await api.rollback(jobId, { version, expected_version: expected });
-      this.set({ promotion });
-      this._deployed.emit(promotion);
+      const first = await api.rollback(jobId, { version, expected_version: expected });
+      this.set({ promotion: first });
+      this._deployed.emit(first);
       await this.load();
-      while ((promotion.state === 'committed' || promotion.state === 'waiting') && !this.isDisposed) {
-        promotion = await api.getPromotion(jobId, promotion.version, LONG_POLL_S);
-        this.set({ promotion });
-        await new Promise(resolve => setTimeout(resolve, promotion.state === 'visible' ? 0 : MIN_POLL_MS));
-      }
+      const promotion = await followPromotion(api, first, {
+        note: (promotion, failure) => this.set({ promotion, failure }),
+        isDone: () => this.isDisposed
+      });
       this._deployed.emit(promotion);
     } catch (reason) {
       this.set({ failure: failureOf(reason) });

@@ -3,6 +3,7 @@
 export const COMMAND = {
   scheduleNotebook: 'athena:schedule-notebook',
   promoteCell: 'athena:promote-cell',
+  scheduleFile: 'athena:schedule-file',
   showVersions: 'athena:show-versions',
   refreshVersions: 'athena:refresh-versions',
   showSidebar: 'athena:show-sidebar',

@@ -14,6 +14,7 @@ import { LimitFields } from './LimitFields.js';
 import { NextRuns } from './NextRuns.js';
 import { faultsAt, PlanFields } from './PlanFields.js';
 import { Section } from './Section.js';
+import { summaryOf, WhatFields } from './WhatFields.js';
 
 export interface IPartProps {
   model: PromotionModel;
@@ -33,6 +34,7 @@ export function FormSections({ model, state, trans }: IPartProps): React.JSX.Ele
           value={form.name}
           onChange={name => model.edit({ name })}
         />
+        <What model={model} state={state} trans={trans} />
         <When model={model} state={state} trans={trans} />
         <Parameters model={model} state={state} trans={trans} />
         <Limits model={model} state={state} trans={trans} />
@@ -52,6 +54,27 @@ export function FormSections({ model, state, trans }: IPartProps): React.JSX.Ele
         trans={trans}
       />
     </div>
+  );
+}
+
+function What({ model, state, trans }: IPartProps): React.JSX.Element | null {
+  const { bundle, faults, form, isDrafting } = state;
+  return bundle === null ? null : (
+    <Section
+      title={trans.__('What runs')}
+      summary={isDrafting ? trans.__('Reading…') : summaryOf(bundle, trans)}
+      faultCount={count(faults, WHAT)}
+      isOpen={bundle.slice.length > 0 || bundle.kind === 'sql'}
+      trans={trans}
+    >
+      <WhatFields
+        bundle={bundle}
+        content={form.content}
+        faults={faults}
+        trans={trans}
+        onChange={patch => model.editContent(patch)}
+      />
+    </Section>
   );
 }
 
@@ -162,6 +185,7 @@ function Live({ state, trans }: Omit<IPartProps, 'model'>): React.JSX.Element {
   );
 }
 
+const WHAT = ['kept_cells', 'destination', 'files', 'globs', 'environment', 'lock'];
 const LIMITS = ['retries', 'timeout_s', 'guards'];
 const FIELDS = new Set([
   ...['name', 'job_id', 'message', 'cron', 'timezone', 'retries', 'timeout_s'],
@@ -178,5 +202,5 @@ function count(faults: readonly IFault[], heads: readonly string[]): number {
 function hasField(fault: IFault, entries: readonly { name: string }[]): boolean {
   const [head, name] = fault.field.split(/[.[\]]+/).filter(Boolean);
   const isParameter = head === 'parameters' && entries.some(entry => entry.name === name);
-  return FIELDS.has(fault.field) || isParameter || head === 'alerts';
+  return FIELDS.has(fault.field) || isParameter || head === 'alerts' || WHAT.includes(head);
 }

@@ -4,6 +4,7 @@ import React from 'react';
 
 import type { PromotionModel } from '../../models/promotion.js';
 import type { IWords } from '../../tokens/names.js';
+import type { IBundle } from '../../tokens/wire.js';
 import { Faults } from '../Field.js';
 import { useModelState } from '../modelState.js';
 import { DeployBar } from './DeployBar.js';
@@ -42,13 +43,13 @@ function Panel({ model, path, trans, onOpenJob }: ISchedulePanelProps): React.JS
       aria-busy={phase === 'loading'}
       onSubmit={event => event.preventDefault()}
     >
-      <h2>{bundle?.source.cell_id ? trans.__('Promote a cell of %1', path) : trans.__('Schedule %1', path)}</h2>
+      <h2>{headingOf(bundle, path, trans)}</h2>
       {job && (
         <p className="jp-Athena-known">
           {trans.__('Scheduled as “%1”, v%2 is current. Deploy makes its next version.', job.name, job.version)}
         </p>
       )}
-      {phase === 'loading' && <p role="status">{trans.__('Reading the notebook…')}</p>}
+      {phase === 'loading' && <p role="status">{trans.__('Reading %1…', path)}</p>}
       {phase === 'refused' && <Refusal model={model} state={state} trans={trans} />}
       {phase !== 'loading' && phase !== 'refused' && <FormSections model={model} state={state} trans={trans} />}
       {phase !== 'loading' && phase !== 'refused' && (
@@ -62,6 +63,14 @@ function Panel({ model, path, trans, onOpenJob }: ISchedulePanelProps): React.JS
       )}
     </form>
   );
+}
+
+function headingOf(bundle: IBundle | null, path: string, trans: IWords): string {
+  if (bundle?.source.cell_id) {
+    return trans.__('Promote a cell of %1', path);
+  }
+  const count = bundle?.source.cell_ids.length ?? 0;
+  return count > 0 ? trans.__('Promote %1 cells of %2', count, path) : trans.__('Schedule %1', path);
 }
 
 function Refusal({ model, state, trans }: IPartProps): React.JSX.Element {
