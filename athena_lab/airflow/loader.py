@@ -1,4 +1,4 @@
-"""Turn the specs beside a loader file into DAGs; at parse time nothing but the standard library and airflow.sdk."""
+"""Turn the specs beside a loader file into DAGs; at parse time nothing but the standard library and Airflow itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import (
     DAG,
     BaseOperator,
-    CronTriggerTimetable,
     ExceptionRetryPolicy,
     RetryAction,
     RetryRule,
@@ -23,6 +22,9 @@ from airflow.sdk import (
 )
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from croniter import croniter  # Airflow's own reader of cron, loaded already
+from pendulum import instance
+
+from athena_lab.airflow.timetable import ALL, LATEST, JobTimetable
 
 SCHEMA_VERSION = 1
 LOST_WORKER_RETRIES = 2
@@ -103,16 +105,15 @@ def load_shard(loader_file: str) -> dict[str, DAG]:
 def build_dag(spec: dict[str, Any]) -> DAG:
     """Make the DAG of a spec; raise ValueError, KeyError or TypeError saying what is wrong with it."""
     _check(spec)
-    start = datetime.fromisoformat(spec["start_at"])
-    if start.tzinfo is None:
-        raise ValueError("its start_at has no zone")
+    schedule = spec["schedule"]
     owner = str(spec["owner"])
     with DAG(
         dag_id=f"athena__{spec['team']}__{spec['id']}",
         dag_display_name=str(spec["name"]),
-        schedule=_timetable_of(spec["schedule"]),
-        start_date=start,
-        catchup=False,
+        schedule=timetable_of(schedule),
+        start_date=_start_of(spec),
+        end_date=_moment(schedule, "end"),
+        catchup=schedule.get("missed", LATEST) == ALL,
         max_active_runs=1,
         is_paused_upon_creation=False,
         tags=["athena", f"v{spec['version']}", f"owner:{owner}"],
@@ -141,8 +142,8 @@ def _check(spec: dict[str, Any]) -> None:
             raise ValueError(f"its {key} is no whole number")
 
 
-def _timetable_of(schedule: Mapping[str, Any]) -> CronTriggerTimetable | None:
-    """Give the timetable of a cron in its zone; None is by hand only."""
+def timetable_of(schedule: Mapping[str, Any]) -> JobTimetable | None:
+    """Give the timetable of a schedule; None is by hand only. Raises ValueError or KeyError saying what is wrong."""
     if schedule["cron"] is None:
         return None
     cron, timezone = str(schedule["cron"]), str(schedule["timezone"])
@@ -150,7 +151,30 @@ def _timetable_of(schedule: Mapping[str, Any]) -> CronTriggerTimetable | None:
     ZoneInfo(timezone)
     if len(cron.split()) != CRON_FIELDS or not croniter.is_valid(cron):
         raise ValueError(f"its cron '{cron}' cannot be read")
-    return CronTriggerTimetable(cron, timezone=timezone)
+    end = _moment(schedule, "end")
+    missed = schedule.get("missed", LATEST)
+    return JobTimetable(cron, timezone=timezone, missed=missed, end=instance(end) if end else None)
+
+
+def _start_of(spec: Mapping[str, Any]) -> datetime:
+    """Give the moment of the first fire: fires before the deployment count only where all are to be made up for."""
+    deployed = _moment(spec, "start_at")
+    if deployed is None:
+        raise ValueError("it has no start_at")
+    start = _moment(spec["schedule"], "start")
+    if start is None:
+        return deployed
+    return start if spec["schedule"].get("missed", LATEST) == ALL else max(start, deployed)
+
+
+def _moment(values: Mapping[str, Any], name: str) -> datetime | None:
+    text = values.get(name)
+    if text is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"its {name} has no zone")
+    return moment
 
 
 def _policy_of(retries: int) -> ExceptionRetryPolicy | None:

@@ -1,10 +1,12 @@
-"""Airflow's plugin: mounts our routes in the api-server. Every Airflow process imports this file, so it is light."""
+"""Airflow's plugin: our routes in the api-server and our timetable. Every Airflow process imports this file, so it is light."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
+
+from athena_lab.airflow.timetable import JobTimetable
 
 
 class _Apps:
@@ -22,3 +24,4 @@ class AthenaPlugin(AirflowPlugin):  # type: ignore[misc]
 
     name = "athena_lab"
     fastapi_apps = _Apps()
+    timetables = (JobTimetable,)

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfoNotFoundError
 
 from airflow.api_fastapi.core_api.security import get_user
 from airflow.sdk.exceptions import AirflowException
 from airflow.serialization.serialized_objects import DagSerialization
-from airflow.timetables.base import DataInterval, TimeRestriction
-from airflow.timetables.trigger import CronTriggerTimetable
+from airflow.timetables.base import DataInterval, TimeRestriction, Timetable
 from fastapi import Depends, FastAPI, HTTPException
 from pendulum import instance
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from athena_lab.airflow.loader import build_dag
+from athena_lab.airflow.loader import build_dag, timetable_of
 
 MOST_RUNS = 100
 
 
 class PreviewRequest(BaseModel):
-    """A cron of five fields in an IANA zone; the `count` runs after `after` (default: now) are wanted."""
+    """A cron of five fields in an IANA zone, from `start` to `end`; the `count` runs after `after` are wanted."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,6 +28,8 @@ class PreviewRequest(BaseModel):
     timezone: str = Field(max_length=100)
     count: int = Field(default=10, ge=1, le=MOST_RUNS)
     after: AwareDatetime | None = None
+    start: AwareDatetime | None = None
+    end: AwareDatetime | None = None
 
 
 class PreviewAnswer(BaseModel):
@@ -59,10 +60,10 @@ app = FastAPI(title="athena_lab in Airflow", dependencies=[Depends(get_user)])
 def preview(request: PreviewRequest) -> PreviewAnswer:
     """Give the next runs of a schedule as Airflow will fire them, daylight saving included."""
     try:
-        ZoneInfo(request.timezone)
-        timetable = CronTriggerTimetable(request.cron, timezone=request.timezone)
-        timetable.validate()
-        return PreviewAnswer(runs=next_runs(timetable, request.after or datetime.now(UTC), request.count))
+        timetable = timetable_of({"cron": request.cron, "timezone": request.timezone})
+        if timetable is None:
+            return PreviewAnswer(runs=())
+        return PreviewAnswer(runs=next_runs(timetable, request))
     except (ZoneInfoNotFoundError, ValueError, KeyError, AirflowException) as error:
         raise HTTPException(
             422,
@@ -70,13 +71,19 @@ def preview(request: PreviewRequest) -> PreviewAnswer:
         ) from error
 
 
-def next_runs(timetable: CronTriggerTimetable, after: datetime, count: int) -> tuple[datetime, ...]:
-    """Ask the timetable itself for one run after another, each later than `after`."""
+def next_runs(timetable: Timetable, wanted: PreviewRequest) -> tuple[datetime, ...]:
+    """Ask the timetable itself for one run after another, each later than `after` and within the bounds."""
+    after = wanted.after or datetime.now(UTC)
+    is_ahead = wanted.start is not None and wanted.start > after
+    bounds = TimeRestriction(
+        earliest=instance(wanted.start) if wanted.start else None,
+        latest=instance(wanted.end) if wanted.end else None,
+        catchup=True,
+    )
     runs: list[datetime] = []
-    restriction = TimeRestriction(earliest=None, latest=None, catchup=True)
-    last = DataInterval.exact(instance(after))
-    while len(runs) < count:
-        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+    last = None if is_ahead else DataInterval.exact(instance(after))
+    while len(runs) < wanted.count:
+        info = timetable.next_dagrun_info(last_automated_data_interval=last, restriction=bounds)
         if info is None:
             break
         runs.append(datetime.fromtimestamp(info.run_after.timestamp(), UTC))

@@ -74,7 +74,7 @@ def test_spec_becomes_the_dag_that_it_describes(tmp_path, lab, shard):
     assert (dag["catchup"], dag["max_active_runs"], dag["paused"]) == (False, 1, False)
     assert (dag["name"], dag["owner"]) == ("Daily report", "ada")
     assert dag["start"].startswith("2026-11-01T00:00:00")
-    assert dag["timetable"] == ["CronTriggerTimetable", "30 6 * * *"]
+    assert dag["timetable"] == ["JobTimetable", "30 6 * * *"]
     assert (dag["retries"], dag["delay"]) == (2, 3.0)
     assert parsed["dags"]["athena__analysts__by_hand"]["timetable"][0] == "NullTimetable"
     assert "papermill" not in parsed["heavy"]
