@@ -56,7 +56,7 @@ def _handlers(storage: StorageRead, guard: Guard) -> dict[str, Any]:
             types.ReadSession.serialize,
         ),
         "ReadRows": grpc.unary_stream_rpc_method_handler(
-            _stream(storage.read_rows, guard), types.ReadRowsRequest.deserialize, types.ReadRowsResponse.serialize
+            _stream(storage.read_rows, guard), types.ReadRowsRequest.deserialize, None
         ),
         "SplitReadStream": grpc.unary_unary_rpc_method_handler(
             _single(storage.split_read_stream, guard),

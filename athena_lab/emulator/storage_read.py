@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
-import pyarrow as pa
 import sqlglot
 from google.cloud.bigquery_storage_v1 import types
 from sqlglot import exp
@@ -20,14 +19,15 @@ from athena_lab.emulator.access import Principal
 from athena_lab.emulator.faults import BigQueryError, invalid_query
 from athena_lab.emulator.growing import GrowingResult
 from athena_lab.emulator.jobs import Job, may_see
+from athena_lab.emulator.messages import encode, encode_schema, pieces_of
 from athena_lab.emulator.queries import Queries
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.select import space_for
+from athena_lab.emulator.snapshots import Snapshots
 from athena_lab.emulator.warehouse import Warehouse
 
 SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"
-_BATCH_BYTES = 2 * 1024**2
-_STREAM_ROWS = 200_000
+_STREAM_ROWS = 500_000
 _MOST_STREAMS = 8
 _SESSIONS_KEPT = 200
 _MOST_KEPT_BYTES = 1024**3
@@ -52,7 +52,7 @@ class StorageRead:
     """The service's methods; whoever calls is already identified."""
 
     def __init__(self, warehouse: Warehouse, queries: Queries) -> None:
-        self._warehouse, self._queries = warehouse, queries
+        self._warehouse, self._queries, self._snapshots = warehouse, queries, Snapshots(warehouse)
         self._lock = threading.Lock()
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
@@ -78,24 +78,17 @@ class StorageRead:
             read_options=asked.read_options,
         )
 
-    def read_rows(self, request: Any, principal: Principal) -> Iterator[Any]:
-        """Give the rows of a stream from an offset on; the first answer carries the schema."""
+    def read_rows(self, request: Any, principal: Principal) -> Iterator[bytes]:
+        """Give the rows of a stream from an offset on, as encoded answers; the first one carries the schema."""
         result, start, count, is_compressed = self._stream(request.read_stream, principal)
         offset = int(request.offset)
         if offset > count:
             raise BigQueryError("invalid", f"The offset {offset} is beyond the stream's {count} rows.")
-        step = max(1, min(result.rows or 1, int(_BATCH_BYTES * (result.rows or 1) / max(1, result.size_bytes))))
-        schema = types.ArrowSchema(serialized_schema=result.schema.serialize().to_pybytes())
-        sent = False
-        for batch in result.read(start + offset, count - offset):
-            for at in range(0, batch.num_rows, step):
-                piece = batch.slice(at, step)
-                data = types.ArrowRecordBatch(
-                    serialized_record_batch=_serialized(piece, is_compressed=is_compressed), row_count=piece.num_rows
-                )
-                extra = {} if sent else {"arrow_schema": schema}
-                yield types.ReadRowsResponse(arrow_record_batch=data, row_count=piece.num_rows, **extra)
-                sent = True
+        answers = _answers(result, start + offset, count - offset, is_compressed=is_compressed)
+        for first in answers:
+            yield first + encode_schema(result.schema)
+            break
+        yield from answers
 
     def split_read_stream(self, request: Any, principal: Principal) -> Any:
         """Answer that a stream is not split, which the API allows."""
@@ -119,7 +112,7 @@ class StorageRead:
         anonymous = self._warehouse.find_result(dataset, table, principal)
         if anonymous is not None:
             return self._warehouse.read(dataset, table, principal, columns), False
-        return self._warehouse.begin_reading(self._warehouse.readable(dataset, table), principal, columns), True
+        return self._snapshots.take(self._warehouse.readable(dataset, table), principal, columns), True
 
     def _restricted(self, table: str, columns: list[str], restriction: str, principal: Principal) -> Result:
         """Read through a query of our own making, so that a restriction is GoogleSQL like any other."""
@@ -145,8 +138,8 @@ class StorageRead:
                     oldest.result.discard()
 
     def _kept(self) -> int:
-        results = (session.result for session in self._sessions.values())
-        return sum(result.size_bytes for result in results if isinstance(result, GrowingResult))
+        results = {id(session.result): session.result for session in self._sessions.values()}
+        return sum(result.held_bytes for result in results.values() if isinstance(result, GrowingResult))
 
     def _stream(self, name: str, principal: Principal) -> tuple[Rows, int, int, bool]:
         if "/jobs/" in name:
@@ -174,21 +167,17 @@ class StorageRead:
         return job.result, 0, job.result.rows, False
 
 
-def _serialized(piece: pa.RecordBatch, *, is_compressed: bool) -> bytes:
-    """Give a record batch as one message of Arrow's; its buffers are compressed with LZ4 if asked."""
-    if not is_compressed:
-        return bytes(piece.serialize().to_pybytes())
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, piece.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-        writer.write_batch(piece)
-        size = sink.tell()
-    whole = sink.getvalue()
-    head = len(piece.schema.serialize())
-    return bytes(whole.slice(head, size - head).to_pybytes())
+def _answers(result: Rows, start: int, count: int, *, is_compressed: bool) -> Iterator[bytes]:
+    if isinstance(result, GrowingResult):
+        yield from result.answers(start, count, is_compressed=is_compressed)
+        return
+    for batch in result.read(start, count):
+        for piece in pieces_of(batch):
+            yield encode(piece, is_compressed=is_compressed)
 
 
 def _share(rows: int, most: int, least: int) -> list[tuple[int, int]]:
-    """Share rows out to streams: one for each 200,000, as many as may be; none for no rows."""
+    """Share rows out to streams: one for each 500,000, as many as may be; none for no rows."""
     if not rows:
         return []
     wanted = max(least, -(-rows // _STREAM_ROWS))

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-
-import pyarrow as pa
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog, State, Table
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found
-from athena_lab.emulator.growing import GrowingResult
 from athena_lab.emulator.job_views import FIELDS as JOB_FIELDS
 from athena_lab.emulator.job_views import VIEWS as JOB_VIEWS
 from athena_lab.emulator.job_views import job_rows
@@ -21,16 +18,14 @@ from athena_lab.emulator.partition_views import partition_rows
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
 from athena_lab.emulator.policies.sizes import seen_size
-from athena_lab.emulator.results import BATCH_ROWS, Result, collect, conform
+from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.schema_views import result_of, schema_view
 from athena_lab.emulator.sizes import Sizes, TableSize
 from athena_lab.emulator.sql.references import TEMPORARY, Namespace
 from athena_lab.emulator.store import Store
-from athena_lab.emulator.types import Field, arrow_schema, duckdb_type, quote
+from athena_lab.emulator.types import Field, duckdb_type, quote
 
 _THREADS = 16
-_MOST_IN_MEMORY = 192 * 1024**2
-"""Bytes of a table that a Storage Read session keeps in memory; a larger one goes into a file."""
 
 
 class Warehouse:
@@ -136,32 +131,6 @@ class Warehouse:
         if table.view is not None:
             raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")
         return table
-
-    def begin_reading(self, table: Table, principal: Principal, columns: Sequence[str]) -> GrowingResult | Result:
-        """Take a snapshot of what a principal may see of a table; a small one is fetched while it is read."""
-        size = self.sizes.of(table)
-        if size.total > _MOST_IN_MEMORY:
-            return self.read_table(table, principal, columns)
-        fields = chosen_fields(table.fields, columns)
-        source = self.rows_sql(table, principal, fields)
-        cursor = self.store.open_cursor()
-        try:
-            cursor.begin()
-            ((rows,),) = cursor.execute(f"SELECT count(*) FROM {source}").fetchall()  # noqa: S608 (our own names)
-        except BaseException:
-            cursor.close()
-            raise
-
-        def fetch() -> Iterator[pa.RecordBatch]:
-            try:
-                reader = cursor.sql(f"SELECT {select_list(fields)} FROM {source}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
-                schema = arrow_schema(fields)
-                yield from (conform(batch, schema) for batch in reader)
-            finally:
-                cursor.close()
-
-        share = self.size_of(table, principal).of(item.name.lower() for item in fields)
-        return GrowingResult(fields, int(rows), max(1, share), fetch)
 
     def read_table(self, table: Table, principal: Principal, columns: Sequence[str] = (), limit: str = "") -> Result:
         """Take a snapshot of what a principal may see of a table; `limit` is DuckDB's LIMIT and OFFSET."""
