@@ -1,4 +1,4 @@
-"""Airflow's plugin: our routes in the api-server and our timetable. Every Airflow process imports this file, so it is light."""
+"""Airflow's plugin: routes in the api-server, our timetable. Every Airflow process imports it, so it is light."""
 
 from __future__ import annotations
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from airflow._shared.timezones.timezone import coerce_datetime, utcnow
 from airflow.exceptions import AirflowException
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
-from pendulum import DateTime, parse
+from pendulum import DateTime, instance
 
 SKIP, LATEST, ALL = "skip", "latest", "all"
 STILL_DUE = timedelta(minutes=10)
@@ -35,13 +35,13 @@ class JobTimetable(CronTriggerTimetable):  # type: ignore[misc]
     def serialize(self) -> dict[str, Any]:
         """Add our fields to those of the cron."""
         end = self.end.isoformat() if self.end else None
-        return super().serialize() | {"missed": self.missed, "end": end}
+        return {**super().serialize(), "missed": self.missed, "end": end}
 
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> JobTimetable:
         """Make the timetable that was serialized."""
         plain = CronTriggerTimetable.deserialize(data)
-        end = parse(data["end"]) if data["end"] else None
+        end = instance(datetime.fromisoformat(data["end"])) if data["end"] else None
         return cls(plain._expression, timezone=plain._timezone, missed=data["missed"], end=end)  # noqa: SLF001 (super's)
 
     def next_dagrun_info(
@@ -86,8 +86,10 @@ class JobTimetable(CronTriggerTimetable):  # type: ignore[misc]
         """Give the first fire that the policy still allows at this moment."""
         now = coerce_datetime(utcnow())
         if self.missed == SKIP:
-            return self._align_to_next(now - STILL_DUE)
-        return self._align_to_prev(_earlier(now, end))
+            first: DateTime = self._align_to_next(now - STILL_DUE)
+        else:
+            first = self._align_to_prev(_earlier(now, end))
+        return first
 
 
 def _earlier(one: DateTime | None, other: DateTime | None) -> DateTime | None:

@@ -17,6 +17,8 @@ from athena_lab.gateway_api.jobs import (
     BundleUpload,
     Check,
     Job,
+    JobPage,
+    JobQuery,
     JobVersion,
     PromoteRequest,
     Promotion,
@@ -26,7 +28,7 @@ from athena_lab.gateway_api.jobs import (
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.wire import FaultModel, Principal
 from athena_lab.jobs.bundle import build_bundle
-from athena_lab.jobs.schedule import schedule_faults
+from athena_lab.jobs.schedule import count_made_up, marks_of, schedule_faults
 
 LONGEST_WAIT_S = 20.0
 MOST_WAITING = 32
@@ -53,13 +55,14 @@ def upload_bundle(upload: BundleUpload, act: CurrentAct, services: CurrentServic
 @guard("schedule.preview", USER, is_polled=True)
 def preview_schedule(schedule: Schedule, services: CurrentServices) -> SchedulePreview:
     """Give the next fires of a schedule, asked of Airflow's own timetable, or all its faults."""
-    faults = schedule_faults(schedule, services.settings.minimum_interval_s)
+    faults = schedule_faults(schedule, services.settings.minimum_interval_s, services.now())
     if faults:
         return SchedulePreview(faults=tuple(FaultModel(field=one.field, message=one.message) for one in faults))
     if schedule.cron is None:
         return SchedulePreview()
-    runs = services.scheduler.preview(schedule.cron, schedule.timezone, PREVIEWED_RUNS, services.now())
-    return SchedulePreview(runs=runs)
+    now = services.now()
+    runs = services.scheduler.preview(schedule, PREVIEWED_RUNS, now)
+    return SchedulePreview(runs=runs, marks=marks_of(runs, schedule), made_up=count_made_up(schedule, now))
 
 
 @router.post("/jobs/check")
@@ -81,9 +84,10 @@ def promote(request: PromoteRequest, act: CurrentAct, services: CurrentServices)
 
 @router.get("/jobs")
 @guard("job.list", USER, is_polled=True)
-def list_jobs(act: CurrentAct, services: CurrentServices) -> Sequence[Job]:
-    """List the caller's jobs, each with its last run."""
-    return _with_last_runs(services, services.promoter.jobs(act.principal))
+def find_jobs(query: Annotated[JobQuery, Query()], act: CurrentAct, services: CurrentServices) -> JobPage:
+    """Give a page of the caller's jobs, each with its last run."""
+    page = services.promoter.find(query, act.principal)
+    return page.model_copy(update={"jobs": tuple(_with_last_runs(services, page.jobs))})
 
 
 @router.get("/jobs/{job}")

@@ -106,6 +106,22 @@ class PromoteRequest(Terms):
     expected_version: int | None = None
 
 
+class RunMarkKind(StrEnum):
+    """What is special about a fire where the clocks change."""
+
+    MOVED = "moved"
+    """Its wall time is not one of the schedule's: the clocks skip that one, so it runs later."""
+    REPEATED = "repeated"
+    """Its wall time comes twice on that day; it runs at the one told."""
+
+
+class RunMark(Wire):
+    """One of the next runs that is special."""
+
+    run: datetime
+    kind: RunMarkKind
+
+
 class Check(Wire):
     """What a promotion would do: every fault at once, and the next runs (UTC) if there is none."""
 
@@ -114,6 +130,8 @@ class Check(Wire):
     job_id: str | None = None
     next_version: int = 1
     is_unchanged: bool = False
+    marks: tuple[RunMark, ...] = ()
+    made_up: int = 0
 
 
 class PromotionState(StrEnum):
@@ -165,6 +183,26 @@ class Job(Terms):
     last_run: RunSummary | None = None
     created_at: datetime
     updated_at: datetime
+
+
+class JobQuery(Wire):
+    """Which of the caller's jobs are wanted: by words of name, owner or path, or by their notebook (its id or its path).
+
+    `offset` and `limit` choose a page of what is found, in the order of names.
+    """
+
+    search: str = Field(default="", max_length=200)
+    path: str | None = None
+    notebook_id: str | None = None
+    offset: int = Field(default=0, ge=0)
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class JobPage(Wire):
+    """A page of the jobs that were asked for; `total` counts all that were found."""
+
+    jobs: tuple[Job, ...]
+    total: int
 
 
 class JobVersion(Wire):
@@ -256,10 +294,17 @@ class RunRequest(Wire):
 
 
 class SchedulePreview(Wire):
-    """The next fires of a schedule in UTC, or what is wrong with it."""
+    """The next fires of a schedule in UTC, or what is wrong with it.
+
+    `marks` tells which of the runs are special; `made_up` is how many past fires would be made up for at once (near
+    changes of the clocks give or take a few).
+    """
 
     runs: tuple[datetime, ...] = ()
     faults: tuple[FaultModel, ...] = ()
+    marks: tuple[RunMark, ...] = ()
+    made_up: int = 0
 
 
 Job.model_rebuild()
+JobPage.model_rebuild()

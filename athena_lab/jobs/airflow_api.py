@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +24,7 @@ from airflow_client.client.models.dag_run_patch_body import DAGRunPatchBody
 from airflow_client.client.models.trigger_dag_run_post_body import TriggerDAGRunPostBody
 
 from athena_lab import errors
+from athena_lab.gateway_api.terms import Schedule
 
 BEACON_DAG_ID = "athena_beacon"
 USER = "athena"
@@ -33,6 +34,14 @@ _NOT_FOUND = 404
 _CONFLICT = 409
 _DO = "Check it with `athena status` and `athena logs api-server`."
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class DagStanding:
+    """Whether Airflow runs a DAG by itself, and when next."""
+
+    is_paused: bool
+    next_run_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +109,12 @@ class Scheduler:
             return None
         return _details_of(found, found.file_token)
 
-    def dags_of(self, owner: str) -> dict[str, DagDetails]:
-        """Give what Airflow knows of all DAGs of one owner, by DAG id (a page a call)."""
-        result: dict[str, DagDetails] = {}
-
-        def page() -> Any:
-            tags = [f"owner:{owner}"]
-            return DAGApi(self._client).get_dags(tags=tags, limit=_PAGE, offset=len(result), **self._limit())
-
-        while True:
-            dags = self._call(f"DAGs of '{owner}'", page).dags
-            result |= {dag.dag_id: _details_of(dag, dag.file_token) for dag in dags}
-            if len(dags) < _PAGE:
-                return result
+    def standings(self, dag_ids: Sequence[str]) -> dict[str, DagStanding]:
+        """Give how DAGs stand, by DAG id, in one request; those that Airflow does not know are left out."""
+        if not dag_ids:
+            return {}
+        answer = self._ask_plugin("/athena/standings", {"dag_ids": list(dag_ids)}, f"{len(dag_ids)} DAGs")
+        return {item["dag_id"]: _standing_of(item) for item in answer["dags"]}
 
     def deployed_version(self, dag_id: str) -> int | None:
         """Give the version that Airflow has read (tag `v<N>`), None if it has none or dropped the DAG."""
@@ -221,20 +223,28 @@ class Scheduler:
 
     # -- our plugin's route in the api-server
 
-    def preview(self, cron: str, timezone: str, count: int, after: datetime) -> tuple[datetime, ...]:
+    def preview(self, schedule: Schedule, count: int, after: datetime) -> tuple[datetime, ...]:
         """Give the next `count` fires after a moment, as Airflow's own timetable says, in UTC."""
-        body = {"cron": cron, "timezone": timezone, "count": count, "after": after.isoformat()}
-        response = self._post("/athena/preview", body)
+        cron = schedule.cron
+        body = schedule.model_dump(mode="json", include={"cron", "timezone", "start", "end"})
+        body |= {"count": count, "after": after.isoformat()}
+        answer = self._ask_plugin("/athena/preview", body, f"the schedule '{cron}'")
+        return tuple(_utc(datetime.fromisoformat(text)) for text in answer["runs"])
+
+    def _ask_plugin(self, path: str, body: Mapping[str, Any], what: str) -> dict[str, Any]:
+        """Send a request to one of our routes in the api-server; log in anew once if the token has expired."""
+        response = self._post(path, body)
         if response.status_code == _UNAUTHORIZED:
             self._login()
-            response = self._post("/athena/preview", body)
+            response = self._post(path, body)
         try:
             response.raise_for_status()
-            return tuple(_utc(datetime.fromisoformat(text)) for text in response.json()["runs"])
-        except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
+            answer: dict[str, Any] = response.json()
+        except (httpx.HTTPStatusError, ValueError) as error:
             raise errors.UpstreamError(
-                f"Cannot preview the schedule '{cron}': Airflow answered HTTP {response.status_code}. {_DO}"
+                f"Cannot ask Airflow about {what}: '{path}' answered HTTP {response.status_code}. {_DO}"
             ) from error
+        return answer
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         with self._reaching():
@@ -332,6 +342,11 @@ def _details_of(dag: Any, file_token: str) -> DagDetails:
         next_run_at=_utc(dag.next_dagrun_run_after) if dag.next_dagrun_run_after else None,
         file_token=file_token,
     )
+
+
+def _standing_of(item: Mapping[str, Any]) -> DagStanding:
+    moment = item["next_run_at"]
+    return DagStanding(bool(item["is_paused"]), _utc(datetime.fromisoformat(moment)) if moment else None)
 
 
 def _run_of(run: Any) -> AirflowRun:

@@ -18,7 +18,7 @@ from athena_lab.errors import (
     UnreachableError,
     UpstreamError,
 )
-from athena_lab.gateway_api.jobs import Bundle, Check, Job, JobVersion, PromoteRequest, Promotion
+from athena_lab.gateway_api.jobs import Bundle, Check, Job, JobPage, JobQuery, JobVersion, PromoteRequest, Promotion
 from athena_lab.gateway_api.wire import FaultModel, Principal
 from athena_lab.jobs.delivery import promotion_of
 from athena_lab.jobs.deployments import Deployments
@@ -34,6 +34,7 @@ from athena_lab.jobs.promotion_plan import (
     previous_of,
 )
 from athena_lab.jobs.repository import Change
+from athena_lab.jobs.schedule import count_made_up, marks_of
 from athena_lab.jobs.services import Services
 from athena_lab.jobs.spec import JobSpec, with_content_hash
 
@@ -110,9 +111,12 @@ class Promoter:
         if plan.conflict and not plan.is_unchanged:
             faults.append(plan.conflict)
         version = plan.previous.version if plan.previous else 0
+        next_runs = () if faults else self._next_runs(request)
         return Check(
             faults=tuple(FaultModel(field=fault.field, message=fault.message) for fault in faults),
-            next_runs=() if faults else self._next_runs(request),
+            next_runs=next_runs,
+            marks=marks_of(next_runs, request.schedule),
+            made_up=0 if faults else count_made_up(request.schedule, self._now()),
             job_id=plan.previous.id if plan.previous else None,
             next_version=version if plan.is_unchanged else version + 1,
             is_unchanged=plan.is_unchanged,
@@ -178,6 +182,7 @@ class Promoter:
             bundle=self._bundle(request.bundle),
             target=self._repository.find(request.job_id) if request.job_id else None,
             namesake=self._repository.named(self._rules.team, request.name.strip()),
+            now=self._now(),
         )
         faults = form_faults(request, principal.user, known, self._rules)
         previous = previous_of(request, principal.user, known)
@@ -195,16 +200,13 @@ class Promoter:
             return None
 
     def _next_runs(self, request: PromoteRequest) -> tuple[datetime, ...]:
-        cron, timezone = request.schedule.cron, request.schedule.timezone
-        if cron is None:
+        if request.schedule.cron is None:
             return ()
         try:
-            return self._scheduler.preview(cron, timezone, PREVIEWED, self._now())
+            return self._scheduler.preview(request.schedule, PREVIEWED, self._now())
         except PlatformError as error:
             _LOG.warning("no preview of the next runs: %s", error)
             return ()
-
-    # -- how far it is
 
     def recover(self) -> None:
         """Bring clone, remote and outbox into agreement after a crash; call once at start."""
@@ -224,9 +226,9 @@ class Promoter:
 
     # -- jobs
 
-    def jobs(self, principal: Principal) -> tuple[Job, ...]:
-        """List the caller's own jobs by name (`last_run` is the caller's to fill)."""
-        return self._listing.jobs(principal)
+    def find(self, query: JobQuery, principal: Principal) -> JobPage:
+        """Give a page of the caller's own jobs by name (`last_run` is the caller's to fill)."""
+        return self._listing.find(query, principal)
 
     def job(self, job_id: str) -> Job:
         """Give a job, a deleted one too (state DELETED); raise NotFoundError."""

@@ -29,11 +29,12 @@ class PromotionRules:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the platform knows beside the form: the bundle, the job named by id, the job that bears the name."""
+    """What the platform knows beside the form: the bundle, the job named by id, the name's bearer, the time."""
 
     bundle: Bundle | None
     target: JobSpec | None
     namesake: JobSpec | None
+    now: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Deployment:
 def form_faults(request: PromoteRequest, owner: str, known: Known, rules: PromotionRules) -> tuple[Fault, ...]:
     """Give every fault of a promotion's form."""
     faults = [*_bundle_faults(request, known), *_name_faults(request, owner, known)]
-    faults += schedule_faults(request.schedule, rules.minimum_interval_s)
+    faults += schedule_faults(request.schedule, rules.minimum_interval_s, known.now)
     if known.bundle is not None:
         faults += parameter_faults(request.parameters, known.bundle.parameters)
     faults += _bound_faults(request)

@@ -1,56 +1,111 @@
-"""Check a schedule: five cron fields in an IANA zone, firing neither never nor too often."""
+"""Check a schedule: five cron fields in an IANA zone, firing neither never nor too often, within bounds that can be."""
 
 from __future__ import annotations
 
 import difflib
 import zoneinfo
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice
 
 from croniter import croniter
 
 from athena_lab.errors import Fault
-from athena_lab.gateway_api.terms import Schedule
+from athena_lab.gateway_api.jobs import RunMark, RunMarkKind
+from athena_lab.gateway_api.terms import MissedRuns, Schedule
+from athena_lab.jobs.cron import Cron, read_cron
 
-_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_FIRST_DAY = date(2000, 1, 1)
-_DAYS = 28 * 365 + 7
-"""The calendar repeats after 28 years, so what does not fire in them never does (until 2100)."""
-_DAY_MINUTES = 24 * 60
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    name: str
-    first: int
-    last: int
-    words: tuple[str, ...] = ()
-    word_base: int = 0
+MOST_MADE_UP = 1000
+"""Runs that a schedule whose start lies in the past may make at once."""
+YEARS = range(2000, 2100)
+"""Years that a start or an end may lie in: the calendar of cron is checked for no others."""
 
 
-_FIELDS = (
-    _Field("minute", 0, 59),
-    _Field("hour", 0, 23),
-    _Field("day of the month", 1, 31),
-    _Field("month", 1, 12, _MONTHS, 1),
-    _Field("day of the week", 0, 7, _WEEKDAYS),
-)
-
-
-class _BadCronError(ValueError):
-    """What is wrong with one field, and what to do."""
-
-
-def schedule_faults(schedule: Schedule, minimum_interval_s: int) -> tuple[Fault, ...]:
+def schedule_faults(schedule: Schedule, minimum_interval_s: int, now: datetime) -> tuple[Fault, ...]:
     """Give every fault of a schedule, none for one that runs by hand only."""
     faults = [Fault("schedule.timezone", text) for text in _zone_trouble(schedule.timezone)]
-    if schedule.cron is not None:
-        faults += [Fault("schedule.cron", text) for text in _cron_trouble(schedule.cron, minimum_interval_s)]
-    return tuple(faults)
+    if schedule.cron is None:
+        return tuple(faults)
+    cron, troubles = _read(schedule.cron, minimum_interval_s)
+    faults += [Fault("schedule.cron", text) for text in troubles]
+    bounds = _bound_faults(schedule, now)
+    if not faults and not bounds and cron is not None:
+        bounds = _span_faults(schedule, cron, now)
+    return (*faults, *bounds)
+
+
+def marks_of(runs: Sequence[datetime], schedule: Schedule) -> tuple[RunMark, ...]:
+    """Mark the runs where the clocks change: whose wall time was skipped, or comes twice (docs/schedules.md)."""
+    cron, _ = read_cron(schedule.cron or "")
+    if cron is None:
+        return ()
+    zone = zoneinfo.ZoneInfo(schedule.timezone)
+    marks = []
+    for run in runs:
+        local = run.astimezone(zone)
+        if not cron.names(local.replace(tzinfo=None)):
+            marks.append(RunMark(run=run, kind=RunMarkKind.MOVED))
+        elif local.replace(fold=0).utcoffset() != local.replace(fold=1).utcoffset():
+            marks.append(RunMark(run=run, kind=RunMarkKind.REPEATED))
+    return tuple(marks)
+
+
+def count_made_up(schedule: Schedule, now: datetime) -> int:
+    """Count the past fires that a schedule would make up for at once, up to one more than `MOST_MADE_UP`."""
+    cron, _ = read_cron(schedule.cron or "")
+    if cron is None or schedule.start is None or schedule.missed is not MissedRuns.ALL:
+        return 0
+    last = min(now, schedule.end) if schedule.end else now
+    if last < schedule.start:
+        return 0
+    return _count(cron, schedule, schedule.start, last, MOST_MADE_UP + 1)
+
+
+# -- the bounds
+
+
+def _bound_faults(schedule: Schedule, now: datetime) -> list[Fault]:
+    faults = []
+    for name, moment in (("start", schedule.start), ("end", schedule.end)):
+        if moment is not None and moment.year not in YEARS:
+            text = f"Cannot {name} the schedule in {moment.year}: no schedule reaches so far. Choose a nearer day."
+            faults.append(Fault(f"schedule.{name}", text))
+    if faults or schedule.end is None:
+        return faults
+    shown = f"Cannot end the schedule at {schedule.end:%Y-%m-%d %H:%M %Z}"
+    if schedule.start is not None and schedule.end < schedule.start:
+        text = f"{shown}: it starts after that, at {schedule.start:%Y-%m-%d %H:%M %Z}. Choose a later end."
+        return [Fault("schedule.end", text)]
+    if schedule.end <= now:
+        return [Fault("schedule.end", f"{shown}: that is over already. Choose a later end, or none.")]
+    return []
+
+
+def _span_faults(schedule: Schedule, cron: Cron, now: datetime) -> list[Fault]:
+    """Refuse a span without a fire, and one that would make up for too many at once."""
+    count = count_made_up(schedule, now)
+    if count > MOST_MADE_UP and schedule.start is not None:
+        text = (
+            f"Cannot start the schedule at {schedule.start:%Y-%m-%d %H:%M %Z} and make up for every missed run: more "
+            f"than {MOST_MADE_UP} would run at once. Choose a later start, or backfill a part of them."
+        )
+        return [Fault("schedule.start", text)]
+    if schedule.end is None:
+        return []
+    first = now if schedule.start is None else schedule.start
+    first = first if schedule.missed is MissedRuns.ALL else max(first, now)
+    if _count(cron, schedule, first, schedule.end, 1):
+        return []
+    text = f"Cannot end the schedule at {schedule.end:%Y-%m-%d %H:%M %Z}: it would never run. Choose a later end."
+    return [Fault("schedule.end", text)]
+
+
+def _count(cron: Cron, schedule: Schedule, first: datetime, last: datetime, limit: int) -> int:
+    """Count wall times between two moments; where the clocks change it may differ from the fires by a few."""
+    zone = zoneinfo.ZoneInfo(schedule.timezone)
+    from_, to = (moment.astimezone(UTC).astimezone(zone).replace(tzinfo=None) for moment in (first, last))
+    return sum(1 for _ in islice(cron.walls(from_, to), limit))
 
 
 # -- the zone
@@ -78,102 +133,21 @@ def _zone_trouble(timezone: str) -> list[str]:
 # -- the cron expression
 
 
-def _cron_trouble(cron: str, minimum_interval_s: int) -> list[str]:
-    shown = f"Cannot schedule: cron '{cron[:80]}'"
-    parts = cron.split()
-    if len(parts) != len(_FIELDS):
-        count = f"{len(parts)} field" + ("" if len(parts) == 1 else "s")
-        return [f"{shown} has {count}, not five. Write minute, hour, day of the month, month, day of the week."]
-    values: list[frozenset[int]] = []
-    troubles = []
-    for part, field in zip(parts, _FIELDS, strict=True):
-        try:
-            values.append(_expand(part.lower(), field))
-        except _BadCronError as error:
-            troubles.append(f"{shown} {error}")
-    if troubles:
-        return troubles
-    days = _days_of(parts, values)
-    if not days:
-        return [f"{shown} never fires: no year has such a day. Choose a day that exists."]
+def _read(text: str, minimum_interval_s: int) -> tuple[Cron | None, list[str]]:
+    shown = f"Cannot schedule: cron '{text[:80]}'"
+    cron, troubles = read_cron(text)
+    if cron is None:
+        return None, [f"{shown} {trouble}" for trouble in troubles]
+    if not cron.days():
+        return None, [f"{shown} never fires: no year has such a day. Choose a day that exists."]
     # Airflow reads cron with croniter, which has the last word.
-    if not croniter.is_valid(cron):
-        return [f"{shown} is not one that Airflow understands. Use numbers, '*', ',', '-' and '/'."]
-    interval = _shortest_interval_s(values, days)
+    if not croniter.is_valid(text):
+        return None, [f"{shown} is not one that Airflow understands. Use numbers, '*', ',', '-' and '/'."]
+    interval = cron.shortest_interval_s()
     if interval < minimum_interval_s:
         often, allowed = _spoken(interval), _spoken(minimum_interval_s)
-        return [f"{shown} fires every {often}; the shortest interval allowed is {allowed}. Make it rarer."]
-    return []
-
-
-def _expand(text: str, field: _Field) -> frozenset[int]:
-    """Give the numbers that a field names; raise _BadCronError."""
-    values: set[int] = set()
-    for item in text.split(","):
-        values.update(_expand_item(item, field))
-    if field.name == "day of the week" and 7 in values:
-        values = (values - {7}) | {0}
-    return frozenset(values)
-
-
-def _expand_item(item: str, field: _Field) -> Sequence[int]:
-    span, slash, step_text = item.partition("/")
-    step = 1
-    if slash:
-        if not _is_digits(step_text) or int(step_text) == 0:
-            raise _BadCronError(f"has '/{step_text}' in the {field.name}. Write a number from 1 behind '/'.")
-        step = int(step_text)
-    if span == "*":
-        return range(field.first, (6 if field.last == 7 else field.last) + 1, step)
-    first_text, dash, last_text = span.partition("-")
-    first = _number(first_text, field)
-    if not dash:
-        return range(first, field.last + 1, step) if slash else (first,)
-    last = _number(last_text, field)
-    if last < first:
-        raise _BadCronError(f"has the {field.name} range '{span}', which ends before it begins. Swap its ends.")
-    return range(first, last + 1, step)
-
-
-def _number(text: str, field: _Field) -> int:
-    if text in field.words:
-        return field.words.index(text) + field.word_base
-    span = f"{field.first} to {field.last}"
-    if not _is_digits(text):
-        raise _BadCronError(f"has '{text[:20]}' as {field.name}. Use {span}.")
-    if not field.first <= int(text) <= field.last:
-        raise _BadCronError(f"has no {field.name} {int(text)}. Use {span}.")
-    return int(text)
-
-
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 6
-
-
-def _days_of(parts: Sequence[str], values: Sequence[frozenset[int]]) -> list[int]:
-    """Give the days on which it fires, counted from the first of 28 years.
-
-    As in cron(5): with both day fields restricted, either is enough.
-    """
-    _, _, month_days, months, week_days = values
-    is_either = not parts[2].startswith("*") and not parts[4].startswith("*")
-    result = []
-    for number in range(_DAYS):
-        day = _FIRST_DAY + timedelta(days=number)
-        matches = (day.day in month_days, day.isoweekday() % 7 in week_days)
-        if day.month in months and (any(matches) if is_either else all(matches)):
-            result.append(number)
-    return result
-
-
-def _shortest_interval_s(values: Sequence[frozenset[int]], days: Sequence[int]) -> int:
-    """Give the shortest time between two fires in seconds (a day has 24 hours here)."""
-    minutes = sorted(hour * 60 + minute for hour in values[1] for minute in values[0])
-    gaps = [later - earlier for earlier, later in pairwise(minutes)]
-    nights = [later - earlier for earlier, later in pairwise(days)]
-    if nights:
-        gaps.append(min(nights) * _DAY_MINUTES - minutes[-1] + minutes[0])
-    return min(gaps) * 60 if gaps else _DAYS * _DAY_MINUTES * 60
+        return None, [f"{shown} fires every {often}; the shortest interval allowed is {allowed}. Make it rarer."]
+    return cron, []
 
 
 def _spoken(seconds: int) -> str:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from athena_lab.errors import ConfigurationError, ConflictError, NotFoundError, UnreachableError, UpstreamError
+from athena_lab.gateway_api.terms import Schedule
 from athena_lab.jobs.airflow_api import Scheduler
 
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
@@ -36,7 +37,7 @@ def test_one_login_serves_many_calls_and_an_expired_token_is_renewed(workbench, 
     known.tokens.clear()
     assert scheduler.deployed_version(DAG) == 7
     known.tokens.clear()
-    assert scheduler.preview("0 6 * * *", "UTC", 2, NOW) == (NOW + timedelta(days=1), NOW + timedelta(days=2))
+    assert scheduler.preview(Schedule(cron="0 6 * * *"), 2, NOW) == (NOW + timedelta(days=1), NOW + timedelta(days=2))
     assert known.logins == 3
 
 
@@ -61,12 +62,15 @@ def test_details_say_version_state_and_next_run(scheduler, known):
     assert scheduler.deployed_version(DAG) is None
 
 
-def test_all_dags_of_an_owner_come_page_by_page(scheduler, known, make_dag):
+def test_the_standings_of_many_dags_come_in_one_request(scheduler, known, make_dag):
     for number in range(205):
         known.dags[f"d{number}"] = make_dag(f"d{number}", "x.py", ("athena", "v1", "owner:bob"))
-    assert len(scheduler.dags_of("bob")) == 205
-    assert set(scheduler.dags_of("ann")) == {DAG}
-    assert scheduler.dags_of("eve") == {}
+    before = len(known.requests)
+    found = scheduler.standings([*(f"d{number}" for number in range(205)), DAG, "unknown"])
+    assert len(found) == 206
+    assert (found[DAG].is_paused, found[DAG].next_run_at) == (False, NOW)
+    assert [path for _, path in known.requests[before:] if path != "/auth/token"] == ["/athena/standings"]
+    assert scheduler.standings([]) == {}
 
 
 def test_a_reparse_asks_for_the_dags_file_else_a_siblings_else_the_beacons(scheduler, known):
@@ -140,7 +144,7 @@ def test_an_airflow_that_is_down_is_unreachable_in_every_call(workbench, schedul
     assert not scheduler.is_up()
     calls = (
         lambda: scheduler.details(DAG),
-        lambda: scheduler.dags_of("ann"),
+        lambda: scheduler.standings(["ann"]),
         lambda: scheduler.reparse(DAG, None),
         lambda: scheduler.import_error("x", since=NOW),
         lambda: scheduler.set_paused(DAG, is_paused=True),
@@ -149,7 +153,7 @@ def test_an_airflow_that_is_down_is_unreachable_in_every_call(workbench, schedul
         lambda: scheduler.run_state(DAG, "r"),
         lambda: scheduler.list_runs(DAG),
         lambda: scheduler.stop_run(DAG, "r"),
-        lambda: scheduler.preview("0 6 * * *", "UTC", 1, NOW),
+        lambda: scheduler.preview(Schedule(cron="0 6 * * *"), 1, NOW),
     )
     for call in calls:
         with pytest.raises(UnreachableError, match="start it with `athena up`"):
@@ -163,7 +167,7 @@ def test_an_airflow_that_fails_or_talks_nonsense_is_an_upstream_fault(workbench,
     with pytest.raises(UpstreamError, match="athena logs api-server"):
         scheduler.details(DAG)
     with pytest.raises(UpstreamError):
-        scheduler.preview("0 6 * * *", "UTC", 1, NOW)
+        scheduler.preview(Schedule(cron="0 6 * * *"), 1, NOW)
     with pytest.raises(UpstreamError):
         scheduler.reparse(DAG, None)
     assert not scheduler.is_up()

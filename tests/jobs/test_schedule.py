@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
@@ -10,9 +11,11 @@ from croniter import croniter
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.jobs.schedule import schedule_faults
 
+NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
+
 
 def told(cron: str, minimum_s: int = 900, timezone: str = "UTC") -> list[str]:
-    return [fault.message for fault in schedule_faults(Schedule(cron=cron, timezone=timezone), minimum_s)]
+    return [fault.message for fault in schedule_faults(Schedule(cron=cron, timezone=timezone), minimum_s, NOW)]
 
 
 @pytest.mark.parametrize(
@@ -69,7 +72,7 @@ def test_every_bad_field_is_told_at_once():
 
 
 def test_by_hand_only_needs_no_cron():
-    assert schedule_faults(Schedule(cron=None), 900) == ()
+    assert schedule_faults(Schedule(cron=None), 900, NOW) == ()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +89,7 @@ def test_by_hand_only_needs_no_cron():
     ],
 )
 def test_an_unknown_zone_is_refused_with_near_names(timezone, near):
-    (fault,) = schedule_faults(Schedule(cron="0 6 * * *", timezone=timezone), 900)
+    (fault,) = schedule_faults(Schedule(cron="0 6 * * *", timezone=timezone), 900, NOW)
     assert fault.field == "schedule.timezone"
     assert near in fault.message
 

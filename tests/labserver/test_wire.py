@@ -33,6 +33,7 @@ def test_example_is_exactly_what_the_model_writes(name):
     "model",
     [
         *(jobs.Bundle, jobs.Check, jobs.Job, jobs.JobVersion, jobs.Promotion, jobs.RunSummary),
+        *(jobs.RunMark, jobs.SchedulePreview),
         *(terms.After, terms.Alert, terms.Guards, terms.Parameter, terms.RowCondition, terms.Schedule),
         *(terms.Tables, terms.Terms, jobs.Source, jobs.CellSummary, bundles.SliceCell, bundles.FileSummary),
         *(bundles.EnvironmentSummary, bundles.Destination, bundles.Execution, bundles.Distribution),
@@ -46,7 +47,7 @@ def test_front_end_knows_every_field_of_the_model(model):
 @pytest.mark.parametrize(
     "states",
     [
-        *(jobs.RunState, jobs.JobState, jobs.PromotionState),
+        *(jobs.RunState, jobs.JobState, jobs.PromotionState, jobs.RunMarkKind),
         *(bundles.BundleKind, bundles.EnvironmentKind, bundles.DestinationMode),
         *(terms.AfterMode, terms.AlertChannel, terms.AlertOn, terms.MissedRuns, terms.Overlap, terms.ParameterType),
     ],

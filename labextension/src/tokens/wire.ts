@@ -209,12 +209,22 @@ export interface IPromoteRequest extends Partial<ITerms> {
   expected_version?: number | null;
 }
 
+export type RunMarkKind = 'moved' | 'repeated';
+
+/** A run where the clocks change: its wall time was skipped, or comes twice. */
+export interface IRunMark {
+  run: string;
+  kind: RunMarkKind;
+}
+
 export interface ICheck {
   faults: IFault[];
   next_runs: string[];
   job_id: string | null;
   next_version: number;
   is_unchanged: boolean;
+  marks: IRunMark[];
+  made_up: number;
 }
 
 export type PromotionState = 'committed' | 'waiting' | 'visible' | 'failed';
@@ -314,6 +324,8 @@ export interface IRunRequest {
 export interface ISchedulePreview {
   runs: string[];
   faults: IFault[];
+  marks: IRunMark[];
+  made_up: number;
 }
 
 /** What `%%athena` shows: the payload of `application/vnd.athena.result+json`. */
