@@ -2,101 +2,78 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
-import nbformat
+from athena_lab.errors import InvalidError, UpstreamError
+from athena_lab.gateway_api.bundles import BundleKind, EnvironmentKind, EnvironmentLock, EnvironmentSummary
+from athena_lab.gateway_api.jobs import Bundle, BundleUpload, Source
+from athena_lab.jobs.bundle_files import Limits, read_files, summarise_files
+from athena_lab.jobs.bundle_notebook import clean_cells, clean_notebook, fault, notebook_faults, summarise_cells
+from athena_lab.jobs.bundle_slice import KeptCells, keep_slice, targets_of
+from athena_lab.jobs.environment_lock import lock_faults, summarise_lock
+from athena_lab.jobs.parameters import read_parameters
+from athena_lab.jobs.python_script import notebook_of_python
+from athena_lab.jobs.script import Script
+from athena_lab.jobs.sql_script import notebook_of_sql
 
-from athena_lab.errors import Fault, InvalidError, UpstreamError
-from athena_lab.gateway_api.jobs import Bundle, BundleUpload, CellSummary, SideFile, Source
-from athena_lab.gateway_api.terms import Parameter
-from athena_lab.jobs.parameters import PARAMETERS_TAG, read_parameters
-from athena_lab.jobs.slicing import slice_cells
-
-MAX_FILE_BYTES = 20 * 1024**2
-MAX_BUNDLE_BYTES = 100 * 1024**2
 NOTEBOOK = "notebook.ipynb"
 MANIFEST = "manifest.json"
+LOCK = "environment.lock"
 FILES = "files/"
 SCHEMA_VERSION = 1
+_SCRIPTS = {"sql": notebook_of_sql, "py": notebook_of_python}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_MAX_PATH = 240
-Cell = dict[str, Any]
 Files = dict[str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How large a side file and a whole bundle may be."""
-
-    file_bytes: int = MAX_FILE_BYTES
-    bundle_bytes: int = MAX_BUNDLE_BYTES
-
-
-@dataclass(frozen=True, slots=True)
 class BuiltBundle:
-    """A bundle ready to be stored: `archive` is the zip, the rest says what is in it."""
+    """A bundle ready to be stored: `archive` is the zip, `summary` what is told to the client."""
 
-    hash: str
     archive: bytes
-    source: Source
-    cells: tuple[CellSummary, ...]
-    parameters: tuple[Parameter, ...]
-    warnings: tuple[str, ...]
+    summary: Bundle
 
     @property
-    def summary(self) -> Bundle:
-        """What is told to the client."""
-        return Bundle(
-            hash=self.hash,
-            source=self.source,
-            cells=self.cells,
-            parameters=self.parameters,
-            size_bytes=len(self.archive),
-            warnings=self.warnings,
-        )
+    def hash(self) -> str:
+        """The SHA-256 (hex) of the content."""
+        return self.summary.hash
 
 
 def build_bundle(upload: BundleUpload, limits: Limits | None = None) -> BuiltBundle:
-    """Make the bundle of an upload; raise InvalidError with every fault of notebook and files."""
-    given = upload.notebook or {}
-    faults = [*_notebook_faults(given, upload.source.path)]
-    files, file_faults = _read_files(upload.files, limits or Limits())
-    faults += file_faults
-    cells = [] if faults else _clean_cells(given["cells"])
-    warnings: tuple[str, ...] = ()
-    if cells and upload.source.cell_id is not None:
-        cells, faults, warnings = _keep_slice(cells, upload.source.cell_id)
+    """Make the bundle of an upload; raise InvalidError with every fault of notebook, files and environment."""
+    script = _script_of(upload)
+    notebook = script.notebook
+    faults = [*script.faults] or [*notebook_faults(notebook, upload.source.path)]
+    files, file_faults = read_files(upload.files, limits or Limits())
+    faults += [*file_faults, *(lock_faults(upload.lock) if upload.lock else ())]
+    kept = KeptCells() if faults else _keep(notebook, upload)
+    faults += kept.faults
     if faults:
         raise InvalidError(faults)
-    notebook = _canonical(_clean_notebook(given, cells))
-    manifest = _canonical(
-        {
-            "schema_version": SCHEMA_VERSION,
-            "environment": "platform",
-            "source": upload.source.model_dump(mode="json"),
-        }
-    )
-    members = {NOTEBOOK: notebook, MANIFEST: manifest} | {FILES + path: data for path, data in files.items()}
-    archive = _zip(members)
+    manifest = {
+        "schema_version": SCHEMA_VERSION,
+        "environment": _described(upload.lock),
+        "source": upload.source.model_dump(mode="json"),
+    }
+    members = {NOTEBOOK: _canonical(clean_notebook(notebook, list(kept.cells))), MANIFEST: _canonical(manifest)}
+    members |= {LOCK: upload.lock.requirements.encode()} if upload.lock else {}
+    archive = _zip(members | {FILES + path: data for path, data in files.items()})
     described = describe_bundle(archive)
-    return BuiltBundle(
-        hash=described.hash,
-        archive=archive,
-        source=upload.source,
-        cells=described.cells,
-        parameters=described.parameters,
-        warnings=warnings + described.warnings,
-    )
+    told = {
+        "slice": kept.listing,
+        "undecided": kept.undecided,
+        "missing_names": kept.missing_names,
+        "files": summarise_files(files, upload.files),
+        "warnings": (*upload.warnings, *script.warnings, *kept.warnings, *described.warnings),
+    }
+    return BuiltBundle(archive=archive, summary=described.model_copy(update=told))
 
 
 def describe_bundle(archive: bytes) -> Bundle:
@@ -106,24 +83,76 @@ def describe_bundle(archive: bytes) -> Bundle:
         notebook = json.loads(members[NOTEBOOK])
         manifest = json.loads(members[MANIFEST])
         source = Source.model_validate(manifest["source"])
+        environment = _summary_of(manifest, members)
     except (KeyError, ValueError) as error:
         raise UpstreamError(
             "Cannot read the stored bundle: it lacks its notebook or manifest. Upload the notebook again."
         ) from error
     parameters, warnings = read_parameters(notebook)
+    files = {name.removeprefix(FILES): data for name, data in members.items() if name.startswith(FILES)}
     return Bundle(
         hash=_hash_of(members),
         source=source,
-        cells=_summaries(notebook["cells"]),
+        kind=kind_of(source),
+        cells=summarise_cells(notebook["cells"]),
         parameters=parameters,
+        files=summarise_files(files),
+        environment=environment,
         size_bytes=len(archive),
         warnings=warnings,
     )
 
 
+def kind_of(source: Source) -> BundleKind:
+    """Tell what was promoted."""
+    if targets_of(source):
+        return BundleKind.CELL
+    suffix = source.path.rpartition(".")[2].lower()
+    return {"sql": BundleKind.SQL, "py": BundleKind.PYTHON}.get(suffix, BundleKind.NOTEBOOK)
+
+
 def hash_of_archive(archive: bytes) -> str:
     """Give a bundle's content hash (SHA-256, hex): over names and contents, not over the zip's own bytes."""
     return _hash_of(_unzip(archive))
+
+
+def _script_of(upload: BundleUpload) -> Script:
+    """Give the upload's notebook, made of its text where it is a script."""
+    path = upload.source.path
+    if upload.text is None:
+        return Script(notebook=upload.notebook or {})
+    make = _SCRIPTS.get(path.rpartition(".")[2].lower())
+    if make is None:
+        why, todo = "it is neither a notebook nor a .sql or .py file", "Give its name the right ending"
+        return Script(faults=(fault("source.path", path, why, todo, kind="file"),))
+    if upload.notebook is not None or targets_of(upload.source):
+        why, todo = "it comes as text and as a notebook at once", "Upload one of them"
+        return Script(faults=(fault("text", path, why, todo, kind="file"),))
+    return make(upload.text, path, upload.destination)
+
+
+def _keep(notebook: Mapping[str, Any], upload: BundleUpload) -> KeptCells:
+    cells = clean_cells(notebook["cells"])
+    return keep_slice(cells, upload) if targets_of(upload.source) else KeptCells(cells=tuple(cells))
+
+
+def _described(lock: EnvironmentLock | None) -> dict[str, str]:
+    if lock is None:
+        return {"kind": EnvironmentKind.PLATFORM}
+    return {"kind": EnvironmentKind.LOCK, "python": lock.python}
+
+
+def _summary_of(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> EnvironmentSummary:
+    lock = read_lock(manifest, members)
+    return EnvironmentSummary() if lock is None else summarise_lock(lock)
+
+
+def read_lock(manifest: Mapping[str, Any], members: Mapping[str, bytes]) -> EnvironmentLock | None:
+    """Give a bundle's lock, or None; raise KeyError where it says that it has one and has not."""
+    described = manifest.get("environment")
+    if not isinstance(described, dict) or described.get("kind") != EnvironmentKind.LOCK:
+        return None  # bundles of before there were locks say "platform"
+    return EnvironmentLock(python=described["python"], requirements=members[LOCK].decode())
 
 
 # -- the archive
@@ -158,193 +187,3 @@ def _unzip(archive: bytes) -> Files:
 
 def _canonical(value: Any) -> bytes:
     return (json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1) + "\n").encode("utf-8", "surrogatepass")
-
-
-# -- the notebook
-
-
-def _notebook_faults(notebook: Mapping[str, Any], path: str) -> Sequence[Fault]:
-    if notebook.get("nbformat") != nbformat.current_nbformat:
-        found = notebook.get("nbformat")
-        return [
-            _fault("notebook", path, f"it is not a notebook of format 4 (found {found!r})", "Save it in JupyterLab")
-        ]
-    cells = notebook.get("cells")
-    if not isinstance(cells, list) or not all(isinstance(cell, dict) for cell in cells):
-        return [_fault("notebook", path, "it is not a valid notebook (it has no cells)", "Save it anew in JupyterLab")]
-    try:
-        nbformat.validate(_with_ids(notebook), relax_add_props=True)
-    except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError) as error:
-        reason = str(getattr(error, "message", error)).splitlines()[0][:200]
-        return [_fault("notebook", path, f"it is not a valid notebook ({reason})", "Save it anew in JupyterLab")]
-    faults = []
-    if not _kernel_name(notebook):
-        faults.append(_fault("notebook", path, "it names no kernel", "Choose a kernel and save it"))
-    if not any(_is_code(cell) for cell in notebook["cells"]):
-        faults.append(_fault("notebook", path, "it has no code cell with anything in it", "Write one and save it"))
-    return faults
-
-
-def _kernel_name(notebook: Mapping[str, Any]) -> str:
-    spec = notebook["metadata"].get("kernelspec")
-    return str(spec.get("name") or "") if isinstance(spec, dict) else ""
-
-
-def _is_code(cell: Mapping[str, Any]) -> bool:
-    return cell["cell_type"] == "code" and bool(_text(cell["source"]).strip())
-
-
-def _text(source: str | Sequence[str]) -> str:
-    return source if isinstance(source, str) else "".join(source)
-
-
-def _with_ids(notebook: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the notebook with a distinct id on every cell (format 4.5), the same for the same content."""
-    seen: set[str] = set()
-    cells = []
-    for index, cell in enumerate(notebook["cells"]):
-        wanted = cell.get("id") or f"cell-{index}"
-        cell_id = wanted if wanted not in seen else f"{wanted[:50]}-{index}"
-        seen.add(cell_id)
-        cells.append({**cell, "id": cell_id})
-    return {**notebook, "nbformat_minor": 5, "cells": cells}
-
-
-def _clean_notebook(notebook: Mapping[str, Any], cells: list[Cell]) -> dict[str, Any]:
-    """Keep what decides how it runs: not outputs, execution counts, widgets' state or editors' marks."""
-    metadata = notebook["metadata"]
-    spec, info = metadata["kernelspec"], metadata.get("language_info") or {}
-    # JupyterLab adds the language once a kernel has run; Athena's runs know Python kernels only.
-    language = info.get("name") or spec.get("language") or "python"
-    kernel = {"name": spec["name"], "display_name": spec.get("display_name") or spec["name"], "language": language}
-    kept = {"kernelspec": kernel, "language_info": {"name": language}}
-    return {"cells": cells, "metadata": kept, "nbformat": 4, "nbformat_minor": 5}
-
-
-def _clean_cells(cells: Any) -> list[Cell]:
-    return [_clean_cell(cell) for cell in _with_ids({"cells": cells})["cells"]]
-
-
-def _clean_cell(cell: Mapping[str, Any]) -> Cell:
-    tags = cell["metadata"].get("tags")
-    clean: Cell = {
-        "cell_type": cell["cell_type"],
-        "id": cell["id"],
-        "metadata": {"tags": list(tags)} if tags else {},
-        "source": _text(cell["source"]),
-    }
-    if cell["cell_type"] == "code":
-        clean |= {"outputs": [], "execution_count": None}
-    if cell.get("attachments"):
-        clean["attachments"] = cell["attachments"]
-    return clean
-
-
-def _keep_slice(cells: list[Cell], cell_id: str) -> tuple[list[Cell], list[Fault], tuple[str, ...]]:
-    """Keep the target, the earlier cells that it needs, and the parameters cell with what that needs."""
-    at = next((index for index, cell in enumerate(cells) if cell["id"] == cell_id), None)
-    if at is None or not _is_code(cells[at]):
-        why = "the saved notebook has no such code cell"
-        return [], [_fault("source.cell_id", cell_id, why, "Save the notebook and press the button again", "cell")], ()
-    tagged = next((cell for cell in cells if PARAMETERS_TAG in cell["metadata"].get("tags", ())), None)
-    candidates = [cell for cell in cells[: at + 1] if _is_code(cell)]
-    if tagged is not None and tagged not in candidates:
-        # A parameters cell below the target goes first, else the values would arrive too late.
-        candidates.insert(0, tagged)
-    always = (candidates.index(tagged),) if tagged is not None else ()
-    found = slice_cells(candidates, len(candidates) - 1, always=always)
-    kept = [candidates[index] for index in found.cells]
-    counted = f"keeps {len(kept) - 1} of the {len(candidates) - 1} cells before it"
-    reasons = [_reason(candidates[index], names) for index, names in found.why.items() if names]
-    return kept, [], (counted, *reasons, *(f"not decided: {note}" for note in found.undecided))
-
-
-def _reason(cell: Cell, names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"keeps '{_first_line(cell)[:60]}' for {', '.join(names[:5])}{more}"
-
-
-def _first_line(cell: Cell) -> str:
-    return next((line.strip() for line in cell["source"].splitlines() if line.strip()), "")
-
-
-def _summaries(cells: Sequence[Cell]) -> tuple[CellSummary, ...]:
-    code = [cell for cell in cells if cell["cell_type"] == "code"]
-    return tuple(
-        CellSummary(
-            index=index,
-            cell_id=cell["id"],
-            first_line=_first_line(cell)[:200],
-        )
-        for index, cell in enumerate(code)
-    )
-
-
-# -- the side files
-
-
-def _read_files(uploads: Sequence[SideFile], limits: Limits) -> tuple[Files, list[Fault]]:
-    files: Files = {}
-    faults: list[Fault] = []
-    folded: set[str] = set()
-    for index, upload in enumerate(uploads):
-        field = f"files.{index}"
-        trouble = _path_trouble(upload.path)
-        # Case does not tell files apart on every machine that unpacks the bundle.
-        if not trouble and upload.path.casefold() in folded:
-            trouble = "the bundle holds that path already"
-        folded.add(upload.path.casefold())
-        data = _decode(upload.content_base64)
-        if not trouble and data is None:
-            trouble = "its content is not base64"
-        if data is not None and len(data) > limits.file_bytes:
-            trouble = f"it has {len(data)} bytes, more than the {limits.file_bytes} allowed"
-        if trouble or data is None:
-            faults.append(_fault(field, upload.path, trouble, "Leave it out, or rename or shrink it", "side file"))
-        else:
-            files[upload.path] = data
-    faults += _whole_faults(files, limits)
-    return files, faults
-
-
-def _whole_faults(files: Files, limits: Limits) -> list[Fault]:
-    total = sum(map(len, files.values()))
-    faults = []
-    if total > limits.bundle_bytes:
-        why = f"together they have {total} bytes, more than the {limits.bundle_bytes} allowed"
-        faults.append(_fault("files", f"{len(files)} files", why, "Leave some out", "side files"))
-    folders = {str(parent) for path in files for parent in PurePosixPath(path).parents}
-    faults += [
-        _fault("files", path, "another file's path needs it as a folder", "Rename one of them", "side file")
-        for path in files
-        if path in folders
-    ]
-    return faults
-
-
-def _decode(content: str) -> bytes | None:
-    try:
-        return base64.b64decode(content, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-
-
-_PATH_RULES: tuple[tuple[Callable[[str], bool], str], ...] = (
-    (lambda path: not path.strip(), "its path is empty"),
-    (lambda path: len(path) > _MAX_PATH, f"its path is longer than {_MAX_PATH} characters"),
-    (lambda path: path.startswith(("/", "~")) or path[1:2] == ":", "its path is absolute"),
-    (lambda path: "\\" in path, r"its path holds '\'"),
-    (lambda path: any(ord(char) < 32 or ord(char) == 127 for char in path), "its path holds a control character"),
-    (lambda path: any(0xD800 <= ord(char) <= 0xDFFF for char in path), "its path is not valid Unicode"),
-    (lambda path: ".." in path.split("/"), "its path leaves the notebook's folder"),
-    (lambda path: bool({"", "."} & set(path.split("/"))), "its path has an empty or '.' part"),
-    (lambda path: ".lnk" in PurePosixPath(path).suffix.lower(), "it is a link, not a file"),
-)
-
-
-def _path_trouble(path: str) -> str:
-    return next((trouble for is_bad, trouble in _PATH_RULES if is_bad(path)), "")
-
-
-def _fault(field: str, what: str, why: str, todo: str, kind: str = "notebook") -> Fault:
-    return Fault(field, f"Cannot promote the {kind} {what!r}: {why}. {todo}.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import io
 import json
 import zipfile
@@ -13,16 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from athena_lab.errors import Fault, InvalidError
+from athena_lab.gateway_api.bundles import EnvironmentKind, EnvironmentLock
 from athena_lab.gateway_api.jobs import BundleUpload, SideFile, Source
-from athena_lab.jobs.bundle import (
-    FILES,
-    MANIFEST,
-    MAX_BUNDLE_BYTES,
-    NOTEBOOK,
-    BuiltBundle,
-    build_bundle,
-    hash_of_archive,
-)
+from athena_lab.jobs.bundle import FILES, MANIFEST, NOTEBOOK, BuiltBundle, build_bundle, hash_of_archive, read_lock
+from athena_lab.jobs.bundle_files import MAX_BUNDLE_BYTES
 
 _MOST_MEMBERS = 10_000
 
@@ -33,7 +28,14 @@ class BundleContent:
 
     notebook: dict[str, Any]
     files: Mapping[str, bytes]
-    environment: str = "platform"
+    lock: EnvironmentLock | None = None
+
+    @property
+    def environment(self) -> str:
+        """The environment in a word: "platform", or its Python and the hash of its lock."""
+        if self.lock is None:
+            return EnvironmentKind.PLATFORM.value
+        return f"lock of Python {self.lock.python}, {hashlib.sha256(self.lock.requirements.encode()).hexdigest()[:12]}"
 
     @property
     def kernel(self) -> str:
@@ -52,13 +54,13 @@ def read_archive(archive: bytes) -> BundleContent:
                 raise _refusal(f"it unpacks to {size} bytes, more than the {MAX_BUNDLE_BYTES} allowed")
             content = {member.filename: opened.read(member) for member in members}
         notebook, manifest = json.loads(content[NOTEBOOK]), json.loads(content[MANIFEST])
-        environment = str(manifest.get("environment") or "platform")
+        lock = read_lock(manifest, content)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError) as error:
         raise _refusal(f"its archive is damaged ({error})") from error
     except (KeyError, ValueError, AttributeError) as error:
         raise _refusal("its archive lacks a readable notebook or manifest") from error
     files = {name.removeprefix(FILES): data for name, data in content.items() if name.startswith(FILES)}
-    return BundleContent(notebook, files, environment)
+    return BundleContent(notebook, files, lock)
 
 
 def rebuild(archive_base64: str, expected_hash: str, path: str) -> BuiltBundle:
@@ -77,7 +79,7 @@ def rebuild(archive_base64: str, expected_hash: str, path: str) -> BuiltBundle:
         SideFile(path=name, content_base64=base64.b64encode(data).decode()) for name, data in content.files.items()
     )
     source = Source(path=path)
-    return build_bundle(BundleUpload(notebook=content.notebook, source=source, files=files))
+    return build_bundle(BundleUpload(notebook=content.notebook, source=source, files=files, lock=content.lock))
 
 
 def _refusal(why: str) -> InvalidError:

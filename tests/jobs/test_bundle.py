@@ -11,7 +11,8 @@ import pytest
 
 from athena_lab.errors import ConfigurationError, InvalidError, NotFoundError, UpstreamError
 from athena_lab.gateway_api.jobs import BundleUpload, Source
-from athena_lab.jobs.bundle import Limits, build_bundle, describe_bundle, hash_of_archive
+from athena_lab.jobs.bundle import build_bundle, describe_bundle, hash_of_archive
+from athena_lab.jobs.bundle_files import Limits
 from athena_lab.jobs.bundle_store import BundleStore
 
 
@@ -36,8 +37,8 @@ def test_a_bundle_holds_notebook_manifest_and_files(make_notebook, make_side_fil
     assert sorted(found) == ["files/lib/x.py", "manifest.json", "notebook.ipynb"]
     assert found["files/lib/x.py"] == b"y = 1"
     assert json.loads(found["manifest.json"])["source"]["notebook_id"] == "n1"
-    assert [cell.first_line for cell in built.cells] == ["day = '2026-01-31'  # which day", "print(1)"]
-    assert [parameter.name for parameter in built.parameters] == ["day", "limit"]
+    assert [cell.first_line for cell in built.summary.cells] == ["day = '2026-01-31'  # which day", "print(1)"]
+    assert [parameter.name for parameter in built.summary.parameters] == ["day", "limit"]
     assert describe_bundle(built.archive) == built.summary
     assert hash_of_archive(built.archive) == built.hash
 
@@ -74,18 +75,21 @@ def test_a_notebook_without_cell_ids_makes_the_same_bundle_each_time(make_notebo
         del cell["id"]
     one, two = build_bundle(upload(notebook)), build_bundle(upload(notebook))
     assert one.hash == two.hash
-    assert len({cell.cell_id for cell in one.cells}) == 3
+    assert len({cell.cell_id for cell in one.summary.cells}) == 3
 
 
 def test_a_promoted_cell_keeps_what_it_needs_and_says_why(make_notebook):
     notebook = make_notebook("a = 1", "b = 2", "print(a + c)", "c = 3")
     notebook["cells"].insert(1, {"cell_type": "markdown", "id": "m", "metadata": {}, "source": "# Title"})
     built = build_bundle(upload(notebook, cell_id="c2"))
-    assert [cell.cell_id for cell in built.cells] == ["params", "c0", "c2"]
-    counted, reason, undecided = built.warnings
-    assert counted == "keeps 2 of the 3 cells before it"
-    assert reason == "keeps 'a = 1' for a"
-    assert undecided.startswith("not decided: no cell above creates 'c'")
+    assert [cell.cell_id for cell in built.summary.cells] == ["params", "c0", "c2"]
+    assert [(cell.cell_id, cell.is_needed, cell.why) for cell in built.summary.slice] == [
+        ("params", True, ()),
+        ("c0", True, ("a",)),
+        ("c1", False, ()),
+        ("c2", True, ()),
+    ]
+    assert built.summary.undecided == ("no cell above creates 'c', cell 4 below does",)
     assert len(json.loads(members(built.archive)["notebook.ipynb"])["cells"]) == 3
 
 
@@ -93,7 +97,7 @@ def test_a_parameters_cell_below_the_promoted_one_goes_first(make_notebook):
     notebook = make_notebook("a = 1", "b = 2")
     notebook["cells"] = [notebook["cells"][1], notebook["cells"][2], notebook["cells"][0]]
     built = build_bundle(upload(notebook, cell_id="c0"))
-    assert [cell.cell_id for cell in built.cells] == ["params", "c0"]
+    assert [cell.cell_id for cell in built.summary.cells] == ["params", "c0"]
 
 
 @pytest.mark.parametrize("cell_id", ["nowhere", "", "m"])

@@ -32,12 +32,15 @@ class Slice:
 
     `cells` are in the order in which they must run, the target last; `why` says for each other cell which names
     (or "table:…", "file:…" and the like) it is in for; `undecided` says what had to be guessed. Empty `why` of a
-    cell means that it was kept only because its effect is not known.
+    cell means that it was kept only because its effect is not known. `order` has every cell that could be needed, in
+    the order in which they run, the target last; `missing` names what is needed and made by none of them.
     """
 
     cells: tuple[int, ...]
     why: Mapping[int, tuple[str, ...]]
     undecided: tuple[str, ...]
+    order: tuple[int, ...] = ()
+    missing: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -81,6 +84,8 @@ def slice_cells(
         cells=(*kept, target),
         why={index: tuple(sorted(search.kept[index])) for index in kept},
         undecided=tuple(dict.fromkeys(notes)),
+        order=(*order, target),
+        missing=tuple(sorted(search.missing)),
     )
 
 
