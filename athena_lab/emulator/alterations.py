@@ -13,6 +13,7 @@ from athena_lab.emulator.ddl import schema_name
 from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
+from athena_lab.emulator.policies.roles import UPDATE_DATASET, UPDATE_TABLE
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.sql.typenames import type_json
 from athena_lab.emulator.types import Field, duckdb_type, field_from_json, quote, schema_json
@@ -26,9 +27,11 @@ def alter(warehouse: Warehouse, statement: exp.Alter, references: References) ->
     """Run an ALTER."""
     actions = statement.args.get("actions") or []
     if str(statement.args.get("kind")).upper() == "SCHEMA":
+        references.space.require(UPDATE_DATASET, schema_name(warehouse, statement.this))
         _alter_schema(warehouse, statement, actions)
         return
     key = references.name_of(statement.this)
+    references.space.require(UPDATE_TABLE, *key)
     if statement.args.get("exists") and key not in warehouse.catalog.state.tables:
         return
     table = warehouse.catalog.table(*key)

@@ -6,6 +6,7 @@ from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.policies.model import IAM_POLICY
 from athena_lab.emulator.policies.protection import require_raw
+from athena_lab.emulator.policies.roles import GET_DATA
 from athena_lab.emulator.warehouse import Warehouse, select_list
 from athena_lab.emulator.writing import Source, Target, write
 
@@ -17,6 +18,9 @@ def run_copy(warehouse: Warehouse, job: Job) -> None:
         raise unsupported(f"A copy job of the kind {copy['operationType']}")
     sources = copy.get("sourceTables") or [copy["sourceTable"]]
     target = copy["destinationTable"]
+    for item in sources:
+        warehouse.require(job.owner, GET_DATA, item["datasetId"], item["tableId"])
+    warehouse.require_write(job.owner, target["datasetId"], target["tableId"])
     tables = [warehouse.catalog.table(item["datasetId"], item["tableId"]) for item in sources]
     if any(table.view is not None for table in tables):
         raise BigQueryError("invalid", "A view cannot be copied; query it instead.")

@@ -8,12 +8,22 @@ from typing import Any
 
 from sqlglot import exp
 
+from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Change, State
 from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.authorization import ACCESS, default_access
 from athena_lab.emulator.policies.model import ROW_POLICIES, check_assignment
 from athena_lab.emulator.policies.protection import require_raw
+from athena_lab.emulator.policies.roles import (
+    CREATE_TABLE,
+    DELETE_DATASET,
+    DELETE_TABLE,
+    GET_DATA,
+    GET_TABLE,
+    UPDATE_TABLE,
+)
 from athena_lab.emulator.select import Prepared
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.types import Field, schema_json
@@ -47,6 +57,7 @@ def read_definition(statement: exp.Create, references: References) -> Definition
     node = statement.this.this if isinstance(statement.this, exp.Schema) else statement.this
     properties = statement.args.get("properties")
     dataset, name = _place(node, properties, references)
+    _require_create(statement, references, dataset, name)
     resource, query = options_of(properties), statement.expression
     columns = statement.this.expressions if isinstance(statement.this, exp.Schema) else []
     fields = () if kind == "VIEW" else tuple(column_of(item) for item in columns if isinstance(item, exp.ColumnDef))
@@ -56,8 +67,9 @@ def read_definition(statement: exp.Create, references: References) -> Definition
         resource[key] = {"query": query.sql("bigquery")} | ({} if is_stored else {"useLegacySql": False})
     source = _source(statement)
     if source is not None:
-        found = references.lookup(source)
         is_like = statement.args.get("clone") is None
+        references.space.require(GET_TABLE if is_like else GET_DATA, *references.name_of(source))
+        found = references.lookup(source)
         if not is_like:
             require_raw(references.space.protect(found))
         resource = {**_definition(found.resource), **resource}
@@ -66,6 +78,13 @@ def read_definition(statement: exp.Create, references: References) -> Definition
         dataset, name, kind == "VIEW", bool(statement.args.get("replace")), bool(statement.args.get("exists")),
         resource, fields, query,
     )  # fmt: skip
+
+
+def _require_create(statement: exp.Create, references: References, dataset: str, name: str) -> None:
+    if (dataset, name) not in references.space.state.tables:
+        references.space.require(CREATE_TABLE, dataset)
+    elif not statement.args.get("exists"):
+        references.space.require(UPDATE_TABLE, dataset, name)
 
 
 def _place(node: exp.Table, properties: exp.Properties | None, references: References) -> tuple[str, str]:
@@ -168,12 +187,14 @@ def drop(warehouse: Warehouse, statement: exp.Drop, references: References) -> s
     node = nodes[0]
     if kind == "SCHEMA":
         name = schema_name(warehouse, node)
+        references.space.require(DELETE_DATASET, name)
         if not (statement.args.get("exists") and name not in warehouse.catalog.state.datasets):
             warehouse.catalog.drop_dataset(name, with_contents=bool(statement.args.get("cascade")))
         return "DROP_SCHEMA"
     if kind not in ("TABLE", "VIEW"):
         raise unsupported(f"DROP {kind}")
     key = references.name_of(node)
+    references.space.require(DELETE_TABLE, *key)
     found = warehouse.catalog.state.tables.get(key)
     if found is not None and (found.view is not None) != (kind == "VIEW"):
         actual = "VIEW" if found.view is not None else "TABLE"
@@ -190,10 +211,10 @@ def schema_name(warehouse: Warehouse, node: exp.Expression) -> str:
     return str(parts[-1])
 
 
-def create_schema(warehouse: Warehouse, statement: exp.Create) -> None:
+def create_schema(warehouse: Warehouse, statement: exp.Create, creator: Principal) -> None:
     """Run a CREATE SCHEMA."""
     name = schema_name(warehouse, statement.this)
     if statement.args.get("exists") and name in warehouse.catalog.state.datasets:
         return
-    resource = options_of(statement.args.get("properties"))
+    resource = {ACCESS: default_access(creator), **options_of(statement.args.get("properties"))}
     warehouse.catalog.put_dataset(name, resource, must_be_new=True)

@@ -15,6 +15,7 @@ from athena_lab.emulator.estimates import read_bytes
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
+from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
 from athena_lab.emulator.select import Preparer
 from athena_lab.emulator.sql.references import Namespace, References, check_access
 from athena_lab.emulator.sql.resolve import columns_read, resolve
@@ -239,11 +240,13 @@ class _Builder:
     def _target(self, node: exp.Expression) -> Table:
         if not isinstance(node, exp.Table):
             raise unsupported("DML on anything but a table")
+        self.space.require(UPDATE_DATA, *self.references.name_of(node))
         table = self.references.lookup(node)
         if table.view is not None:
             raise BigQueryError("invalidQuery", f"Cannot modify the view {table.dataset}.{table.name}", "query")
         node.meta["is_target"] = True  # its rows are changed where they lie; see _refuse_hidden
         if not isinstance(node.find_ancestor(exp.Insert), exp.Insert):
+            self.space.require(GET_DATA, *table.key)
             protection = self.space.protect(table)
             require_all_rows(protection)
             self._hidden = protection

@@ -16,6 +16,7 @@ import pyarrow.parquet
 
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.roles import EXPORT
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.rows import encode_rows
 from athena_lab.emulator.types import Field
@@ -40,6 +41,7 @@ def run_extract(warehouse: Warehouse, job: Job) -> None:
     kind = str(extract.get("destinationFormat") or "CSV").upper()
     if kind not in _WRITERS:
         raise unsupported(f"An extract of the format {kind}")
+    warehouse.require(job.owner, EXPORT, source["datasetId"], source["tableId"])
     result = warehouse.read(source["datasetId"], source["tableId"], job.owner)
     try:
         data = _WRITERS[kind](result, extract)

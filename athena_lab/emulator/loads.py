@@ -26,6 +26,7 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
     load = job.configuration["load"]
     destination = load["destinationTable"]
     warehouse.require_project(str(destination.get("projectId", warehouse.project)))
+    warehouse.require_write(job.owner, destination["datasetId"], destination["tableId"])
     warehouse.catalog.dataset(destination["datasetId"])
     existing = warehouse.catalog.state.tables.get((destination["datasetId"], destination["tableId"]))
     disposition = load.get("writeDisposition") or "WRITE_APPEND"

@@ -9,6 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from athena_lab.emulator import ddl, dml
+from athena_lab.emulator.access import Principal
 from athena_lab.emulator.alterations import alter
 from athena_lab.emulator.estimates import read_bytes
 from athena_lab.emulator.exports import read_export
@@ -17,6 +18,7 @@ from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.parameters import read_parameters
 from athena_lab.emulator.policies.ddl import PolicyStatements
+from athena_lab.emulator.policies.roles import DELETE_ROUTINE
 from athena_lab.emulator.policies.statements import read_policy_statement
 from athena_lab.emulator.routines import drop_routine, routine_name, store_function
 from athena_lab.emulator.scripting import Script
@@ -109,7 +111,7 @@ class Queries:
         values = {**{key: value for key, (_, value) in system.items()}, **values}
         prepared = self.preparer.prepare_text(text, space, types, values)
         if isinstance(prepared, Prepared):
-            return self._plan_select(query, prepared, values)
+            return self._plan_select(query, prepared, values, job.owner)
         if isinstance(prepared, exp.Insert | exp.Update | exp.Delete | exp.Merge | exp.TruncateTable):
             return self._plan_dml(prepared, space, types, values)
         if isinstance(prepared, exp.Export):
@@ -118,9 +120,12 @@ class Queries:
 
     # -- kinds of statements
 
-    def _plan_select(self, query: Mapping[str, Any], prepared: Prepared, values: Mapping[str, Any]) -> Planned:
+    def _plan_select(
+        self, query: Mapping[str, Any], prepared: Prepared, values: Mapping[str, Any], owner: Principal
+    ) -> Planned:
         destination = query.get("destinationTable")
         if destination:
+            self.warehouse.require_write(owner, str(destination.get("datasetId")), str(destination.get("tableId")))
             _check_destination(query, str(destination.get("tableId", "")), prepared)
 
         def work(job: Job) -> None:
@@ -198,7 +203,7 @@ class Queries:
         if not isinstance(statement, exp.Create):
             raise unsupported(f"The statement {statement.key.upper()}")
         if str(statement.args.get("kind")).upper() == "SCHEMA":
-            return Planned("CREATE_SCHEMA", lambda _: ddl.create_schema(self.warehouse, statement))
+            return Planned("CREATE_SCHEMA", lambda job: ddl.create_schema(self.warehouse, statement, job.owner))
         return self._plan_create(statement, references, types, values)
 
     def _plan_create(
@@ -233,12 +238,13 @@ class Queries:
             node = (statement.args.get("tables") or [statement.this])[0]
             key = routine_name(self.warehouse, query, ".".join(part.name for part in node.parts))
             if_exists = bool(statement.args.get("exists"))
+            references.space.require(DELETE_ROUTINE, key[0])
             return Planned(f"DROP_{kind}", lambda _: drop_routine(self.warehouse, key, if_exists=if_exists))
         assert isinstance(statement, exp.Create)  # noqa: S101 (is_routine knows only these two)
         statistics: dict[str, Any] = {}
 
         def work(job: Job) -> None:
-            done = store_function(self.warehouse, query, statement)
+            done = store_function(self.warehouse, query, statement, job.owner)
             job.statistics["query"]["ddlOperationPerformed"] = done
 
         return Planned("CREATE_FUNCTION", work, statistics=statistics)

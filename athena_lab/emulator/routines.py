@@ -9,8 +9,10 @@ from typing import Any
 
 from sqlglot import exp
 
+from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import now_ms
 from athena_lab.emulator.faults import BigQueryError, invalid_query
+from athena_lab.emulator.policies.roles import CREATE_ROUTINE, GET_ROUTINE, UPDATE_ROUTINE
 from athena_lab.emulator.sql.routine_text import function_resource
 from athena_lab.emulator.sql.script import Procedure, split_top
 from athena_lab.emulator.sql.typenames import field_of_type, standard_text, standard_type
@@ -54,7 +56,7 @@ def routine_name(warehouse: Warehouse, query: Mapping[str, Any], text: str) -> t
     return parts[-2], parts[-1]
 
 
-def store_procedure(warehouse: Warehouse, query: Mapping[str, Any], node: Procedure) -> None:
+def store_procedure(warehouse: Warehouse, query: Mapping[str, Any], node: Procedure, owner: Principal) -> None:
     """Run a CREATE PROCEDURE."""
     found = _HEAD.match(node.head)
     if found is None:
@@ -64,7 +66,7 @@ def store_procedure(warehouse: Warehouse, query: Mapping[str, Any], node: Proced
         "routineType": "PROCEDURE", "language": "SQL", "definitionBody": node.body, "arguments": arguments,
     }  # fmt: skip
     key = routine_name(warehouse, query, found["name"])
-    keep_routine(warehouse, key, resource, is_replace=bool(found["replace"]), if_absent=bool(found["absent"]))
+    keep_routine(warehouse, owner, key, resource, is_replace=bool(found["replace"]), if_absent=bool(found["absent"]))
 
 
 def _argument_json(text: str) -> dict[str, Any]:
@@ -75,11 +77,12 @@ def _argument_json(text: str) -> dict[str, Any]:
     return {"name": found[2], "mode": (found[1] or "IN").upper(), "dataType": standard_type(kind)}
 
 
-def store_function(warehouse: Warehouse, query: Mapping[str, Any], statement: exp.Create) -> str:
+def store_function(warehouse: Warehouse, query: Mapping[str, Any], statement: exp.Create, owner: Principal) -> str:
     """Run a CREATE FUNCTION or CREATE TABLE FUNCTION; give what was done (CREATE, REPLACE, SKIP)."""
     key = routine_name(warehouse, query, ".".join(part.name for part in statement.this.this.parts))
     return keep_routine(
         warehouse,
+        owner,
         key,
         function_resource(statement),
         is_replace=bool(statement.args.get("replace")),
@@ -88,10 +91,12 @@ def store_function(warehouse: Warehouse, query: Mapping[str, Any], statement: ex
 
 
 def keep_routine(
-    warehouse: Warehouse, key: tuple[str, str], resource: dict[str, Any], *, is_replace: bool, if_absent: bool
-) -> str:
+    warehouse: Warehouse, owner: Principal, key: tuple[str, str], resource: dict[str, Any], *, is_replace: bool,
+    if_absent: bool,
+) -> str:  # fmt: skip
     """Keep a routine; give what was done. Refuse a name that is taken unless it is replaced."""
     exists = key in warehouse.catalog.state.routines
+    warehouse.require(owner, UPDATE_ROUTINE if exists else CREATE_ROUTINE, key[0])
     if exists and if_absent:
         return "SKIP"
     if exists and not is_replace:
@@ -115,9 +120,10 @@ def routine_not_found(warehouse: Warehouse, key: tuple[str, str]) -> BigQueryErr
     return BigQueryError("notFound", f"Not found: Routine {warehouse.project}:{key[0]}.{key[1]}")
 
 
-def find_procedure(warehouse: Warehouse, query: Mapping[str, Any], text: str) -> StoredProcedure:
+def find_procedure(warehouse: Warehouse, query: Mapping[str, Any], text: str, owner: Principal) -> StoredProcedure:
     """Give a procedure by its written name."""
     key = routine_name(warehouse, query, text)
+    warehouse.require(owner, GET_ROUTINE, key[0])
     resource = warehouse.catalog.state.routines.get(key)
     if resource is None or resource.get("routineType") != "PROCEDURE":
         raise invalid_query(f"Procedure not found: {text.strip()}")

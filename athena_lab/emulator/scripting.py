@@ -325,13 +325,13 @@ class Script:
     # -- procedures
 
     def _make_procedure(self, node: Procedure) -> None:
-        store_procedure(self.queries.warehouse, self.query, node)
+        store_procedure(self.queries.warehouse, self.query, node, self.job.owner)
 
     def _call(self, node: Statement) -> None:
         found = re.match(r"(?is)CALL\s+([^(]+)\((.*)\)\s*$", node.text)
         if found is None:
             raise invalid_query(f"Syntax error: {node.text[:60]}")
-        procedure = find_procedure(self.queries.warehouse, self.query, found[1].strip())
+        procedure = find_procedure(self.queries.warehouse, self.query, found[1].strip(), self.job.owner)
         given = [text for _, text in split_top(found[2], (",",))] if found[2].strip() else []
         if len(given) != len(procedure.arguments):
             raise invalid_query(f"Number of arguments does not match for procedure {procedure.name}")

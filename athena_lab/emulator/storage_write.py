@@ -22,6 +22,7 @@ from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, engine_fault
+from athena_lab.emulator.policies.roles import UPDATE_DATA
 from athena_lab.emulator.types import Field, duckdb_type, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.write_rows import BadRowsError, ProtoRows, from_arrow
@@ -82,7 +83,7 @@ class StorageWrite:
 
     def create_write_stream(self, request: Any, principal: Principal) -> Any:
         """Make a stream into a table."""
-        table = self._table(request.parent)
+        table = self._table(request.parent, principal)
         kind = request.write_stream.type_
         if kind not in (_Kind.COMMITTED, _Kind.PENDING, _Kind.BUFFERED):
             raise BigQueryError("invalid", "The type of the write stream is not set.")
@@ -133,7 +134,7 @@ class StorageWrite:
 
     def batch_commit_write_streams(self, request: Any, principal: Principal) -> Any:
         """Commit pending streams of one table, all or none."""
-        table = self._table(request.parent)
+        table = self._table(request.parent, principal)
         streams, errors = [], []
         for name in dict.fromkeys(request.write_streams):
             try:
@@ -266,7 +267,7 @@ class StorageWrite:
         with self._lock:
             found = self._streams.get(wanted)
         if wanted.endswith("/streams/_default"):
-            table = self._table(wanted.removesuffix("/streams/_default"))
+            table = self._table(wanted.removesuffix("/streams/_default"), principal)
             return Stream(wanted, principal, table.key, _Kind.COMMITTED, _now())
         if found is None or (found.owner.user, found.owner.run) != (principal.user, principal.run):
             raise BigQueryError("notFound", f"Not found: write stream {name}")
@@ -275,11 +276,12 @@ class StorageWrite:
     def _current(self, stream: Stream) -> Table:
         return self._warehouse.catalog.table(*stream.table)
 
-    def _table(self, name: str) -> Table:
+    def _table(self, name: str, principal: Principal) -> Table:
         parts = name.split("/")
         if len(parts) != 6 or parts[0::2] != ["projects", "datasets", "tables"]:
             raise BigQueryError("invalid", f"Invalid table name: {name}")
         self._warehouse.require_project(parts[1])
+        self._warehouse.require(principal, UPDATE_DATA, parts[3], parts[5])
         table = self._warehouse.catalog.table(parts[3], parts[5])
         if table.view is not None:
             raise BigQueryError("invalid", "Rows cannot be appended to a view.")

@@ -15,8 +15,10 @@ from athena_lab.emulator.job_views import job_rows
 from athena_lab.emulator.jobs import Job, Jobs
 from athena_lab.emulator.partition_views import FIELDS as PARTITION_FIELDS
 from athena_lab.emulator.partition_views import partition_rows
+from athena_lab.emulator.policies.authorization import Authorization
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
+from athena_lab.emulator.policies.roles import CREATE_TABLE, LIST_ROUTINES, LIST_TABLES, UPDATE_DATA
 from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.schema_views import result_of, schema_view
@@ -72,7 +74,26 @@ class Warehouse:
             filter_sql,
             (principal.user, *sorted(principal.groups), str(principal.is_administrator)),
             principal.email,
+            self.authorization(principal),
         )
+
+    def authorization(self, principal: Principal) -> Authorization:
+        """Tell what a principal may do."""
+        return Authorization(self.project, principal)
+
+    def require(self, principal: Principal, permission: str, dataset: str, table: str | None = None) -> None:
+        """Refuse what a principal may not do with a dataset or a table."""
+        self.authorization(principal).require(self.catalog.state, permission, dataset, table)
+
+    def require_write(self, principal: Principal, dataset: str, table: str) -> None:
+        """Refuse to write rows into a table, or to make it, to whoever may not; nobody names temporary tables so."""
+        if dataset.startswith(TEMPORARY):
+            raise dataset_not_found(self.project, dataset, self.location)
+        name = table.partition("$")[0]
+        if (dataset, name) in self.catalog.state.tables:
+            self.require(principal, UPDATE_DATA, dataset, name)
+        else:
+            self.require(principal, CREATE_TABLE, dataset)
 
     def protection_of(self, table: Table, principal: Principal) -> Protection | None:
         """Tell what a principal may see of a table; None for everything."""
@@ -88,6 +109,11 @@ class Warehouse:
         return protection is None or protection.filters is None
 
     def _schema_view(self, state: State, dataset: str, name: str, principal: Principal) -> Result | None:
+        allowed = self.authorization(principal)
+        if dataset in state.datasets:
+            allowed.require(state, LIST_ROUTINES if name == "ROUTINES" else LIST_TABLES, dataset)
+        else:
+            state = allowed.visible(state)
         if name == "PARTITIONS" and dataset in state.datasets:  # they tell of rows and of lengths
             tables = [item for item in state.tables.values() if item.dataset == dataset and item.view is None]
             shown = [item for item in tables if self.protection_of(item, principal) is None]
@@ -142,6 +168,7 @@ class Warehouse:
 
     def rows_sql(self, table: Table, principal: Principal, fields: tuple[Field, ...]) -> str:
         """Give what DuckDB is to read for some fields of a table: the table, or what may be seen of it."""
+        self.authorization(principal).require_query(self.catalog.state, *table.key)
         protection = self.protection_of(table, principal)
         if protection is None:
             return table.physical

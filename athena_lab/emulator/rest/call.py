@@ -58,21 +58,27 @@ Handler = Callable[[Call], Answer]
 AsyncHandler = Callable[[Call], Awaitable[Answer]]
 
 
-def route(path: str, method: str, handler: Handler | AsyncHandler) -> Route:
-    """Make a route of a handler, which runs in a thread unless it is a coroutine function."""
+def route(path: str, method: str, handler: Handler | AsyncHandler, needs: str = "") -> Route:
+    """Make a route of a handler, which runs in a thread unless it is a coroutine function.
+
+    `needs` is the permission on the dataset or table of the path without which nobody gets to the handler; a
+    handler of a route without one decides by itself.
+    """
 
     async def endpoint(request: Request) -> Response:
-        return await guarded(request, lambda: answer_call(request, handler))
+        return await guarded(request, lambda: answer_call(request, handler, needs))
 
     return Route(f"/bigquery/v2/projects/{{project}}{path}", endpoint, methods=[method])
 
 
-async def answer_call(request: Request, handler: Handler | AsyncHandler) -> Response:
+async def answer_call(request: Request, handler: Handler | AsyncHandler, needs: str = "") -> Response:
     """Let a handler answer a request."""
     call = await read_call(request)
     call.warehouse.require_project(call.path["project"])
     if call.path.get("dataset", "").startswith(TEMPORARY):
         raise dataset_not_found(call.warehouse.project, call.path["dataset"], call.warehouse.location)
+    if needs:
+        call.warehouse.require(call.principal, needs, call.path["dataset"], call.path.get("table"))
     if asyncio.iscoroutinefunction(handler):
         answer = await handler(call)
     else:

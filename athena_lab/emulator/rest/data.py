@@ -12,6 +12,7 @@ from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.json_rows import RowError, convert_row
 from athena_lab.emulator.loads import rows_to_source
 from athena_lab.emulator.policies.protection import require_raw
+from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import PAGE_CELLS, page_rows, rows_page, start_of
 from athena_lab.emulator.results import Result
@@ -118,6 +119,6 @@ def insert_all(call: Call) -> Answer:
 
 
 ROUTES = (
-    route("/datasets/{dataset}/tables/{table}/data", "GET", list_),
-    route("/datasets/{dataset}/tables/{table}/insertAll", "POST", insert_all),
+    route("/datasets/{dataset}/tables/{table}/data", "GET", list_, GET_DATA),
+    route("/datasets/{dataset}/tables/{table}/insertAll", "POST", insert_all, UPDATE_DATA),
 )

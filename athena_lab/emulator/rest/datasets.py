@@ -7,13 +7,18 @@ from typing import Any
 
 from athena_lab.emulator.catalog import now_ms
 from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.policies.authorization import ACCESS, access_of, check_access_list, default_access
 from athena_lab.emulator.policies.model import HIDDEN
+from athena_lab.emulator.policies.roles import DELETE_DATASET, GET_DATASET, UPDATE_DATASET
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import check_etag, dataset_json
 from athena_lab.emulator.sql.references import TEMPORARY
 
-_DERIVED = ("kind", "id", "etag", "selfLink", "datasetReference", "type", "creationTime", "lastModifiedTime")
+_DERIVED = (
+    "kind", "id", "etag", "selfLink", "datasetReference", "type", "creationTime", "lastModifiedTime", "isHidden",
+)  # fmt: skip
+_RESERVED = ("_anon", *TEMPORARY)
 _NAME = re.compile(r"[A-Za-z0-9_]{1,1024}")
 
 
@@ -27,7 +32,10 @@ def insert(call: Call) -> Answer:
             " characters long.",
         )
     moment = str(now_ms())
-    resource = _kept(call.body) | {"creationTime": moment, "lastModifiedTime": moment}
+    if name.startswith(_RESERVED):
+        raise BigQueryError("invalid", f'Invalid dataset ID "{name}": names like it are those of hidden datasets.')
+    access = check_access_list(call.body.get(ACCESS) or default_access(call.principal))
+    resource = _kept(call.body) | {"creationTime": moment, "lastModifiedTime": moment, ACCESS: access}
     resource["location"] = call.warehouse.location
     call.warehouse.catalog.put_dataset(name, resource, must_be_new=True)
     return dataset_json(call.warehouse, name, resource)
@@ -43,7 +51,8 @@ def list_(call: Call) -> Answer:
     """List the datasets; `filter` is "labels.key[:value]"."""
     wanted = [term.removeprefix("labels.").partition(":") for term in call.query.get("filter", "").split()]
     items: list[dict[str, Any]] = []
-    for name, resource in sorted(call.warehouse.catalog.state.datasets.items()):
+    state = call.warehouse.catalog.state
+    for name, resource in sorted(call.warehouse.authorization(call.principal).visible(state).datasets.items()):
         if resource.get("isHidden"):
             continue
         if name.startswith(TEMPORARY):
@@ -72,7 +81,8 @@ def update(call: Call) -> Answer:
     present = call.warehouse.catalog.dataset(name)
     check_etag(call.headers, dataset_json(call.warehouse, name, present))
     hidden = {key: present[key] for key in HIDDEN if key in present}
-    return _replace(call, name, _kept(call.body) | {"creationTime": present.get("creationTime", "0")} | hidden)
+    kept = {"creationTime": present.get("creationTime", "0"), ACCESS: access_of(present)}
+    return _replace(call, name, kept | _kept(call.body) | hidden)
 
 
 def delete(call: Call) -> Answer:
@@ -85,6 +95,7 @@ def _replace(call: Call, name: str, resource: dict[str, Any]) -> Answer:
     kept = {key: value for key, value in resource.items() if value is not None}
     if "labels" in kept:
         kept["labels"] = {key: value for key, value in kept["labels"].items() if value is not None}
+    kept[ACCESS] = check_access_list(kept.get(ACCESS) or access_of({}))
     kept |= {"lastModifiedTime": str(now_ms()), "location": call.warehouse.location}
     call.warehouse.catalog.put_dataset(name, kept, must_be_new=False)
     return dataset_json(call.warehouse, name, kept)
@@ -97,8 +108,8 @@ def _kept(body: Any) -> dict[str, Any]:
 ROUTES = (
     route("/datasets", "POST", insert),
     route("/datasets", "GET", list_),
-    route("/datasets/{dataset}", "GET", get),
-    route("/datasets/{dataset}", "PATCH", patch),
-    route("/datasets/{dataset}", "PUT", update),
-    route("/datasets/{dataset}", "DELETE", delete),
+    route("/datasets/{dataset}", "GET", get, GET_DATASET),
+    route("/datasets/{dataset}", "PATCH", patch, UPDATE_DATASET),
+    route("/datasets/{dataset}", "PUT", update, UPDATE_DATASET),
+    route("/datasets/{dataset}", "DELETE", delete, DELETE_DATASET),
 )

@@ -1,8 +1,4 @@
-"""Policies: IAM policies of tables, row access policies, and the data policies of their own service.
-
-IAM policies are kept and given back, but bind nobody here: what binds are the token, data
-policies and row access policies.
-"""
+"""Policies: IAM policies of tables, row access policies, and the data policies of their own service."""
 
 from __future__ import annotations
 
@@ -23,11 +19,13 @@ from athena_lab.emulator.policies.model import (
     RAW,
     DataPolicy,
     RowPolicy,
+    check_members,
     data_policy,
     find_policy,
     require_administrator,
     row_policies,
 )
+from athena_lab.emulator.policies.roles import GET_POLICY, GET_TABLE, SET_POLICY
 from athena_lab.emulator.rest.call import Answer, AsyncHandler, Call, Handler, answer_call, guarded, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import etag_of
@@ -51,6 +49,7 @@ def set_iam(call: Call) -> Answer:
     for binding in policy.get("bindings") or ():
         if not binding.get("role"):
             raise BigQueryError("invalid", "A binding of the policy names no role.")
+        check_members(binding.get("members") or ())
 
     def work(cursor: Any, state: State, change: Change) -> None:
         del cursor, state
@@ -62,11 +61,14 @@ def set_iam(call: Call) -> Answer:
 
 
 def test_iam(call: Call) -> Answer:
-    """Tell which of the permissions the caller has: all but those of administrators."""
-    _table(call)
+    """Tell which of the permissions the caller has; of a table that he may not know of, none."""
+    allowed, state = call.warehouse.authorization(call.principal), call.warehouse.catalog.state
+    dataset, table = call.path["dataset"], call.path["table"]
+    if allowed.may(state, GET_TABLE, dataset, table):
+        _table(call)
     asked = call.body.get("permissions") or []
     is_free = call.principal.is_administrator
-    return {"permissions": [name for name in asked if is_free or "olicies" not in name]}
+    return {"permissions": [name for name in asked if is_free or allowed.may(state, name, dataset, table)]}
 
 
 def _table(call: Call) -> Table:
@@ -229,8 +231,8 @@ def _data_route(path: str, method: str, handler: Handler | AsyncHandler) -> Rout
 
 _TABLE = "/datasets/{dataset}/tables/{table}"
 ROUTES = (
-    route(f"{_TABLE}:getIamPolicy", "POST", get_iam),
-    route(f"{_TABLE}:setIamPolicy", "POST", set_iam),
+    route(f"{_TABLE}:getIamPolicy", "POST", get_iam, GET_POLICY),
+    route(f"{_TABLE}:setIamPolicy", "POST", set_iam, SET_POLICY),
     route(f"{_TABLE}:testIamPermissions", "POST", test_iam),
     route(f"{_TABLE}/rowAccessPolicies", "GET", list_rows),
     route(f"{_TABLE}/rowAccessPolicies", "POST", insert_row),

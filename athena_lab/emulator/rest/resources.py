@@ -11,6 +11,7 @@ from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.policies.authorization import ACCESS, access_of
 from athena_lab.emulator.policies.model import HIDDEN
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.types import schema_json
@@ -105,10 +106,10 @@ def dataset_json(warehouse: Warehouse, name: str, resource: Mapping[str, Any]) -
         "datasetReference": {"projectId": warehouse.project, "datasetId": name},
         "location": warehouse.location,
         "type": "DEFAULT",
-        "access": [{"role": "OWNER", "specialGroup": "projectOwners"}],
         "creationTime": "0",
         "lastModifiedTime": "0",
         **shown(resource),
+        ACCESS: access_of(resource),
     }
     return {**made, "etag": etag_of(made)}
 

@@ -8,6 +8,13 @@ from typing import Any
 
 from athena_lab.emulator.catalog import now_ms
 from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.policies.roles import (
+    CREATE_ROUTINE,
+    DELETE_ROUTINE,
+    GET_ROUTINE,
+    LIST_ROUTINES,
+    UPDATE_ROUTINE,
+)
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import check_etag, etag_of
@@ -90,9 +97,9 @@ def _json(call: Call, name: str, resource: Any) -> dict[str, Any]:
 
 
 ROUTES = (
-    route("/datasets/{dataset}/routines", "POST", insert),
-    route("/datasets/{dataset}/routines", "GET", list_),
-    route("/datasets/{dataset}/routines/{routine}", "GET", get),
-    route("/datasets/{dataset}/routines/{routine}", "PUT", update),
-    route("/datasets/{dataset}/routines/{routine}", "DELETE", delete),
+    route("/datasets/{dataset}/routines", "POST", insert, CREATE_ROUTINE),
+    route("/datasets/{dataset}/routines", "GET", list_, LIST_ROUTINES),
+    route("/datasets/{dataset}/routines/{routine}", "GET", get, GET_ROUTINE),
+    route("/datasets/{dataset}/routines/{routine}", "PUT", update, UPDATE_ROUTINE),
+    route("/datasets/{dataset}/routines/{routine}", "DELETE", delete, DELETE_ROUTINE),
 )

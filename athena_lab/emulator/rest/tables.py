@@ -11,6 +11,7 @@ from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.policies.changes import refuse_unassigning
 from athena_lab.emulator.policies.model import HIDDEN, check_assignment
+from athena_lab.emulator.policies.roles import CREATE_TABLE, DELETE_TABLE, GET_TABLE, LIST_TABLES, UPDATE_TABLE
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import check_etag, result_json, table_json
@@ -150,10 +151,10 @@ def _compare(call: Call, table: Table, fields: tuple[Field, ...]) -> tuple[Field
 
 
 ROUTES = (
-    route("/datasets/{dataset}/tables", "POST", insert),
-    route("/datasets/{dataset}/tables", "GET", list_),
-    route("/datasets/{dataset}/tables/{table}", "GET", get),
-    route("/datasets/{dataset}/tables/{table}", "PATCH", patch),
-    route("/datasets/{dataset}/tables/{table}", "PUT", update),
-    route("/datasets/{dataset}/tables/{table}", "DELETE", delete),
+    route("/datasets/{dataset}/tables", "POST", insert, CREATE_TABLE),
+    route("/datasets/{dataset}/tables", "GET", list_, LIST_TABLES),
+    route("/datasets/{dataset}/tables/{table}", "GET", get, GET_TABLE),
+    route("/datasets/{dataset}/tables/{table}", "PATCH", patch, UPDATE_TABLE),
+    route("/datasets/{dataset}/tables/{table}", "PUT", update, UPDATE_TABLE),
+    route("/datasets/{dataset}/tables/{table}", "DELETE", delete, DELETE_TABLE),
 )

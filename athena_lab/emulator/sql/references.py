@@ -17,6 +17,7 @@ from sqlglot.optimizer.scope import traverse_scope
 
 from athena_lab.emulator.catalog import State, Table
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found, invalid_query, table_not_found, unsupported
+from athena_lab.emulator.policies.authorization import Authorization, Part
 from athena_lab.emulator.policies.protection import Protect, Protection
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.sql.parse import parse_statement
@@ -78,18 +79,25 @@ class Namespace:
     viewer: tuple[str, ...]
     """Who reads: what is prepared for one reader is not another's."""
     session_user: str
+    authorization: Authorization
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
     """Of random hashes: another one for each statement."""
     nested: int = 0
     temporary: str | None = None
     """The hidden dataset of a script's or session's temporary tables."""
 
+    def require(self, permission: str, dataset: str, table: str | None = None) -> None:
+        """Refuse what the reader may not do."""
+        self.authorization.require(self.state, permission, dataset, table)
+
 
 class References:
     """Replaces the table references of one statement."""
 
-    def __init__(self, space: Namespace) -> None:
+    def __init__(self, space: Namespace, reader: Part | None = None) -> None:
         self.space, self.sources = space, Sources()
+        self.reader = reader
+        """The view or routine within which the references stand."""
         self.hidden: set[str] = set()
         """Columns for pseudo columns that the statement names."""
 
@@ -97,14 +105,14 @@ class References:
         """Replace every reference below `tree`, which must not itself be one."""
         if depth > _MAX_DEPTH:
             raise invalid_query("A view is nested too deeply, or refers to itself.")
-        put_in_functions(tree, self.space)
+        put_in_functions(tree, self.space, self.reader)
         put_in_unpivots(tree)
         self.hidden |= mentions(tree)
         for node in list(tree.find_all(exp.Table)):
             if node.this is None or self._is_local(node):
                 continue
             if not isinstance(node.this, exp.Identifier):
-                query = table_function(node, self.space)
+                query = table_function(node, self.space, self.reader)
                 self.replace(query, depth + 1)
                 self._put_query(node, query, node.alias or node.this.name)
                 continue
@@ -173,6 +181,7 @@ class References:
         if result is not None:
             self._put(node, self._result_name(result), alias, result.fields)
             return
+        self._require_query(node, dataset, name)
         table = self.space.state.tables.get((dataset, name))
         if table is None:
             raise self._not_found(dataset, name)
@@ -183,6 +192,12 @@ class References:
             self._put_view(node, table, alias, depth)
             return
         self._put_rows(node, table, alias)
+
+    def _require_query(self, node: exp.Table, dataset: str, name: str) -> None:
+        """Refuse what the reader may not read; of a DML statement's target that is checked in dml.py."""
+        if not node.meta.get("is_target"):
+            reader = node.meta.get("reader") or self.reader
+            self.space.authorization.require_query(self.space.state, dataset, name, reader)
 
     def _put_rows(self, node: exp.Table, table: Table, alias: str) -> None:
         """Put in a table, or what may be seen of it (the target of a DML statement itself: see dml.py)."""
@@ -201,6 +216,7 @@ class References:
 
     def _put_wildcard(self, node: exp.Table, dataset: str, prefix: str, depth: int) -> None:
         """Put in the tables of a wildcard, less those that their suffix excludes; the newest gives the columns."""
+        self._require_query(node, dataset, f"{prefix}*")
         found = sorted(
             (
                 table
@@ -221,7 +237,7 @@ class References:
         query: exp.Query = selects[0]
         for part in selects[1:]:
             query = exp.Union(this=query, expression=part, distinct=False)
-        inner = References(self.space)
+        inner = References(self.space, node.meta.get("reader") or self.reader)
         inner.sources = self.sources
         inner.replace(query, depth)
         self._put_query(node, query, node.alias or f"{prefix}*")
@@ -257,7 +273,7 @@ class References:
         query = parse_statement(table.view or "")
         if not isinstance(query, exp.Query):
             raise invalid_query(f"View {table.dataset}.{table.name} is not a query.")
-        inner = References(self.space)
+        inner = References(self.space, ("view", table.dataset, table.name))
         inner.sources = self.sources
         inner.replace(query, depth + 1)
         self._put_query(node, query, alias)

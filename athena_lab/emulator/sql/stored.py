@@ -10,6 +10,7 @@ from sqlglot.errors import SqlglotError
 
 from athena_lab.emulator.catalog import State
 from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.policies.authorization import Authorization, Part
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.namespaces import is_namespaced
 from athena_lab.emulator.sql.routine_text import function_text
@@ -32,8 +33,11 @@ class Space(Protocol):
     @property
     def default_dataset(self) -> str | None: ...
 
+    @property
+    def authorization(self) -> Authorization: ...
 
-def put_in_functions(tree: exp.Expression, space: Space, depth: int = 0) -> None:
+
+def put_in_functions(tree: exp.Expression, space: Space, reader: Part | None = None, depth: int = 0) -> None:
     """Replace the calls of stored functions by their bodies; refuse a name that is none."""
     if depth > _MAX_DEPTH:
         raise invalid_query("A function calls itself, or is nested too deeply.")
@@ -41,6 +45,7 @@ def put_in_functions(tree: exp.Expression, space: Space, depth: int = 0) -> None
     def find(names: list[str]) -> Function | None:
         if len(names) == 1 or is_namespaced(names):
             return None
+        space.authorization.require_routine(space.state, names[-2], reader)
         resource = space.state.routines.get((names[-2], names[-1]))
         is_foreign = len(names) > 2 and ".".join(names[:-2]) != space.project
         if resource is None or is_foreign or resource.get("routineType") != "SCALAR_FUNCTION":
@@ -48,13 +53,21 @@ def put_in_functions(tree: exp.Expression, space: Space, depth: int = 0) -> None
         text = function_text(names[-1], resource)
         made = read_function(_parsed(text))
         refuse_unknown_functions(made.body, text)
-        put_in_functions(made.body, space, depth + 1)
+        own: Part = ("routine", names[-2], names[-1])
+        put_in_functions(made.body, space, own, depth + 1)
+        _mark(made.body, own)
         return made
 
     replace_each_call(tree, find)
 
 
-def table_function(node: exp.Table, space: Space) -> exp.Query:
+def _mark(body: exp.Expression, reader: Part) -> None:
+    """Keep with each table of a routine's body in which routine it stands."""
+    for node in body.find_all(exp.Table):
+        node.meta.setdefault("reader", reader)
+
+
+def table_function(node: exp.Table, space: Space, reader: Part | None = None) -> exp.Query:
     """Give the query that a call of a table function stands for."""
     call = node.this
     if not isinstance(call, exp.Anonymous):
@@ -65,6 +78,7 @@ def table_function(node: exp.Table, space: Space) -> exp.Query:
     names = [part.name for part in (node.args.get("catalog"), node.args.get("db")) if part is not None] + names
     names = ".".join(names).split(".")
     dataset = names[-2] if len(names) > 1 else space.default_dataset
+    space.authorization.require_routine(space.state, dataset or "", reader)
     resource = space.state.routines.get((dataset or "", names[-1]))
     if resource is None or resource.get("routineType") != "TABLE_VALUED_FUNCTION":
         raise invalid_query(f"Table-valued function not found: {'.'.join(names)}")
@@ -83,6 +97,7 @@ def table_function(node: exp.Table, space: Space) -> exp.Query:
     if not isinstance(query, exp.Query):
         raise invalid_query(f"Table function {names[-1]} is not a query.")
     refuse_unknown_functions(query, str(resource["definitionBody"]))
+    _mark(query, ("routine", dataset or "", names[-1]))
     substitute(query, arguments)
     return query
 
