@@ -25,6 +25,7 @@ from athena_lab.gateway_api.jobs import (
     PromotionState,
     SchedulePreview,
 )
+from athena_lab.gateway_api.lineage import Dependencies
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.wire import FaultModel, Principal
 from athena_lab.jobs.bundle import build_bundle
@@ -48,7 +49,7 @@ def upload_bundle(upload: BundleUpload, act: CurrentAct, services: CurrentServic
     built = build_bundle(upload)
     act.audit("bundle.upload", {"bundle": built.hash})
     services.bundles.put(built)
-    return built.summary
+    return services.lineage.described(built.summary, act.principal)
 
 
 @router.post("/schedule/preview")
@@ -127,6 +128,14 @@ async def get_promotion(
     wait_s = wait_s if _waiting.available_tokens > 0 else 0
     limiter = _waiting if wait_s > 0 else None
     return await to_thread.run_sync(_wait, services, (job, version), act.principal, wait_s, limiter=limiter)
+
+
+@router.get("/jobs/{job}/dependencies")
+@guard("job.dependencies", USER, is_polled=True)
+def get_dependencies(job: str, act: CurrentAct, services: CurrentServices) -> Dependencies:
+    """Say which jobs write what a job reads, and which read what it writes."""
+    require_own(services, job, act.principal)
+    return services.promoter.dependencies.dependencies(job, act.principal)
 
 
 @router.post("/jobs/{job}/pause")

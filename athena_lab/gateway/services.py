@@ -24,6 +24,7 @@ from athena_lab.gateway.seams import crash_at
 from athena_lab.gateway.tables import Tables
 from athena_lab.gateway_api.tokens import GATEWAY, TokenVerifier
 from athena_lab.jobs.airflow_api import Scheduler
+from athena_lab.jobs.bundle_lineage import BundleLineage
 from athena_lab.jobs.bundle_store import BundleStore
 from athena_lab.jobs.job_changes import JobChanges
 from athena_lab.jobs.outbox import Outbox
@@ -54,6 +55,7 @@ class Services:
     tables: Tables
     repository: JobsRepository
     bundles: BundleStore
+    lineage: BundleLineage
     scheduler: Scheduler
     promoter: Promoter
     changes: JobChanges
@@ -121,14 +123,15 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
     store = opened.enter_context(closing(RunStore(home.gateway / "runs.sqlite")))
     repository = JobsRepository(home.jobs_repository, home.gateway / "clone")
     bundles = BundleStore(str(home.gateway / "bundles"))
-    parts = PromotionServices(repository, outbox, bundles, scheduler)
+    tables = Tables(settings, mint)
+    lineage = BundleLineage(bundles, tables.columns_of, settings.project, now=utc_now)
+    parts = PromotionServices(repository, outbox, bundles, scheduler, lineage)
     promoter = Promoter(
         parts,
         PromotionRules(minimum_interval_s=settings.minimum_interval_s, team=TEAM),
         now=utc_now,
         at_seam=at_seam,
     )
-    tables = Tables(settings, mint)
     powers = PowersOverRuns(mint, revocations, users, tables)
     runs = Runs(store, repository, scheduler, now=utc_now)
     watch = RunWatch(store, runs, scheduler, powers, now=utc_now)
@@ -139,6 +142,7 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
         tables=tables,
         repository=repository,
         bundles=bundles,
+        lineage=lineage,
         scheduler=scheduler,
         promoter=promoter,
         changes=JobChanges(parts, promoter, utc_now),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from athena_lab.errors import UnreachableError
@@ -10,7 +11,7 @@ from athena_lab.gateway.mint import Mint, MintedToken
 from athena_lab.gateway_api.warehouse import Catalog, WarehouseToken
 from athena_lab.gateway_api.wire import Principal
 from athena_lab.settings import GatewaySettings
-from athena_lab.warehouse.catalog import list_tables
+from athena_lab.warehouse.catalog import list_tables, read_schemas
 from athena_lab.warehouse.connect import connect_with
 from athena_lab.warehouse.jobs import cancel_jobs
 
@@ -35,6 +36,12 @@ class Tables:
         self._require_answer()
         with connect_with(lambda: self.token_for(principal)) as client:
             return list_tables(client)
+
+    def columns_of(self, principal: Principal, tables: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Give the columns of those of the tables (`dataset.table`) that the caller may see."""
+        self._require_answer()
+        with connect_with(lambda: self.token_for(principal)) as client:
+            return {name: [column.name for column in found] for name, found in read_schemas(client, tables).items()}
 
     def stop_queries(self, run_id: str) -> None:
         """Cancel every warehouse job of a run, as the platform."""

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from athena_lab import errors
-from athena_lab.gateway_api import jobs, versions, warehouse, wire, worker
+from athena_lab.gateway_api import jobs, lineage, versions, warehouse, wire, worker
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.settings import Settings
 
@@ -156,6 +156,9 @@ class GatewayClient:
     # -- versions, and what is done with a job beside deploying its notebook
 
     def get_version_content(self, job_id: str, version: int) -> versions.VersionContent:
+    def get_dependencies(self, job_id: str) -> lineage.Dependencies:
+        return self._get(f"/v1/jobs/{quote(job_id, safe='')}/dependencies", lineage.Dependencies)
+
         return self._get(f"/v1/jobs/{quote(job_id, safe='')}/versions/{version}", versions.VersionContent)
 
     def diff_job(self, job_id: str, request: versions.DiffRequest) -> versions.JobDiff:

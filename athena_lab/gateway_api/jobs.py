@@ -16,6 +16,7 @@ from athena_lab.gateway_api.bundles import (
     FileSummary,
     SliceCell,
 )
+from athena_lab.gateway_api.lineage import Lineage, Upstream
 from athena_lab.gateway_api.terms import Parameter, Terms
 from athena_lab.gateway_api.wire import FaultModel, Wire
 
@@ -88,6 +89,7 @@ class Bundle(Wire):
     environment: EnvironmentSummary = EnvironmentSummary()
     size_bytes: int = 0
     warnings: tuple[str, ...] = ()
+    lineage: Lineage = Lineage()
 
 
 class PromoteRequest(Terms):
@@ -130,6 +132,10 @@ class Check(Wire):
     job_id: str | None = None
     next_version: int = 1
     is_unchanged: bool = False
+    upstreams: tuple[Upstream, ...] = ()
+    cycle: tuple[str, ...] = ()
+    """The jobs of a circle that the data would go in, the first again at the end."""
+    warnings: tuple[FaultModel, ...] = ()
     marks: tuple[RunMark, ...] = ()
     made_up: int = 0
 

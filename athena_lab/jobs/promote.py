@@ -19,8 +19,12 @@ from athena_lab.errors import (
     UpstreamError,
 )
 from athena_lab.gateway_api.jobs import Bundle, Check, Job, JobPage, JobQuery, JobVersion, PromoteRequest, Promotion
+from athena_lab.gateway_api.lineage import Lineage
 from athena_lab.gateway_api.wire import FaultModel, Principal
 from athena_lab.jobs.delivery import promotion_of
+from athena_lab.jobs.dependencies import JobGraph, JobNode, warnings_of
+from athena_lab.jobs.dependency_plan import dependency_faults, planned_node, resolved
+from athena_lab.jobs.dependency_view import DependencyView, UpdatedAt
 from athena_lab.jobs.deployments import Deployments
 from athena_lab.jobs.job_listing import JobListing, entry_of
 from athena_lab.jobs.outbox import Entry, EntryKind, EntryState
@@ -63,12 +67,14 @@ class Occasion:
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    """What a promotion would do; `spec` is None when there are faults."""
+    """What a promotion would do; `spec` is None when there are faults. `graph` is that of the jobs with it done."""
 
     faults: tuple[Fault, ...]
     conflict: Fault | None
     previous: JobSpec | None
     spec: JobSpec | None
+    node: JobNode
+    graph: JobGraph
 
     @property
     def is_unchanged(self) -> bool:
@@ -86,9 +92,11 @@ class Promoter:
         *,
         now: Callable[[], datetime],
         at_seam: Callable[[str], None] = lambda _seam: None,
+        updated_at: UpdatedAt = lambda _tables: {},
     ) -> None:
         self._repository, self._outbox = services.repository, services.outbox
         self._bundles, self._scheduler = services.bundles, services.scheduler
+        self._lineage, self.dependencies = services.lineage, DependencyView(services, updated_at, now)
         self._rules, self._now, self._at_seam = rules, now, at_seam
         self._deployments = Deployments(services, now, at_seam)
         self._listing = JobListing(services)
@@ -120,6 +128,11 @@ class Promoter:
             job_id=plan.previous.id if plan.previous else None,
             next_version=version if plan.is_unchanged else version + 1,
             is_unchanged=plan.is_unchanged,
+            upstreams=self.dependencies.upstreams(plan.node, plan.graph),
+            cycle=plan.graph.cycle_of(plan.node),
+            warnings=tuple(
+                FaultModel(field=one.field, message=one.message) for one in warnings_of(plan.node, plan.graph)
+            ),
         )
 
     def promote(
@@ -131,6 +144,7 @@ class Promoter:
         (`expected_version`, or the repository moved on), AuditError: nothing has changed then. With
         Airflow down the promotion is committed and its state is "waiting".
         """
+        self._follow(request.bundle, principal)  # so that nobody waits at the lock while the warehouse is asked
         with self._repository.locked():
             self._deployments.agree()
             plan = self._accepted(request, principal)
@@ -184,14 +198,28 @@ class Promoter:
             namesake=self._repository.named(self._rules.team, request.name.strip()),
             now=self._now(),
         )
-        faults = form_faults(request, principal.user, known, self._rules)
+        lineage = self._follow(request.bundle, principal) if known.bundle is not None else None
+        request = resolved(request, lineage, self._lineage.project)
         previous = previous_of(request, principal.user, known)
         conflict = expected_fault(request, previous)
+        node = planned_node(request, principal.user, previous)
+        graph = self.dependencies.graph().with_job(node)
+        faults = form_faults(request, principal.user, known, self._rules)
+        faults += dependency_faults(request, node, graph)
         if faults or known.bundle is None:
-            return _Plan(faults, conflict, previous, None)
+            return _Plan(faults, conflict, previous, None, node, graph)
         past = self._repository.past_specs(previous.id) if previous else ()
         by = Deployment(principal.user, self._rules.team, self._now(), self._repository.is_taken)
-        return _Plan((), conflict, previous, next_spec(request, known.bundle, previous, past, by))
+        spec = next_spec(request, known.bundle, previous, past, by)
+        columns = lineage.columns if lineage is not None else {}
+        spec = spec.model_copy(update={"project": self._lineage.project, "columns": columns})
+        return _Plan((), conflict, previous, spec, node, graph)
+
+    def _follow(self, content_hash: str, principal: Principal) -> Lineage | None:
+        try:
+            return self._lineage.of(content_hash, principal)
+        except (NotFoundError, UpstreamError, InvalidError):
+            return None  # the plan says that the bundle is not stored whole
 
     def _bundle(self, content_hash: str) -> Bundle | None:
         try:

@@ -33,6 +33,10 @@ class JobSpec(Terms):
     origin: int | None = None
     bundle: str = Field(pattern=r"^[0-9a-f]{64}$")
     source: Source
+    project: str = ""
+    """Whose tables are named without their project; empty in specs of before this was kept."""
+    columns: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """The source columns of each written one, as lineage told at the deployment."""
     start_at: AwareDatetime
     deployed_at: AwareDatetime
     deployed_by: str

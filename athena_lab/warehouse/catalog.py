@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -32,6 +32,22 @@ def describe_table(client: Warehouse, name: str) -> CatalogTable:
     with translating(client, f"describe '{name}'"):
         reference = bigquery.TableReference.from_string(name, default_project=client.project)
         return _table_of(client.get_table(reference, **PATIENCE))
+
+
+def read_schemas(client: Warehouse, names: Collection[str]) -> dict[str, tuple[CatalogColumn, ...]]:
+    """Give the columns, without the fields of structs, of those tables (`dataset.table`) that the caller may see."""
+    with translating(client, "read columns"), ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        found = zip(names, pool.map(lambda name: _columns_if_visible(client, name), names), strict=True)
+        return {name: columns for name, columns in found if columns is not None}
+
+
+def _columns_if_visible(client: Warehouse, name: str) -> tuple[CatalogColumn, ...] | None:
+    try:
+        reference = bigquery.TableReference.from_string(name, default_project=client.project)
+        schema = client.get_table(reference, **PATIENCE).schema
+    except (exceptions.NotFound, exceptions.Forbidden, exceptions.BadRequest, ValueError):
+        return None
+    return tuple(column for column in _columns_of(schema) if "." not in column.name)
 
 
 def _get(client: Warehouse, reference: Any) -> CatalogTable | None:

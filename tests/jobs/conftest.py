@@ -22,6 +22,7 @@ from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.wire import Principal
 from athena_lab.jobs.airflow_api import Scheduler
 from athena_lab.jobs.bundle import build_bundle
+from athena_lab.jobs.bundle_lineage import BundleLineage
 from athena_lab.jobs.bundle_store import BundleStore
 from athena_lab.jobs.outbox import Outbox
 from athena_lab.jobs.promote import Promoter, PromotionRules, Services
@@ -266,11 +267,13 @@ class Workbench:
         services = Services(
             JobsRepository(self.home / "jobs.git", self.home / "gateway" / "clone"),
             Outbox(self.home / "gateway" / "outbox.sqlite"),
-            BundleStore(str(self.home / "gateway" / "bundles")),
+        bundles = BundleStore(str(self.home / "gateway" / "bundles"))
+            bundles,
             Scheduler(self.airflow.url, self.home / "password", timeout_s=5),
         )
         self.opened.append(services)
         promoter = Promoter(services, PromotionRules(900, "energy"), now=self.clock, at_seam=at_seam)
+            BundleLineage(bundles, lambda _principal, _tables: {}, "athena", now=self.clock),
         promoter.recover()
         return promoter
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from athena_lab.gateway_api.jobs import PromoteRequest
 from athena_lab.gateway_api.wire import Principal
 from athena_lab.jobs.airflow_api import Scheduler
+from athena_lab.jobs.bundle_lineage import BundleLineage
 from athena_lab.jobs.bundle_store import BundleStore
 from athena_lab.jobs.outbox import Outbox
 from athena_lab.jobs.promote import Promoter, PromotionRules, Services
@@ -29,11 +30,13 @@ def promote(home, url, seam, request, ready, go):
 
     if seam == "outbox":
         JobsRepository.commit = lambda *_: os._exit(9)
+    bundles = BundleStore(str(home / "gateway" / "bundles"))
     services = Services(
         JobsRepository(home / "jobs.git", home / "gateway" / "clone"),
         Outbox(home / "gateway" / "outbox.sqlite"),
-        BundleStore(str(home / "gateway" / "bundles")),
+        bundles,
         Scheduler(url, home / "password"),
+        BundleLineage(bundles, lambda *_: {}, "athena", now=lambda: datetime.now(UTC)),
     )
     promoter = Promoter(services, PromotionRules(900, "energy"), now=lambda: datetime.now(UTC), at_seam=at_seam)
     promoter.recover()

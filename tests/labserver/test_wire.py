@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from athena_lab.gateway_api import bundles, jobs, terms, wire
+from athena_lab.gateway_api import bundles, jobs, lineage, terms, wire
 from athena_lab.labserver.handshake import Handshake
 
 FOLDER = Path(__file__).parent.parent / "wire"
@@ -38,6 +38,8 @@ def test_example_is_exactly_what_the_model_writes(name):
         *(terms.Tables, terms.Terms, jobs.Source, jobs.CellSummary, bundles.SliceCell, bundles.FileSummary),
         *(bundles.EnvironmentSummary, bundles.Destination, bundles.Execution, bundles.Distribution),
         bundles.KernelReport,
+        *(lineage.Lineage, lineage.UnknownTable, lineage.Upstream, lineage.Dependencies),
+        *(lineage.DependencyNode, lineage.DependencyEdge),
     ],
 )
 def test_front_end_knows_every_field_of_the_model(model):

@@ -21,7 +21,7 @@ function apiOf(patch: Partial<IAthenaApi>): { api: IAthenaApi; sent: IPromoteReq
   const api = {
     draft: () => Promise.resolve(BUNDLE),
     listJobs: () => Promise.resolve([]),
-    check: () => Promise.resolve({ faults: [], next_runs: [], job_id: null, next_version: 1, is_unchanged: false, marks: [], made_up: 0 }),
+    check: () => Promise.resolve({ faults: [], next_runs: [], job_id: null, next_version: 1, is_unchanged: false, upstreams: [], cycle: [], warnings: [], marks: [], made_up: 0 }),
     promote: (body: IPromoteRequest) => {
       sent.push(body);
       return Promise.resolve({ ...PROMOTION, state: 'committed' as const });

@@ -197,6 +197,60 @@ export interface IBundle {
   environment: IEnvironmentSummary;
   size_bytes: number;
   warnings: string[];
+  lineage: ILineage;
+}
+
+export interface IUnknownTable {
+  cell: number | null;
+  text: string;
+}
+
+export interface ILineage {
+  reads: string[];
+  writes: string[];
+  unknown: IUnknownTable[];
+  columns: Record<string, string[]>;
+  is_complete: boolean;
+}
+
+export interface IUpstream {
+  table: string;
+  job_id: string | null;
+  job_name: string | null;
+  owner: string | null;
+  schedule: string;
+  next_run_at: string | null;
+  updated_at: string | null;
+  is_awaited: boolean;
+}
+
+export interface IDependencyNode {
+  id: string;
+  job_id: string | null;
+  name: string;
+  owner: string | null;
+  schedule: string;
+  next_run_at: string | null;
+  is_own: boolean;
+  depth: number;
+}
+
+export interface IDependencyEdge {
+  source: string;
+  target: string;
+  table: string;
+  is_awaited: boolean;
+}
+
+export interface IDependencies {
+  job_id: string;
+  nodes: IDependencyNode[];
+  edges: IDependencyEdge[];
+  upstreams: IUpstream[];
+  cycle: string[];
+  unknown: IUnknownTable[];
+  warnings: IFault[];
+  is_truncated: boolean;
 }
 
 export interface IPromoteRequest extends Partial<ITerms> {
@@ -223,6 +277,9 @@ export interface ICheck {
   job_id: string | null;
   next_version: number;
   is_unchanged: boolean;
+  upstreams: IUpstream[];
+  cycle: string[];
+  warnings: IFault[];
   marks: IRunMark[];
   made_up: number;
 }
