@@ -56,10 +56,10 @@ class MovedScheduler:
             moment += timedelta(seconds=self.order["step_s"])
 
     def look(self, moment):
-        """One loop of the scheduler, then one of the DAG processor where an hour has gone by or a pause changed."""
+        """One loop of the scheduler, then one of the DAG processor where two hours have gone by or a pause changed."""
         self.schedule()
         is_changed = self.set_pauses(moment)
-        if self.parsed_at is None or is_changed or moment - self.parsed_at >= timedelta(hours=1):
+        if self.parsed_at is None or is_changed or moment - self.parsed_at >= timedelta(hours=2):
             self.parse()
             self.parsed_at = moment
 
@@ -85,11 +85,14 @@ class MovedScheduler:
         while True:
             with prohibit_commit(self.session) as guard:
                 self.runner._create_dagruns_for_dags(guard, self.session)
-            ended = self.session.execute(update(DagRun).where(DagRun.state == "queued").values(state="success"))
-            for model in self.session.scalars(select(DagModel)):
+            made = self.session.scalars(select(DagRun).where(DagRun.state == "queued")).all()
+            for run in made:
+                run.state = "success"
+                self.session.flush()
+                model = self.session.get(DagModel, run.dag_id)
                 self.runner._set_exceeds_max_active_runs(dag_model=model, session=self.session)
             self.session.commit()
-            if not ended.rowcount:
+            if not made:
                 return
 
     def made(self):
