@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,6 +12,7 @@ from sqlglot import exp
 from athena_lab.emulator import ddl, dml
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.alterations import alter
+from athena_lab.emulator.dml_plans import execute
 from athena_lab.emulator.estimates import read_bytes
 from athena_lab.emulator.exports import read_export
 from athena_lab.emulator.extracts import export
@@ -175,7 +177,7 @@ class Queries:
         made = dml.plan(self.warehouse, self.preparer, statement, space, (types, values))
 
         def work(job: Job) -> None:
-            job.affected_rows = dml.execute(self.warehouse, made, job)
+            job.affected_rows = execute(self.warehouse, made, job)
             job.destination = self._reference(*made.target.key)
             statistics = job.statistics["query"]
             statistics["numDmlAffectedRows"] = str(job.affected_rows)
@@ -216,6 +218,7 @@ class Queries:
         prepared = None
         if made.query is not None:
             prepared = self.preparer.prepare(made.query.copy(), references.space, types, values)
+            refuse_repeated(prepared)
         kind = _create_type(statement, made)
         target = self._reference(made.dataset, made.name)
 
@@ -289,9 +292,21 @@ def _check_destination(query: Mapping[str, Any], name: str, prepared: Prepared) 
             "Schema update options should only be specified with WRITE_APPEND disposition, or with WRITE_TRUNCATE "
             "disposition on a table partition.",
         )
+    refuse_repeated(prepared)
     field = (query.get("timePartitioning") or {}).get("field")
     if field and all(item.name.lower() != str(field).lower() for item in prepared.fields):
         raise BigQueryError("invalid", "The field specified for partitioning cannot be found in the schema.")
+
+
+def refuse_repeated(prepared: Prepared) -> None:
+    """A table's columns must have different names; only of a result are they told apart."""
+    counts = Counter(label.lower() for label in prepared.translation.labels)
+    repeated = ", ".join(name for name, count in counts.items() if count > 1)
+    if repeated:
+        raise invalid_query(
+            "Duplicate column names in the result are not supported when a destination table is present. "
+            f"Found duplicate(s): {repeated}"
+        )
 
 
 def _create_type(statement: exp.Create, made: ddl.Definition) -> str:

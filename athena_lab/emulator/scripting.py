@@ -331,6 +331,8 @@ class Script:
         found = re.match(r"(?is)CALL\s+([^(]+)\((.*)\)\s*$", node.text)
         if found is None:
             raise invalid_query(f"Syntax error: {node.text[:60]}")
+        if run_system_procedure(self, found[1], found[2], node.start):
+            return
         procedure = find_procedure(self.queries.warehouse, self.query, found[1].strip(), self.job.owner)
         given = [text for _, text in split_top(found[2], (",",))] if found[2].strip() else []
         if len(given) != len(procedure.arguments):
@@ -358,6 +360,19 @@ class Script:
             pass
         finally:
             (self.frame, self.text), self.depth = outer, self.depth - 1
+
+
+def run_system_procedure(script: Script, name: str, arguments: str, start: int) -> bool:
+    """Run a procedure of BigQuery's own; tell whether the name is one."""
+    if name.strip().strip("`").upper() != "BQ.REFRESH_MATERIALIZED_VIEW":
+        return False
+    view = str(evaluate(script, arguments, start, type_named("STRING")).value or "")
+    *before, table = view.replace("`", "").split(".")
+    dataset = before[-1] if before else (script.query.get("defaultDataset") or {}).get("datasetId")
+    found = script.queries.warehouse.catalog.state.tables.get((str(dataset), table))
+    if found is None or "materializedView" not in found.resource:
+        raise invalid_query(f"Invalid materialized view: {view}")
+    return True  # its rows are those of its query already
 
 
 def _label(node: Statement) -> str:

@@ -1,4 +1,4 @@
-"""The corpora's cases in one shape, and which of them are out of scope."""
+"""The corpora's cases in one shape."""
 
 from __future__ import annotations
 
@@ -10,14 +10,6 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("recorded", "queries", "functions")
-_REASONS = {
-    "GEOGRAPHY": re.compile(r"\bST_\w+\s*\(|\bS2_\w+\s*\(|\bGEOGRAPHY\b", re.IGNORECASE),
-    "OBJ.*": re.compile(r"\bOBJ\.\w+\s*\(", re.IGNORECASE),
-    "DLP": re.compile(r"\bDLP_\w+\s*\(", re.IGNORECASE),
-    "KMS": re.compile(
-        r"\bKEYS\.(NEW_WRAPPED_KEYSET|ROTATE_WRAPPED_KEYSET|REWRAP_KEYSET|KEYSET_CHAIN)\b", re.IGNORECASE
-    ),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +29,9 @@ class Case:
     job_config: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def out_of_scope(self) -> str | None:
-        """The one of the four reasons for which the emulator may refuse this case, if it has one."""
-        text = f"{self.setup} {self.query}"
-        return next((reason for reason, found in _REASONS.items() if found.search(text)), None)
+    def key(self) -> str:
+        """The case's name in the lists of reasons."""
+        return f"{self.corpus} {self.id}"
 
 
 def read(folder: Path) -> list[Case]:

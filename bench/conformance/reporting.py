@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from bench.conformance.corpora import NAMES
+from bench.conformance.reasons import differences
 from bench.conformance.running import Outcome
 
 _VERDICTS = ("passed", "mismatch", "error", "unsupported")
@@ -15,7 +16,7 @@ _VERDICTS = ("passed", "mismatch", "error", "unsupported")
 
 def figures(outcomes: Iterable[Outcome]) -> list[dict[str, object]]:
     """Give the share passed of each corpus, and the shares of schemas and sizes equal, over the cases in scope."""
-    scoped = [item for item in outcomes if item.case.out_of_scope is None]
+    scoped = [item for item in outcomes if item.kind is None]
     made = [
         _share(f"conformance_{name}", [item.verdict == "passed" for item in scoped if item.case.corpus == name])
         for name in NAMES
@@ -39,7 +40,7 @@ def screen(outcomes: Iterable[Outcome]) -> str:
     counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     for item in outcomes:
         key = (item.case.corpus, item.case.klass if item.case.corpus != "queries" else "all")
-        counts[key][item.verdict if item.case.out_of_scope is None else "out of scope"] += 1
+        counts[key][item.verdict if item.kind is None else "out of scope"] += 1
     lines = [f"{'corpus':10} {'class':26}" + "".join(f"{name:>13}" for name in (*_VERDICTS, "out of scope"))]
     for (corpus, klass), found in sorted(counts.items()):
         lines.append(f"{corpus:10} {klass:26}" + "".join(f"{found[name]:13}" for name in (*_VERDICTS, "out of scope")))
@@ -62,23 +63,28 @@ def write_document(path: Path, outcomes: list[Outcome]) -> None:
         "```",
         "",
         "## Out of scope",
-        "Each of these answers with an unsupported feature; the reason is one of four kinds.",
+        "A fixed list (`bench/conformance/out_of_scope.json`); each of these must answer with an unsupported feature",
+        "that it names, else it counts as a mismatch. The reason is one of four kinds.",
         "",
     ]
     scoped: dict[str, list[Outcome]] = defaultdict(list)
     for item in outcomes:
-        if item.case.out_of_scope:
-            scoped[item.case.out_of_scope].append(item)
+        if item.kind:
+            scoped[item.kind].append(item)
     for reason, items in sorted(scoped.items()):
-        names = ", ".join(
-            f"`{item.case.id}`" + ("" if item.verdict == "unsupported" else f" ({item.verdict})") for item in items
-        )
-        lines.append(f"- {reason}: {names}")
+        names = ", ".join(f"`{item.case.id}`" for item in items)
+        lines.append(f"- {reason} ({len(items)}): {names}")
     for verdict, title in (("mismatch", "Mismatches"), ("error", "Errors"), ("unsupported", "Unsupported")):
-        chosen = [item for item in outcomes if item.verdict == verdict and item.case.out_of_scope is None]
+        chosen = [item for item in outcomes if item.verdict == verdict and item.kind is None]
         lines += ["", f"## {title}", ""]
-        lines += [f"- {item.case.corpus} `{item.case.id}`: {_one_line(item.why)}" for item in chosen] or ["None."]
+        lines += [_told(item) for item in chosen] or ["None."]
     path.write_text("\n".join(lines) + "\n")
+
+
+def _told(item: Outcome) -> str:
+    reason = differences().get(item.case.key)
+    why = f"{reason} ({_one_line(item.why)[:120]})" if reason else _one_line(item.why)
+    return f"- {item.case.corpus} `{item.case.id}`: {why}"
 
 
 def _one_line(text: str) -> str:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 
 from bench.conformance.comparing import differences
 from bench.conformance.corpora import Case
+from bench.conformance.reasons import out_of_scope
 from bench.conformance.server import PROJECT, Rest, RestError
 
 _PRINCIPAL, _OTHER, _GROUP = "user:ada@example.com", "user:bob@example.com", "group:readers@example.com"
 _CALLER, _GROUPS = "X-Bqemu-Caller", "X-Bqemu-Groups"
+_NAMED = {
+    "GEOGRAPHY": re.compile(r"\b(ST|S2)_\w+|\bGEOGRAPHY\b"),
+    "OBJ.*": re.compile(r"\bOBJ\.\w+"),
+    "DLP": re.compile(r"\bDLP_\w+"),
+    "KMS": re.compile(r"\bKEYS\.(NEW_WRAPPED_KEYSET|ROTATE_WRAPPED_KEYSET|REWRAP_KEYSET|KEYSET_CHAIN)\b"),
+}
 _KEYS = {
     "write_disposition": "writeDisposition",
     "create_disposition": "createDisposition",
@@ -33,6 +41,8 @@ class Outcome:
     case: Case
     verdict: str
     why: str = ""
+    kind: str | None = None
+    """Of a case that is out of scope and answers so: which of the four kinds it is."""
     is_schema_equal: bool | None = None
     is_size_equal: bool | None = None
     is_metadata_equal: bool | None = None
@@ -56,10 +66,18 @@ def run_case(rest: Rest, case: Case, number: int) -> Outcome:
     finally:
         with contextlib.suppress(RestError, httpx.HTTPError):  # a case may have dropped it
             rest.call("DELETE", f"datasets/{dataset}?deleteContents=true")
-    return Outcome(
-        case, made.verdict, made.why, made.is_schema_equal, made.is_size_equal, made.is_metadata_equal,
-        time.monotonic() - begun,
-    )  # fmt: skip
+    return replace(_within_scope(made), seconds=time.monotonic() - begun)
+
+
+def _within_scope(made: Outcome) -> Outcome:
+    """A case that is out of scope must say so, naming what is unsupported; else it is a mismatch."""
+    kind = out_of_scope().get(made.case.key)
+    if kind is None:
+        return made
+    if made.verdict == "unsupported" and _NAMED[kind].search(made.why):
+        return replace(made, kind=kind)
+    why = f"out of scope ({kind}), but it does not answer UnsupportedFeature naming it: {made.verdict} {made.why}"
+    return Outcome(made.case, "mismatch", why, is_schema_equal=False, is_size_equal=False, is_metadata_equal=False)
 
 
 def _run(rest: Rest, case: Case, dataset: str, names: dict[str, str]) -> Outcome:
@@ -70,7 +88,7 @@ def _run(rest: Rest, case: Case, dataset: str, names: dict[str, str]) -> Outcome
             path, body = _filled(request["path"], names), json.loads(_filled(json.dumps(request.get("body")), names))
             rest.call(request["method"], path, body)
     except RestError as error:
-        return Outcome(case, _refused(error), f"setup: {error}", *[False] * 3)
+        return Outcome(case, _refused(error), f"setup: {error}", None, *[False] * 3)
     try:
         found = rest.run(*_configuration(case, dataset, names), _headers(rest, case, names))
     except RestError as error:
@@ -81,7 +99,7 @@ def _run(rest: Rest, case: Case, dataset: str, names: dict[str, str]) -> Outcome
 def _of_refusal(case: Case, error: RestError) -> Outcome:
     wanted = case.expected.get("error")
     if wanted is None or "Unsupported feature" in error.message or error.reason == "notImplemented":
-        return Outcome(case, _refused(error), str(error), *[False] * 3)
+        return Outcome(case, _refused(error), str(error), None, *[False] * 3)
     if wanted.get("reason") and wanted["reason"] != error.reason:
         return Outcome(case, "mismatch", f"refused with {error}, expected {wanted['reason']}")
     return Outcome(case, "passed")
@@ -97,15 +115,13 @@ def _of_answer(case: Case, found: dict[str, Any]) -> Outcome:
     size = int(statistics.get("totalBytesProcessed", statistics.get("query", {}).get("totalBytesProcessed", 0)))
     schema_equal = _shape(fields) == _shape(expected["schema"]) if "schema" in expected else None
     size_equal = size == expected["total_bytes_processed"] if "total_bytes_processed" in expected else None
-    if why is None and not case.out_of_scope:
+    if why is None:
         notes = (
             [] if schema_equal in (None, True) else [f"schema {_shape(fields)}, expected {_shape(expected['schema'])}"]
         )
         notes += [] if size_equal in (None, True) else [f"{size} bytes, expected {expected['total_bytes_processed']}"]
-        return Outcome(case, "passed", "; ".join(notes), schema_equal, size_equal, _metadata(case, statistics))
-    return Outcome(
-        case, "mismatch" if why else "passed", why or "", schema_equal, size_equal, _metadata(case, statistics)
-    )
+        return Outcome(case, "passed", "; ".join(notes), None, schema_equal, size_equal, _metadata(case, statistics))
+    return Outcome(case, "mismatch", why, None, schema_equal, size_equal, _metadata(case, statistics))
 
 
 def _metadata(case: Case, statistics: dict[str, Any]) -> bool | None:

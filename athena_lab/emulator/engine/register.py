@@ -16,6 +16,7 @@ from athena_lab.emulator.engine import (
     fingerprint,
     javascript,
     network,
+    octets,
     sketches,
     text,
 )
@@ -29,6 +30,7 @@ FUNCTIONS: dict[str, Any] = {
     **fingerprint.FUNCTIONS,
     **javascript.FUNCTIONS,
     **network.FUNCTIONS,
+    **octets.FUNCTIONS,
     **sketches.FUNCTIONS,
 }
 """Name in DuckDB: the function, its arguments' types, its result's. All give NULL for a NULL."""

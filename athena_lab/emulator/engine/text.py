@@ -8,7 +8,10 @@ import decimal
 import hashlib
 import re
 import unicodedata
+from typing import TypeVar
 
+_Sequence = TypeVar("_Sequence", str, bytes)
+_MOST_PADDED = 1024**2
 _DELIMITERS = ' \t\n\r\v\f[](){}/|<>!?@"^#$&~_,.:;*%+-'
 _SOUNDEX = {
     letter: digit for digit, letters in enumerate(("", "BFPV", "CGJKQSXZ", "DT", "L", "MN", "R")) for letter in letters
@@ -31,12 +34,12 @@ def upper(text: str) -> str:
 
 
 def soundex(text: str) -> str:
-    """SOUNDEX: a letter and three digits, empty for a text without letters."""
-    letters = [letter for letter in text.upper() if "A" <= letter <= "Z"]
-    if not letters:
+    """SOUNDEX: the first letter as it is and three digits, empty for a text without letters."""
+    kept = [letter for letter in text if letter.isascii() and letter.isalpha()]
+    if not kept:
         return ""
-    made, last = letters[0], _SOUNDEX.get(letters[0])
-    for letter in letters[1:]:
+    made, last = kept[0], _SOUNDEX.get(kept[0].upper())
+    for letter in "".join(kept[1:]).upper():
         code = _SOUNDEX.get(letter)
         if code is not None and code != last:
             made += str(code)
@@ -72,10 +75,21 @@ def from_code_points(points: list[int | None]) -> str | None:
     """CODE_POINTS_TO_STRING."""
     if any(point is None for point in points):
         return None
+    return "".join(_letter(point) for point in points if point is not None)
+
+
+def letter(point: int) -> str:
+    """CHR; nothing for 0."""
+    return _letter(point) if point else ""
+
+
+def _letter(point: int) -> str:
+    if 0xD800 <= point <= 0xDFFF:
+        raise ValueError(f"Invalid codepoint {point}")
     try:
-        return "".join(chr(point) for point in points if point is not None)
+        return chr(point)
     except (ValueError, OverflowError) as error:
-        raise ValueError("Invalid code point") from error
+        raise ValueError(f"Invalid codepoint {point}") from error
 
 
 def from_byte_values(points: list[int | None]) -> bytes | None:
@@ -102,8 +116,9 @@ def initcap(text: str, delimiters: str) -> str:
     """INITCAP: a capital after each delimiter, small letters elsewhere."""
     made, is_first = [], True
     for letter in text:
-        made.append(letter.upper() if is_first else letter.lower())
-        is_first = letter in delimiters
+        is_delimiter = letter in delimiters
+        made.append(letter if is_delimiter else letter.upper() if is_first else letter.lower())
+        is_first = is_delimiter
     return "".join(made)
 
 
@@ -112,10 +127,21 @@ def initcap_default(text: str) -> str:
     return initcap(text, _DELIMITERS)
 
 
+def pad(text: str, size: int, fill: str, side: str) -> str:
+    """LPAD and RPAD."""
+    return _padded(text, size, fill, side)
+
+
 def pad_bytes(data: bytes, size: int, fill: bytes, side: str) -> bytes:
     """LPAD and RPAD of BYTES."""
+    return _padded(data, size, fill, side)
+
+
+def _padded(data: _Sequence, size: int, fill: _Sequence, side: str) -> _Sequence:
     if size < 0:
         raise ValueError(f"Second argument (output size) for {side.upper()}PAD cannot be negative")
+    if size > _MOST_PADDED:
+        raise ValueError("Output of LPAD/RPAD exceeds max allowed output size of 1MB")
     if size <= len(data):
         return data[:size]
     if not fill:
@@ -127,6 +153,8 @@ def pad_bytes(data: bytes, size: int, fill: bytes, side: str) -> bytes:
 
 def split_bytes(data: bytes, delimiter: bytes) -> list[bytes]:
     """SPLIT of BYTES."""
+    if not data:
+        return [b""]
     return data.split(delimiter) if delimiter else [data[index : index + 1] for index in range(len(data))]
 
 
@@ -160,11 +188,22 @@ def regexp_instr(text: str, pattern: str, position: int, occurrence: int, after:
     if position < 1 or occurrence < 1 or after not in (0, 1):
         raise ValueError("REGEXP_INSTR: position and occurrence must be positive, the last argument 0 or 1")
     compiled = re.compile(_python_pattern(pattern))
-    group = 1 if compiled.groups else 0
+    if compiled.groups > 1:
+        raise ValueError(
+            "Regular expressions passed into extraction functions must not have more than 1 capturing group"
+        )
+    group = compiled.groups
+    if not pattern:
+        return 0
     for index, found in enumerate(compiled.finditer(text, position - 1), start=1):
         if index == occurrence:
             return (found.end(group) if after else found.start(group)) + 1
     return 0
+
+
+def regexp_instr_bytes(data: bytes, pattern: bytes, position: int, occurrence: int, after: int) -> int:
+    """REGEXP_INSTR of BYTES."""
+    return regexp_instr(data.decode("latin-1"), pattern.decode("latin-1"), position, occurrence, after)
 
 
 def _python_pattern(pattern: str) -> str:
@@ -226,17 +265,20 @@ FUNCTIONS = {
     "athena_from_base32": (from_base32, ["VARCHAR"], "BLOB"),
     "athena_code_points": (code_points, ["VARCHAR"], "BIGINT[]"),
     "athena_byte_values": (byte_values, ["BLOB"], "BIGINT[]"),
+    "athena_chr": (letter, ["BIGINT"], "VARCHAR"),
     "athena_from_code_points": (from_code_points, ["BIGINT[]"], "VARCHAR"),
     "athena_from_byte_values": (from_byte_values, ["BIGINT[]"], "BLOB"),
     "athena_safe_text": (safe_text, ["BLOB"], "VARCHAR"),
     "athena_sha512": (sha512, ["BLOB"], "BLOB"),
     "athena_initcap": (initcap, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_initcap_default": (initcap_default, ["VARCHAR"], "VARCHAR"),
+    "athena_pad": (pad, ["VARCHAR", "BIGINT", "VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_pad_bytes": (pad_bytes, ["BLOB", "BIGINT", "BLOB", "VARCHAR"], "BLOB"),
     "athena_split_bytes": (split_bytes, ["BLOB", "BLOB"], "BLOB[]"),
     "athena_instr": (instr, ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT"], "BIGINT"),
     "athena_instr_bytes": (instr_bytes, ["BLOB", "BLOB", "BIGINT", "BIGINT"], "BIGINT"),
     "athena_regexp_instr": (regexp_instr, ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT"], "BIGINT"),
+    "athena_regexp_instr_bytes": (regexp_instr_bytes, ["BLOB", "BLOB", "BIGINT", "BIGINT", "BIGINT"], "BIGINT"),
     "athena_parse_decimal": (parse_decimal, ["VARCHAR", "BIGINT", "BIGINT"], "VARCHAR"),
     "athena_escaped": (escaped, ["VARCHAR"], "VARCHAR"),
     "athena_escaped_bytes": (escaped_bytes, ["BLOB"], "VARCHAR"),

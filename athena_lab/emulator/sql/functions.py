@@ -315,7 +315,7 @@ NAMES = frozenset(
 
 
 def _has_dataset(call: exp.Anonymous) -> bool:
-    return "." in call.name or isinstance(call.parent, exp.Dot | exp.Table)
+    return "." in call.name or isinstance(call.parent, exp.Dot | exp.Table | exp.NetFunc)
 
 
 def refuse_unknown_functions(tree: exp.Expression, text: str, known: frozenset[str] = frozenset()) -> None:

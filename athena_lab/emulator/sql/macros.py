@@ -111,6 +111,46 @@ MACROS = (
         "athena_top_sum(l, n) AS (SELECT list({'value': v, 'sum': s} ORDER BY s DESC NULLS LAST, v) FROM (SELECT v, "
         "sum(w) AS s FROM (SELECT unnest(l, recursive := true)) GROUP BY v ORDER BY s DESC NULLS LAST, v LIMIT n))"
     ),
+    (
+        "athena_substr(s, p) AS substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END), (s, p, n) AS "
+        "CASE WHEN n < 0 THEN athena_error('Third argument in SUBSTR() cannot be negative') ELSE "
+        "substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END, n) END"
+    ),
+    (
+        "athena_left(s, n) AS CASE WHEN n < 0 THEN athena_error('Second argument in LEFT() cannot be negative') "
+        "ELSE left(s, n) END"
+    ),
+    (
+        "athena_right(s, n) AS CASE WHEN n < 0 THEN athena_error('Second argument in RIGHT() cannot be negative') "
+        "ELSE right(s, n) END"
+    ),
+    (
+        "athena_repeat(s, n) AS CASE WHEN n < 0 THEN athena_error('Second argument (repeat count) for REPEAT cannot "
+        "be negative') ELSE repeat(s, n) END"
+    ),
+    (
+        "athena_offset(z) AS CASE WHEN regexp_full_match(z, '(UTC|GMT)?[+-]\\d{1,2}(:?\\d\\d)?') THEN "
+        "to_minutes(CAST(CASE WHEN contains(z, '-') THEN -1 ELSE 1 END * ("
+        "CAST(regexp_extract(z, '[+-](\\d{1,2})', 1) AS INTEGER) * 60 + "
+        "coalesce(TRY_CAST(regexp_extract(z, '[+-]\\d{1,2}:?(\\d\\d)$', 1) AS INTEGER), 0)) AS INTEGER)) END"
+    ),
+    (
+        "athena_clock_at(z, t) AS CASE WHEN athena_offset(z) IS NULL THEN timezone(z, t) ELSE "
+        "timezone('UTC', t) + athena_offset(z) END"
+    ),
+    (
+        "athena_moment_of(z, t) AS CASE WHEN athena_offset(z) IS NULL THEN timezone(z, t) ELSE "
+        "timezone('UTC', t - athena_offset(z)) END"
+    ),
+    (
+        "athena_percentile_disc(l, p) AS list_sort(l, 'ASC', 'NULLS FIRST')[greatest(1, CAST(ceil(p * len(l)) "
+        "AS BIGINT))]"
+    ),
+    (
+        "athena_quantiles(l, n) AS list_transform(range(CAST(n AS BIGINT) + 1), lambda i: list_sort(l, 'ASC', "
+        "'NULLS FIRST')[CAST(round((len(l) - 1) * i / n) AS BIGINT) + 1])"
+    ),
+    "athena_json_step(k) AS '$.\"' || replace(replace(k, '\\', '\\\\'), '\"', '\\\"') || '\"'",
     "athena_floor_divide(a, b) AS (a - ((a % b) + b) % b) // b",
     "athena_week(d, first) AS CAST((dayofyear(d) + 6 - ((dayofweek(d) - first + 7) % 7)) // 7 AS BIGINT)",
 )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, position_of, unsupported
+from athena_lab.emulator.sql import spelling
 from athena_lab.emulator.sql.built_in_tables import blank_table_words
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
+from athena_lab.emulator.sql.literals import plain_literals
 from athena_lab.emulator.sql.udfs import inline_functions, is_function
 
 _KNOWN = (
@@ -83,12 +84,12 @@ _TABLE_FUNCTION = re.compile(r"(?is)^(\s*DROP\s+)TABLE(\s+FUNCTION\b)")
 def _plain(text: str) -> str:
     """Take out the words that sqlglot does not know, leaving every other where it was."""
     text = _SNAPSHOT.sub(r"\g<1>        \g<3>", text)
-    return blank_table_words(_TABLE_FUNCTION.sub(r"\g<1>     \g<2>", text))
+    return plain_literals(blank_table_words(_TABLE_FUNCTION.sub(r"\g<1>     \g<2>", text)))
 
 
 def _parse(text: str) -> list[exp.Expression | None]:
     try:
-        found = list(sqlglot.parse(_plain(text), read="bigquery"))
+        found = spelling.parse(_plain(text))
         if found and isinstance(found[0], exp.Create) and _SNAPSHOT.match(text):
             found[0].meta["is_snapshot"] = True
         return found

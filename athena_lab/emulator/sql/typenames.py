@@ -48,7 +48,12 @@ def standard_type(kind: exp.DataType) -> dict[str, Any]:
     if kind.this == exp.DType.ARRAY:
         return {"typeKind": "ARRAY", "arrayElementType": standard_type(kind.expressions[0])}
     if kind.this == exp.DType.STRUCT:
-        fields = [{"name": part.name, "type": standard_type(part.args["kind"])} for part in kind.expressions]
+        fields = [
+            {"name": part.name, "type": standard_type(part.args["kind"])}
+            if isinstance(part, exp.ColumnDef)
+            else {"type": standard_type(part)}
+            for part in kind.expressions
+        ]
         return {"typeKind": "STRUCT", "structType": {"fields": fields}}
     return {"typeKind": exp.DataType(this=kind.this).sql("bigquery")}
 

@@ -43,6 +43,7 @@ def straighten_unnests(tree: exp.Expression) -> exp.Expression:
     for unnest in list(tree.find_all(exp.Unnest)):
         alias = unnest.args.get("alias")
         select = unnest.find_ancestor(exp.Select)
+        unnest.set("explode_array", None)  # sqlglot's own way of it loses the alias
         if alias is None or select is None:
             continue
         _count_from_zero(unnest, alias, select)

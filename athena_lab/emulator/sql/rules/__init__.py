@@ -21,6 +21,7 @@ from athena_lab.emulator.sql.rules import (
     namespaced,
     numbers,
     strings,
+    substrings,
     texts,
 )
 
@@ -30,6 +31,7 @@ RULES: Mapping[type[exp.Expression], Rule] = {
     **numbers.RULES,
     **strings.RULES,
     **texts.RULES,
+    **substrings.RULES,
     **formatting.RULES,
     **intervals.RULES,
     **namespaced.RULES,

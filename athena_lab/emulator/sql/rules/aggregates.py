@@ -28,6 +28,9 @@ def _counted(made: exp.Expression, node: exp.Expression) -> exp.Expression:
 
 def window(node: exp.Expression) -> exp.Expression | None:
     """The same of sums over windows; the whole window is cast."""
+    percentile = _percentile(node)
+    if percentile is not None:
+        return percentile
     if (isinstance(node.this, exp.Sum) and is_a(node.this, INTEGERS)) or isinstance(node.this, exp.CountIf):
         return _counted(node.copy(), node.this)
     if isinstance(node.this, exp.Avg) and is_a(node.this.this, DECIMALS):
@@ -55,6 +58,14 @@ def collect(node: exp.Expression) -> exp.Expression | None:
 
 def collect_nulls(node: exp.Expression) -> exp.Expression | None:
     """IGNORE NULLS around ARRAY_AGG; around window functions DuckDB has it itself."""
+    if isinstance(node.this, exp.ApproxQuantiles) and not isinstance(node, exp.IgnoreNulls):
+        return call("athena_quantiles", exp.ArrayAgg(this=node.this.this.copy()), node.this.expression)
+    if isinstance(node.this, exp.Anonymous | exp.Limit) or (
+        isinstance(node, exp.IgnoreNulls) and not isinstance(node.parent, exp.Window)
+    ):
+        plain = node.this
+        if not isinstance(plain, exp.ArrayAgg):
+            return plain.copy()
     if not isinstance(node.this, exp.ArrayAgg):
         return None
     return _collected(node.this, ignore_nulls=isinstance(node, exp.IgnoreNulls))
@@ -65,7 +76,7 @@ def _collected(node: exp.Expression, *, ignore_nulls: bool) -> exp.Expression | 
     if isinstance(inner, exp.Limit):
         limit, inner = inner.expression, inner.this
     if limit is None and not ignore_nulls:
-        return None
+        return node.copy() if isinstance(node.parent, exp.RespectNulls) else None
     if isinstance(node.parent, exp.Window) or isinstance(node.parent and node.parent.parent, exp.Window):
         raise unsupported("ARRAY_AGG with IGNORE NULLS or LIMIT over a window")
     value = inner.this if isinstance(inner, exp.Order) else inner
@@ -78,14 +89,61 @@ def _collected(node: exp.Expression, *, ignore_nulls: bool) -> exp.Expression | 
     return call("list_slice", made, 1, limit) if limit is not None else made
 
 
-def quantiles(node: exp.Expression) -> exp.Expression:
+def joined(node: exp.Expression) -> exp.Expression | None:
+    """STRING_AGG with a LIMIT: of the list of what is not NULL."""
+    if not isinstance(node.this, exp.Limit):
+        return None
+    _refuse_windows(node, "STRING_AGG")
+    separator = node.args.get("separator")
+    made = _limited(node.this.this, node.this.expression)
+    return call("array_to_string", made, separator if separator is not None else exp.Literal.string(","))
+
+
+def _limited(inner: exp.Expression, limit: exp.Expression) -> exp.Expression:
+    value = inner.this if isinstance(inner, exp.Order) else inner
+    if isinstance(value, exp.Distinct):
+        value = value.expressions[0]
+    present = exp.Not(this=exp.Is(this=exp.Paren(this=value.copy()), expression=exp.Null()))
+    made = exp.Filter(this=exp.ArrayAgg(this=inner.copy()), expression=exp.Where(this=present))
+    return call("list_slice", made, 1, limit)
+
+
+def _refuse_windows(node: exp.Expression, name: str) -> None:
+    if isinstance(node.parent, exp.Window) or isinstance(node.parent and node.parent.parent, exp.Window):
+        raise unsupported(f"{name} with IGNORE NULLS or LIMIT over a window")
+
+
+def concatenated(node: exp.Expression) -> exp.Expression | None:
+    """ARRAY_CONCAT_AGG with a LIMIT (of arrays, not of elements)."""
+    if not isinstance(node.this, exp.Limit):
+        return None
+    _refuse_windows(node, "ARRAY_CONCAT_AGG")
+    return call("flatten", _limited(node.this.this, node.this.expression))
+
+
+def _percentile(node: exp.Expression) -> exp.Expression | None:
+    """PERCENTILE_DISC(x, p RESPECT NULLS) OVER (...): NULLs come first."""
+    inner = node.this.this if isinstance(node.this, exp.RespectNulls) else None
+    if not isinstance(inner, exp.PercentileDisc):
+        return None
+    made = node.copy()
+    made.set("this", exp.ArrayAgg(this=inner.this.copy()))
+    return call("athena_percentile_disc", made, inner.expression)
+
+
+def quantiles(node: exp.Expression) -> exp.Expression | None:
     """APPROX_QUANTILES, computed exactly."""
-    number = node.expression
+    if isinstance(node.parent, exp.RespectNulls):
+        return None
+    value, number = node.this, node.expression
+    if isinstance(value, exp.Distinct) and len(value.expressions) == 2:
+        number = value.expressions[1]
+        value = exp.Distinct(expressions=[value.expressions[0].copy()])
     if not isinstance(number, exp.Literal) or not number.name.isdigit():
         raise unsupported("APPROX_QUANTILES with a number that is not a constant")
     count = int(number.name)
     points = exp.Array(expressions=[exp.Literal.number(f"{index / count:.12f}e0") for index in range(count + 1)])
-    return call("quantile_disc", node.this, points)
+    return call("quantile_disc", value, points)
 
 
 def top_count(node: exp.Expression) -> exp.Expression:
@@ -109,5 +167,7 @@ RULES = {
     exp.IgnoreNulls: collect_nulls,
     exp.RespectNulls: collect_nulls,
     exp.ApproxQuantiles: quantiles,
+    exp.GroupConcat: joined,
+    exp.ArrayConcatAgg: concatenated,
     exp.ApproxTopK: top_count,
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
-from athena_lab.emulator.sql.rules.calls import call, is_type
+from athena_lab.emulator.sql.rules import namespaced
+from athena_lab.emulator.sql.rules.calls import INTEGERS, call, is_type
 from athena_lab.emulator.sql.rules.raw import raw
 
 
@@ -13,12 +14,33 @@ def element(node: exp.Expression) -> exp.Expression | None:
     """`[OFFSET(i)]` fails outside of the array, `[SAFE_OFFSET(i)]` gives NULL."""
     if len(node.expressions) != 1 or is_type(node.this, exp.DType.STRUCT, exp.DType.MAP):
         return None
-    if is_type(node.this, exp.DType.JSON):
-        return raw("({0} -> {1})", node.this, node.expressions[0], kind="JSON")
     index = node.expressions[0]
+    if is_json(node.this):
+        return _member(node.this, index)
     if node.args.get("offset") == 1:
         index = exp.Sub(this=exp.Paren(this=index.copy()), expression=exp.Literal.number(1))
     return call("athena_safe_element" if node.args.get("safe") else "athena_element", node.this, index)
+
+
+def is_json(node: exp.Expression) -> bool:
+    """Tell whether a node is a JSON, or a part of one."""
+    return is_type(node, exp.DType.JSON)
+
+
+def _member(node: exp.Expression, key: exp.Expression) -> exp.Expression:
+    """`json[key]`: a member by its name, an element by its index."""
+    if isinstance(key, exp.Literal) and not key.is_string:
+        return raw(f"json_extract({{0}}, '$[{int(key.name)}]')", node, kind="JSON")
+    if is_type(key, *INTEGERS):
+        return raw("json_extract({0}, '$[' || {1} || ']')", node, key, kind="JSON")
+    return raw("json_extract({0}, athena_json_step({1}))", node, key, kind="JSON")
+
+
+def field(node: exp.Expression) -> exp.Expression | None:
+    """`json.name`."""
+    if isinstance(node.expression, exp.Identifier) and is_json(node.this):
+        return _member(node.this, exp.Literal.string(node.expression.name))
+    return namespaced.dotted(node)
 
 
 def array(node: exp.Expression) -> exp.Expression | None:
@@ -28,7 +50,9 @@ def array(node: exp.Expression) -> exp.Expression | None:
         return None
     names = [part.this if isinstance(part, exp.PropertyEQ) else None for part in items[0].expressions]
     for item in items[1:]:
-        parts = item.expressions if isinstance(item, exp.Tuple | exp.Struct) else []
+        if not _is_written(item):
+            continue
+        parts = item.expressions
         if len(parts) != len(names):
             raise unsupported("An array of structs of different shapes")
         values = [part.expression if isinstance(part, exp.PropertyEQ) else part for part in parts]
@@ -38,6 +62,12 @@ def array(node: exp.Expression) -> exp.Expression | None:
         ]
         item.replace(exp.Struct(expressions=made))
     return None
+
+
+def _is_written(item: exp.Expression) -> bool:
+    """Tell whether a struct's fields are written out."""
+    is_row = isinstance(item, exp.Anonymous) and item.name == "row"
+    return is_row or isinstance(item, exp.Tuple | exp.Struct)
 
 
 def struct(node: exp.Expression) -> exp.Expression | None:
@@ -53,4 +83,11 @@ def end(node: exp.Expression) -> exp.Expression:
     return call(f"athena_array_{which}", node.this)
 
 
-RULES = {exp.ArrayFirst: end, exp.ArrayLast: end, exp.Bracket: element, exp.Array: array, exp.Struct: struct}
+RULES = {
+    exp.ArrayFirst: end,
+    exp.ArrayLast: end,
+    exp.Bracket: element,
+    exp.Dot: field,
+    exp.Array: array,
+    exp.Struct: struct,
+}

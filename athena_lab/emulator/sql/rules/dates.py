@@ -8,6 +8,7 @@ from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules import intervals
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
 from athena_lab.emulator.sql.rules.raw import raw
+from athena_lab.emulator.sql.rules.zones import clock_at, moment_of
 
 _WEEKDAYS = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
 _PLAIN = {
@@ -33,7 +34,7 @@ def part_of(node: exp.Expression | None) -> tuple[str, int]:
 def _local(value: exp.Expression) -> exp.Expression:
     """Give a value's wall-clock time: in the zone said, in UTC for a TIMESTAMP."""
     if isinstance(value, exp.AtTimeZone):
-        return call("timezone", value.args["zone"], cast(value.this, "TIMESTAMPTZ"))
+        return clock_at(value.args["zone"], cast(value.this, "TIMESTAMPTZ"))
     if is_type(value, exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMPLTZ):
         return call("timezone", "UTC", value)
     return value
@@ -69,16 +70,18 @@ def truncate(node: exp.Expression) -> exp.Expression:
         value, exp.DType.DATE, exp.DType.TIMESTAMP, exp.DType.DATETIME
     )
     is_timestamp = is_timestamp or is_type(value, exp.DType.TIMESTAMPTZ)
-    local = call("timezone", zone or "UTC", cast(value, "TIMESTAMPTZ")) if is_timestamp else value
+    local = clock_at(zone, cast(value, "TIMESTAMPTZ")) if is_timestamp else value
     if (
         isinstance(node, exp.DateTrunc)
         and not is_timestamp
         and not is_type(value, exp.DType.TIMESTAMP, exp.DType.DATETIME)
     ):
         local = cast(value, "DATE")
+    if isinstance(node, exp.DatetimeTrunc) and not is_timestamp:
+        local = cast(value, "TIMESTAMP")
     truncated = _truncated(name, first, local)
     if is_timestamp:
-        return call("timezone", zone or "UTC", cast(truncated, "TIMESTAMP"))
+        return moment_of(zone, cast(truncated, "TIMESTAMP"))
     if is_type(value, exp.DType.TIMESTAMP, exp.DType.DATETIME) or isinstance(node, exp.DatetimeTrunc):
         return cast(truncated, "TIMESTAMP")
     return cast(truncated, "DATE")
@@ -90,11 +93,19 @@ def _truncated(name: str, first: int, local: exp.Expression) -> exp.Expression:
         shift = exp.Interval(this=exp.Literal.string(str(days)), unit=exp.Var(this="DAY"))
         moved = exp.Paren(this=exp.Sub(this=local, expression=shift))
         return exp.Paren(this=exp.Add(this=call("date_trunc", "week", moved), expression=shift.copy()))
+    if name == "ISOYEAR":
+        year = call("isoyear", local)
+        monday = raw("date_trunc('week', make_date(CAST({0} AS BIGINT), 1, 4))", year)
+        return cast(monday, "TIMESTAMP")
     return call("date_trunc", name.lower(), local)
 
 
 def whole_difference(node: exp.Expression) -> exp.Expression:
     """TIMESTAMP_DIFF counts whole units, TIME_DIFF too."""
+    if isinstance(node, exp.TimestampDiff) and is_type(
+        node.this, exp.DType.DATETIME, exp.DType.TIMESTAMP, exp.DType.DATE
+    ):
+        return boundary_difference(node)
     name, _ = part_of(node.args.get("unit"))
     if name not in _WHOLE:
         raise unsupported(f"TIMESTAMP_DIFF in {name}")
@@ -174,7 +185,7 @@ def to_date(node: exp.Expression) -> exp.Expression | None:
     if node.this is None or node.expressions:
         return None
     if zone is not None or is_type(node.this, exp.DType.TIMESTAMPTZ):
-        return cast(call("timezone", zone or "UTC", cast(node.this, "TIMESTAMPTZ")), "DATE")
+        return cast(clock_at(zone, cast(node.this, "TIMESTAMPTZ")), "DATE")
     return cast(node.this, "DATE")
 
 
@@ -184,7 +195,7 @@ def to_datetime(node: exp.Expression) -> exp.Expression | None:
     if node.expressions or (node.expression is not None and zone is None):
         return None
     if zone is not None or is_type(node.this, exp.DType.TIMESTAMPTZ):
-        return call("timezone", zone or "UTC", cast(node.this, "TIMESTAMPTZ"))
+        return clock_at(zone, cast(node.this, "TIMESTAMPTZ"))
     return cast(node.this, "TIMESTAMP")
 
 
@@ -227,7 +238,7 @@ def moments(node: exp.Expression) -> exp.Expression:
 def now_local(node: exp.Expression) -> exp.Expression:
     """CURRENT_DATE and CURRENT_DATETIME, in their zone."""
     kind = {exp.CurrentDate: "DATE", exp.CurrentDatetime: "TIMESTAMP", exp.CurrentTime: "TIME"}[type(node)]
-    return cast(call("timezone", node.this or "UTC", exp.CurrentTimestamp()), kind)
+    return cast(clock_at(node.this, exp.CurrentTimestamp()), kind)
 
 
 RULES = {

@@ -12,6 +12,7 @@ from sqlglot import exp
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
 from athena_lab.emulator.sql.rules.raw import raw
+from athena_lab.emulator.sql.rules.zones import clock_at, moment_of
 
 _ELEMENT = re.compile(r"%(E[0-9*][SYs]|Ez|-?[a-zA-Z%])")
 _SAME = frozenset(
@@ -80,14 +81,24 @@ def write(node: exp.Expression) -> exp.Expression:
     pattern = _pattern(node.args["format"], _WRITTEN, "FORMAT_*")
     inner = value.this if isinstance(value, exp.TsOrDsToTimestamp | exp.TsOrDsToDate) else value
     if isinstance(value, exp.TsOrDsToTimestamp) or zone is not None:
-        local = call("timezone", zone if zone is not None else "UTC", cast(inner, "TIMESTAMPTZ"))
-        return call("strftime", local, pattern)
+        local = clock_at(zone, cast(inner, "TIMESTAMPTZ"))
+        return _with_short_years(node, value, zone, call("strftime", local, pattern))
     if isinstance(value, exp.TsOrDsToTime) or is_type(inner, exp.DType.TIME):
         inner = value.this if isinstance(value, exp.TsOrDsToTime) else inner
         midnight = cast(exp.Literal.string("1970-01-01"), "DATE")
         return call("strftime", exp.Add(this=midnight, expression=cast(inner, "TIME")), pattern)
     inner = value.this if isinstance(value, exp.TsOrDsToDatetime) else inner
-    return call("strftime", cast(inner, "TIMESTAMP"), pattern)
+    return _with_short_years(node, value, zone, call("strftime", cast(inner, "TIMESTAMP"), pattern))
+
+
+def _with_short_years(
+    node: exp.Expression, value: exp.Expression, zone: exp.Expression | None, made: exp.Expression
+) -> exp.Expression:
+    """A year below 1000 is written without zeros (%Y); DuckDB writes four digits."""
+    if not any(element in node.args["format"].name for element in ("%Y", "%F", "%c", "%G")):
+        return made
+    local = made.expressions[0]
+    return raw("CASE WHEN year({0}) < 1000 THEN {1} ELSE {2} END", local, _written_in_python(node, value, zone), made)
 
 
 def _is_native(pattern: exp.Expression | None, known: dict[str, str]) -> bool:
@@ -107,7 +118,7 @@ def _written_in_python(node: exp.Expression, value: exp.Expression, zone: exp.Ex
         return raw("athena_write_moment(epoch_us({0}), 0, 'UTC', {1})", local, pattern)
     if isinstance(value, exp.TsOrDsToTimestamp) or zone is not None:
         moment, name = cast(inner, "TIMESTAMPTZ"), zone if zone is not None else exp.Literal.string("UTC")
-        local = call("timezone", name, moment)
+        local = clock_at(name, moment)
         offset = raw("CAST((epoch_us({0}) - epoch_us({1})) // 1000000 AS BIGINT)", local, moment)
         return raw("athena_write_moment(epoch_us({0}), {1}, {2}, {3})", local, offset, name, pattern)
     return raw("athena_write_moment(epoch_us({0}), 0, 'UTC', {1})", cast(inner, "TIMESTAMP"), pattern)
@@ -137,7 +148,7 @@ def parse_timestamp(node: exp.Expression) -> exp.Expression:
     moment = _with_default_year(node)
     if "%z" in moment.sql():
         return cast(moment, "TIMESTAMPTZ")
-    return call("timezone", node.args.get("zone") or "UTC", cast(moment, "TIMESTAMP"))
+    return moment_of(node.args.get("zone"), cast(moment, "TIMESTAMP"))
 
 
 def parse_datetime(node: exp.Expression) -> exp.Expression:

@@ -118,4 +118,4 @@ def keep_once(node: exp.Expression) -> None:
         node.set("materialized", True)  # noqa: FBT003 (a value of the tree)
 
 
-RULES = {exp.Dot: dotted, exp.NetFunc: net, exp.CTE: keep_once}
+RULES = {exp.NetFunc: net, exp.CTE: keep_once}

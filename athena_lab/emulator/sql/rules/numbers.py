@@ -23,6 +23,17 @@ def literal(node: exp.Expression) -> exp.Expression | None:
     return None if "e" in text or text.startswith("0x") else exp.Literal.number(f"{text}e0")
 
 
+_LEAST = 2**63
+
+
+def negative(node: exp.Expression) -> exp.Expression | None:
+    """The least INT64 is no INT64 without its sign."""
+    inner = node.this
+    if isinstance(inner, exp.Literal) and inner.name == str(_LEAST):
+        return raw(f"CAST('-{_LEAST}' AS BIGINT)", kind="INT64")
+    return None
+
+
 def divide(node: exp.Expression) -> exp.Expression | None:
     """`/` fails on zero and is FLOAT64, or NUMERIC if a side is NUMERIC and none is FLOAT64."""
     left, right = node.this, node.expression
@@ -133,6 +144,8 @@ def safe_arithmetic(node: exp.Expression) -> exp.Expression:
 
 def safe_negate(node: exp.Expression) -> exp.Expression:
     """SAFE_NEGATE gives NULL on overflow."""
+    if is_a(node.this, INTEGERS):
+        return raw("TRY(0 - {0})", node.this)
     return call("TRY", exp.Neg(this=exp.Paren(this=node.this.copy())))
 
 
@@ -191,6 +204,7 @@ def bucket(node: exp.Expression) -> exp.Expression:
 RULES = {
     exp.Literal: literal,
     exp.Div: divide,
+    exp.Neg: negative,
     exp.Mul: product,
     exp.SafeDivide: safe_divide,
     exp.Cast: convert,

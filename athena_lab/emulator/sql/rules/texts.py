@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules.calls import call, is_type
 from athena_lab.emulator.sql.rules.raw import raw
 
@@ -28,7 +27,7 @@ def as_bytes(node: exp.Expression) -> exp.Expression:
 def normalize(node: exp.Expression) -> exp.Expression:
     """NORMALIZE and NORMALIZE_AND_CASEFOLD."""
     form = node.args.get("form")
-    name = form.name.upper() if form is not None else "NFC"
+    name = form.name.upper() if isinstance(form, exp.Expression) else "NFC"
     return call("athena_casefold" if node.args.get("is_casefold") else "athena_normalize", node.this, name)
 
 
@@ -63,8 +62,9 @@ def position(node: exp.Expression) -> exp.Expression | None:
 def regexp_position(node: exp.Expression) -> exp.Expression:
     """REGEXP_INSTR."""
     one, zero = exp.Literal.number(1), exp.Literal.number(0)
+    name = "athena_regexp_instr_bytes" if is_bytes(node.this) else "athena_regexp_instr"
     return call(
-        "athena_regexp_instr", node.this, node.expression, node.args.get("position") or one,
+        name, node.this, node.expression, node.args.get("position") or one,
         node.args.get("occurrence") or one, node.args.get("option") or zero,
     )  # fmt: skip
 
@@ -73,9 +73,9 @@ def pad(node: exp.Expression) -> exp.Expression | None:
     """LPAD and RPAD; of BYTES too."""
     side = "l" if node.args.get("is_left") else "r"
     fill = node.args.get("fill_pattern")
-    if not is_bytes(node.this):
-        return None
-    return call("athena_pad_bytes", node.this, node.expression, fill or raw("' '::BLOB"), side)
+    if is_bytes(node.this):
+        return call("athena_pad_bytes", node.this, node.expression, fill or raw("' '::BLOB"), side)
+    return call("athena_pad", node.this, node.expression, fill or exp.Literal.string(" "), side)
 
 
 def split(node: exp.Expression) -> exp.Expression | None:
@@ -105,8 +105,25 @@ def decimal(node: exp.Expression) -> exp.Expression:
 def upper(node: exp.Expression) -> exp.Expression | None:
     """UPPER, by Unicode's full mapping where the text is not ASCII."""
     if is_bytes(node.this):
-        raise unsupported("UPPER of BYTES")
+        return call("athena_upper_bytes", node.this)
     return raw("CASE WHEN strlen({0}) = length({0}) THEN upper({0}) ELSE athena_upper({0}) END", node.this)
+
+
+def character(node: exp.Expression) -> exp.Expression:
+    """CHR."""
+    return call("athena_chr", node.expressions[0])
+
+
+def size(node: exp.Expression) -> exp.Expression:
+    """BYTE_LENGTH."""
+    if isinstance(node.this, exp.Null):
+        return raw("CAST(NULL AS BIGINT)")
+    return call("octet_length", as_bytes(node.this)) if is_bytes(node.this) else raw("strlen({0})", node.this)
+
+
+def literal(node: exp.Expression) -> exp.Expression:
+    """A literal of BYTES: a character for each byte (literals.py)."""
+    return raw(f"'{''.join(f'{chr(92)}x{ord(byte):02X}' for byte in str(node.this))}'::BLOB", kind="BYTES")
 
 
 def soundex(node: exp.Expression) -> exp.Expression:
@@ -134,6 +151,9 @@ RULES = {
     exp.ToBase32: simple("athena_to_base32"),
     exp.FromBase32: simple("athena_from_base32"),
     exp.Soundex: soundex,
+    exp.Chr: character,
+    exp.ByteLength: size,
+    exp.ByteString: literal,
     exp.StrPosition: position,
     exp.RegexpInstr: regexp_position,
     exp.Pad: pad,

@@ -1,0 +1,143 @@
+"""BYTES, for which DuckDB has few functions: parts, ends, blanks, replacements, matches."""
+
+from __future__ import annotations
+
+import re
+
+
+def part(data: bytes, start: int, length: int) -> bytes:
+    """SUBSTR of BYTES."""
+    if length < 0:
+        raise ValueError("Third argument in SUBSTR() cannot be negative")
+    at = max(0, start - 1 if start > 0 else len(data) + start if -len(data) <= start < 0 else 0)
+    return data[at : at + length]
+
+
+def left(data: bytes, size: int) -> bytes:
+    """LEFT of BYTES."""
+    if size < 0:
+        raise ValueError("Second argument in LEFT() cannot be negative")
+    return data[:size]
+
+
+def right(data: bytes, size: int) -> bytes:
+    """RIGHT of BYTES."""
+    if size < 0:
+        raise ValueError("Second argument in RIGHT() cannot be negative")
+    return data[-size:] if size else b""
+
+
+def repeat(data: bytes, times: int) -> bytes:
+    """REPEAT of BYTES."""
+    if times < 0:
+        raise ValueError("Second argument (repeat count) for REPEAT cannot be negative")
+    return data * times
+
+
+def trim(data: bytes, chosen: bytes, side: str) -> bytes:
+    """TRIM, LTRIM and RTRIM of BYTES."""
+    if side == "LEADING":
+        return data.lstrip(chosen) if chosen else data
+    if side == "TRAILING":
+        return data.rstrip(chosen) if chosen else data
+    return data.strip(chosen) if chosen else data
+
+
+def translate(data: bytes, old: bytes, new: bytes) -> bytes:
+    """TRANSLATE of BYTES; what has no counterpart goes."""
+    if len(set(old)) != len(old):
+        raise ValueError("Duplicate byte in TRANSLATE source characters")
+    known = {letter: new[at : at + 1] for at, letter in enumerate(old)}
+    return b"".join(known.get(letter, bytes([letter])) for letter in data)
+
+
+def translate_text(text: str, old: str, new: str) -> str:
+    """TRANSLATE; what has no counterpart goes."""
+    if len(set(old)) != len(old):
+        raise ValueError("Duplicate character in TRANSLATE source characters")
+    return text.translate({ord(letter): new[at : at + 1] for at, letter in enumerate(old)})
+
+
+def reverse(data: bytes) -> bytes:
+    """REVERSE of BYTES."""
+    return data[::-1]
+
+
+def replace(data: bytes, old: bytes, new: bytes) -> bytes:
+    """REPLACE of BYTES."""
+    return data.replace(old, new) if old else data
+
+
+def starts_with(data: bytes, start: bytes) -> bool:
+    """STARTS_WITH of BYTES."""
+    return data.startswith(start)
+
+
+def ends_with(data: bytes, end: bytes) -> bool:
+    """ENDS_WITH of BYTES."""
+    return data.endswith(end)
+
+
+def lower(data: bytes) -> bytes:
+    """LOWER of BYTES: ASCII letters only."""
+    return data.lower()
+
+
+def upper(data: bytes) -> bytes:
+    """UPPER of BYTES: ASCII letters only."""
+    return data.upper()
+
+
+def contains(data: bytes, pattern: bytes) -> bool:
+    """REGEXP_CONTAINS of BYTES."""
+    return re.search(pattern, data) is not None
+
+
+def replace_matches(data: bytes, pattern: bytes, new: bytes) -> bytes:
+    """REGEXP_REPLACE of BYTES."""
+    return re.sub(pattern, re.sub(rb"\\(\d)", rb"\\g<\1>", new), data)
+
+
+def extract(data: bytes, pattern: bytes, position: int, occurrence: int) -> bytes | None:
+    """REGEXP_EXTRACT of BYTES."""
+    if position < 1 or occurrence < 1:
+        raise ValueError("REGEXP_EXTRACT: position and occurrence must be positive")
+    found = extract_all(data[position - 1 :], pattern)
+    return found[occurrence - 1] if occurrence <= len(found) else None
+
+
+def extract_all(data: bytes, pattern: bytes) -> list[bytes]:
+    """REGEXP_EXTRACT_ALL of BYTES."""
+    compiled = re.compile(pattern)
+    if compiled.groups > 1:
+        raise ValueError(
+            "Regular expressions passed into extraction functions must not have more than 1 capturing group"
+        )
+    return [found[compiled.groups] for found in compiled.finditer(data)]
+
+
+def ascii_code(data: bytes) -> int:
+    """ASCII of BYTES."""
+    return data[0] if data else 0
+
+
+FUNCTIONS = {
+    "athena_substr_bytes": (part, ["BLOB", "BIGINT", "BIGINT"], "BLOB"),
+    "athena_left_bytes": (left, ["BLOB", "BIGINT"], "BLOB"),
+    "athena_right_bytes": (right, ["BLOB", "BIGINT"], "BLOB"),
+    "athena_repeat_bytes": (repeat, ["BLOB", "BIGINT"], "BLOB"),
+    "athena_trim_bytes": (trim, ["BLOB", "BLOB", "VARCHAR"], "BLOB"),
+    "athena_translate_bytes": (translate, ["BLOB", "BLOB", "BLOB"], "BLOB"),
+    "athena_translate": (translate_text, ["VARCHAR", "VARCHAR", "VARCHAR"], "VARCHAR"),
+    "athena_reverse_bytes": (reverse, ["BLOB"], "BLOB"),
+    "athena_replace_bytes": (replace, ["BLOB", "BLOB", "BLOB"], "BLOB"),
+    "athena_starts_with_bytes": (starts_with, ["BLOB", "BLOB"], "BOOLEAN"),
+    "athena_ends_with_bytes": (ends_with, ["BLOB", "BLOB"], "BOOLEAN"),
+    "athena_lower_bytes": (lower, ["BLOB"], "BLOB"),
+    "athena_upper_bytes": (upper, ["BLOB"], "BLOB"),
+    "athena_regexp_contains_bytes": (contains, ["BLOB", "BLOB"], "BOOLEAN"),
+    "athena_regexp_extract_bytes": (extract, ["BLOB", "BLOB", "BIGINT", "BIGINT"], "BLOB"),
+    "athena_regexp_extract_all_bytes": (extract_all, ["BLOB", "BLOB"], "BLOB[]"),
+    "athena_ascii_bytes": (ascii_code, ["BLOB"], "BIGINT"),
+    "athena_regexp_replace_bytes": (replace_matches, ["BLOB", "BLOB", "BLOB"], "BLOB"),
+}

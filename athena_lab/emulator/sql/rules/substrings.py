@@ -1,0 +1,98 @@
+"""Parts of strings and bytes: LEFT, SUBSTR, TRIM, REPEAT and their kind, with BigQuery's limits, for BYTES too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from athena_lab.emulator.sql.rules.calls import call
+from athena_lab.emulator.sql.rules.texts import as_bytes, is_bytes
+
+_BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
+"""What TRIM removes where it is not told."""
+
+
+def part(node: exp.Expression) -> exp.Expression | None:
+    """SUBSTR: position 0 is the first, a negative one counts from the end."""
+    start, length = node.args.get("start"), node.args.get("length")
+    if is_bytes(node.this):
+        most = length if length is not None else exp.Literal.number(2**31)
+        return call("athena_substr_bytes", node.this, start, most)
+    if _is_plain(start, least=1) and (length is None or _is_plain(length, least=0)):
+        return None
+    return call("athena_substr", node.this, start, *([length] if length is not None else []))
+
+
+def _is_plain(node: exp.Expression | None, *, least: int) -> bool:
+    return isinstance(node, exp.Literal) and node.name.isdigit() and int(node.name) >= least
+
+
+def end(node: exp.Expression) -> exp.Expression | None:
+    """LEFT and RIGHT; a negative length is an error."""
+    side = "left" if isinstance(node, exp.Left) else "right"
+    if is_bytes(node.this):
+        return call(f"athena_{side}_bytes", node.this, node.expression)
+    return None if _is_plain(node.expression, least=0) else call(f"athena_{side}", node.this, node.expression)
+
+
+def repeat(node: exp.Expression) -> exp.Expression:
+    """REPEAT; a negative number is an error."""
+    return call("athena_repeat_bytes" if is_bytes(node.this) else "athena_repeat", node.this, node.args["times"])
+
+
+def trim(node: exp.Expression) -> exp.Expression:
+    """TRIM, LTRIM, RTRIM: of all blanks, or of the characters said."""
+    side = str(node.args.get("position") or "").upper()
+    chosen = node.expression
+    if is_bytes(node.this) or is_bytes(chosen):
+        return call("athena_trim_bytes", as_bytes(node.this), as_bytes(chosen), side)
+    name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(side, "trim")
+    return call(name, node.this, chosen if chosen is not None else exp.Literal.string(_BLANKS))
+
+
+def translate(node: exp.Expression) -> exp.Expression:
+    """TRANSLATE; a character to replace may come once only."""
+    arguments = (node.this, node.args["from_"], node.args["to"])
+    if is_bytes(node.this):
+        return call("athena_translate_bytes", *(as_bytes(item) for item in arguments))
+    return call("athena_translate", *arguments)
+
+
+def _of_bytes(name: str) -> Callable[[exp.Expression], exp.Expression | None]:
+    """A function that DuckDB has of strings only."""
+
+    def rule(node: exp.Expression) -> exp.Expression | None:
+        given = [item for key in ("this", "expression", "replacement") if (item := node.args.get(key)) is not None]
+        return call(name, *(as_bytes(item) for item in given)) if any(is_bytes(item) for item in given) else None
+
+    return rule
+
+
+def extract(node: exp.Expression) -> exp.Expression | None:
+    """REGEXP_EXTRACT of BYTES."""
+    if not (is_bytes(node.this) or is_bytes(node.expression)):
+        return None
+    one = exp.Literal.number(1)
+    rest = (node.args.get("position") or one, node.args.get("occurrence") or one)
+    return call("athena_regexp_extract_bytes", as_bytes(node.this), as_bytes(node.expression), *rest)
+
+
+RULES = {
+    exp.RegexpExtract: extract,
+    exp.RegexpExtractAll: _of_bytes("athena_regexp_extract_all_bytes"),
+    exp.Ascii: _of_bytes("athena_ascii_bytes"),
+    exp.Substring: part,
+    exp.Left: end,
+    exp.Right: end,
+    exp.Repeat: repeat,
+    exp.Trim: trim,
+    exp.Translate: translate,
+    exp.Reverse: _of_bytes("athena_reverse_bytes"),
+    exp.Replace: _of_bytes("athena_replace_bytes"),
+    exp.StartsWith: _of_bytes("athena_starts_with_bytes"),
+    exp.EndsWith: _of_bytes("athena_ends_with_bytes"),
+    exp.Lower: _of_bytes("athena_lower_bytes"),
+    exp.RegexpLike: _of_bytes("athena_regexp_contains_bytes"),
+    exp.RegexpReplace: _of_bytes("athena_regexp_replace_bytes"),
+}
