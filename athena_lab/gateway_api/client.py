@@ -144,6 +144,9 @@ class GatewayClient:
         items = self._json("GET", f"/v1/jobs/{quote(job_id, safe='')}/versions")
         return tuple(jobs.JobVersion.model_validate(item) for item in items)
 
+    def get_dependencies(self, job_id: str) -> lineage.Dependencies:
+        return self._get(f"/v1/jobs/{quote(job_id, safe='')}/dependencies", lineage.Dependencies)
+
     def pause_job(self, job_id: str) -> jobs.Job:
         return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/pause", jobs.Job)
 
@@ -156,9 +159,6 @@ class GatewayClient:
     # -- versions, and what is done with a job beside deploying its notebook
 
     def get_version_content(self, job_id: str, version: int) -> versions.VersionContent:
-    def get_dependencies(self, job_id: str) -> lineage.Dependencies:
-        return self._get(f"/v1/jobs/{quote(job_id, safe='')}/dependencies", lineage.Dependencies)
-
         return self._get(f"/v1/jobs/{quote(job_id, safe='')}/versions/{version}", versions.VersionContent)
 
     def diff_job(self, job_id: str, request: versions.DiffRequest) -> versions.JobDiff:

@@ -264,16 +264,16 @@ class Workbench:
 
     def open(self, at_seam=lambda _seam: None) -> Promoter:
         """Open everything as a starting gateway does, on the same files as before."""
+        bundles = BundleStore(str(self.home / "gateway" / "bundles"))
         services = Services(
             JobsRepository(self.home / "jobs.git", self.home / "gateway" / "clone"),
             Outbox(self.home / "gateway" / "outbox.sqlite"),
-        bundles = BundleStore(str(self.home / "gateway" / "bundles"))
             bundles,
             Scheduler(self.airflow.url, self.home / "password", timeout_s=5),
+            BundleLineage(bundles, lambda _principal, _tables: {}, "athena", now=self.clock),
         )
         self.opened.append(services)
         promoter = Promoter(services, PromotionRules(900, "energy"), now=self.clock, at_seam=at_seam)
-            BundleLineage(bundles, lambda _principal, _tables: {}, "athena", now=self.clock),
         promoter.recover()
         return promoter
 
