@@ -14,6 +14,7 @@ from fastapi import Depends, FastAPI, HTTPException
 from pendulum import instance
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
+from athena_lab.airflow import standings
 from athena_lab.airflow.loader import build_dag, timetable_of
 
 MOST_RUNS = 100
@@ -54,6 +55,7 @@ class ValidateAnswer(BaseModel):
 
 
 app = FastAPI(title="athena_lab in Airflow", dependencies=[Depends(get_user)])
+app.include_router(standings.router)
 
 
 @app.post("/preview")

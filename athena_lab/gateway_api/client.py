@@ -19,6 +19,7 @@ from athena_lab.settings import Settings
 
 Model = TypeVar("Model", bound=wire.Wire)
 TokenSource = Callable[[], str]
+_LARGEST_PAGE = 500
 
 
 def token_source(settings: Settings) -> TokenSource:
@@ -134,8 +135,19 @@ class GatewayClient:
 
     # -- jobs
 
-    def list_jobs(self) -> tuple[jobs.Job, ...]:
-        return tuple(jobs.Job.model_validate(item) for item in self._json("GET", "/v1/jobs"))
+    def find_jobs(self, query: jobs.JobQuery) -> jobs.JobPage:
+        given = query.model_dump(mode="json", exclude_defaults=True)
+        return self._get("/v1/jobs", jobs.JobPage, {name: str(value) for name, value in given.items()})
+
+    def list_jobs(self, query: jobs.JobQuery | None = None) -> tuple[jobs.Job, ...]:
+        """Give every job that is found, page by page."""
+        query = (query or jobs.JobQuery()).model_copy(update={"limit": _LARGEST_PAGE})
+        found: list[jobs.Job] = []
+        while True:
+            page = self.find_jobs(query.model_copy(update={"offset": len(found)}))
+            found += page.jobs
+            if not page.jobs or len(found) >= page.total:
+                return tuple(found)
 
     def get_job(self, job_id: str) -> jobs.Job:
         return self._get(f"/v1/jobs/{quote(job_id, safe='')}", jobs.Job)

@@ -113,8 +113,11 @@ class Scheduler:
         """Give how DAGs stand, by DAG id, in one request; those that Airflow does not know are left out."""
         if not dag_ids:
             return {}
-        answer = self._ask_plugin("/athena/standings", {"dag_ids": list(dag_ids)}, f"{len(dag_ids)} DAGs")
-        return {item["dag_id"]: _standing_of(item) for item in answer["dags"]}
+
+        def read(answer: Any) -> dict[str, DagStanding]:
+            return {item["dag_id"]: _standing_of(item) for item in answer["dags"]}
+
+        return self._ask_plugin("/athena/standings", {"dag_ids": list(dag_ids)}, read)
 
     def deployed_version(self, dag_id: str) -> int | None:
         """Give the version that Airflow has read (tag `v<N>`), None if it has none or dropped the DAG."""
@@ -225,13 +228,15 @@ class Scheduler:
 
     def preview(self, schedule: Schedule, count: int, after: datetime) -> tuple[datetime, ...]:
         """Give the next `count` fires after a moment, as Airflow's own timetable says, in UTC."""
-        cron = schedule.cron
         body = schedule.model_dump(mode="json", include={"cron", "timezone", "start", "end"})
         body |= {"count": count, "after": after.isoformat()}
-        answer = self._ask_plugin("/athena/preview", body, f"the schedule '{cron}'")
-        return tuple(_utc(datetime.fromisoformat(text)) for text in answer["runs"])
 
-    def _ask_plugin(self, path: str, body: Mapping[str, Any], what: str) -> dict[str, Any]:
+        def read(answer: Any) -> tuple[datetime, ...]:
+            return tuple(_utc(datetime.fromisoformat(text)) for text in answer["runs"])
+
+        return self._ask_plugin("/athena/preview", body, read)
+
+    def _ask_plugin(self, path: str, body: Mapping[str, Any], read: Callable[[Any], Result]) -> Result:
         """Send a request to one of our routes in the api-server; log in anew once if the token has expired."""
         response = self._post(path, body)
         if response.status_code == _UNAUTHORIZED:
@@ -239,12 +244,11 @@ class Scheduler:
             response = self._post(path, body)
         try:
             response.raise_for_status()
-            answer: dict[str, Any] = response.json()
-        except (httpx.HTTPStatusError, ValueError) as error:
+            return read(response.json())
+        except (httpx.HTTPStatusError, ValueError, KeyError, TypeError) as error:
             raise errors.UpstreamError(
-                f"Cannot ask Airflow about {what}: '{path}' answered HTTP {response.status_code}. {_DO}"
+                f"Cannot read Airflow's answer: '{path}' answered HTTP {response.status_code}. {_DO}"
             ) from error
-        return answer
 
     def _post(self, path: str, body: Mapping[str, Any]) -> httpx.Response:
         with self._reaching():

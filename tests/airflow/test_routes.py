@@ -11,14 +11,27 @@ import pytest
 
 PROGRAM = """
 import json, sys
+from datetime import UTC, datetime
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from airflow import settings
 from airflow.api_fastapi.app import create_auth_manager, init_plugins
 from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+from airflow.models.dag import DagModel
+from airflow.models.dagbundle import DagBundleModel
 from airflow.models.revoked_token import RevokedToken
+from airflow.utils.session import create_session
 
 RevokedToken.__table__.create(settings.engine)
+DagModel.metadata.create_all(settings.engine, tables=[DagBundleModel.__table__, DagModel.__table__])
+with create_session() as session:
+    moment = datetime(2026, 11, 24, 6, tzinfo=UTC)
+    session.add(DagBundleModel(name="athena"))
+    session.flush()
+    for number in (1, 2):
+        dag = DagModel(dag_id=f"d{number}", is_paused=number == 2, next_dagrun_create_after=moment)
+        dag.bundle_name, dag.fileloc, dag.max_active_tasks, dag.max_consecutive_failed_dag_runs = "athena", "x.py", 1, 0
+        session.add(dag)
 manager = create_auth_manager()
 manager.init()
 app = FastAPI()
@@ -63,7 +76,8 @@ GOOD = {"Authorization": "GOOD"}
 
 def test_routes_answer_airflows_own_users_only(ask, lab):
     body = {"cron": "0 0 * * *", "timezone": "UTC"}
-    for path, content in (("/athena/preview", body), ("/athena/validate", {"spec": {}})):
+    standings = ("/athena/standings", {"dag_ids": []})
+    for path, content in (("/athena/preview", body), ("/athena/validate", {"spec": {}}), standings):
         answers = ask(
             (path, {}, content),
             (path, {"Authorization": "Bearer forged"}, content),
@@ -100,3 +114,16 @@ def test_validation_says_which_dag_would_be_made_or_why_none(ask, lab):
     assert good == [200, {"dag_id": "athena__analysts__daily", "error": None}]
     assert bad[0] == 200
     assert "61 * * * *" in bad[1]["error"]
+
+
+def test_standings_of_known_dags_come_in_one_answer(ask):
+    found, too_many = ask(
+        ("/athena/standings", GOOD, {"dag_ids": ["d1", "d2", "unknown"]}),
+        ("/athena/standings", GOOD, {"dag_ids": ["d"] * 501}),
+    )
+    moment = "2026-11-24T06:00:00Z"
+    assert sorted(found[1]["dags"], key=lambda dag: dag["dag_id"]) == [
+        {"dag_id": "d1", "is_paused": False, "next_run_at": moment},
+        {"dag_id": "d2", "is_paused": True, "next_run_at": moment},
+    ]
+    assert too_many[0] == 422

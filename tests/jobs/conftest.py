@@ -110,6 +110,14 @@ class AirflowDouble:
         if path == "/athena/preview":
             after = datetime.fromisoformat(body["after"])
             return 200, {"runs": [(after + timedelta(days=n + 1)).isoformat() for n in range(body["count"])]}
+        if path == "/athena/standings":
+            known = [self.dags[dag_id] for dag_id in body["dag_ids"] if dag_id in self.dags]
+            return 200, {
+                "dags": [
+                    {"dag_id": dag["dag_id"], "is_paused": dag["is_paused"], "next_run_at": dag["next_dagrun_run_after"]}
+                    for dag in known
+                ]
+            }
         if path == "/api/v2/importErrors":
             name = query["filename"][0]
             found = [error for error in self.import_errors if error["filename"] == name]
@@ -120,11 +128,6 @@ class AirflowDouble:
         return self.handle_dags(method, path.removeprefix("/api/v2/dags").strip("/").split("/"), query, body)
 
     def handle_dags(self, method: str, path: list[str], query: dict, body: dict) -> tuple[int, object]:
-        if path == [""]:
-            owned = [dag for dag in self.dags.values() if set(query["tags"]) <= {tag["name"] for tag in dag["tags"]}]
-            offset = int(query.get("offset", ["0"])[0])
-            page = owned[offset : offset + int(query["limit"][0])]
-            return 200, {"dags": page, "total_entries": len(owned)}
         dag_id, *rest = path
         if dag_id not in self.dags:
             return 404, {"detail": f"The Dag with ID: `{dag_id}` was not found"}

@@ -14,7 +14,7 @@ from athena_lab.errors import (
     NotFoundError,
     UnreachableError,
 )
-from athena_lab.gateway_api.jobs import JobState, PromotionState
+from athena_lab.gateway_api.jobs import JobQuery, JobState, PromotionState
 from athena_lab.gateway_api.terms import Parameter, ParameterType, Schedule
 
 MOMENT = "2026-11-24T06:00:00Z"
@@ -135,7 +135,7 @@ def test_the_same_notebook_and_name_is_the_next_version_of_its_job(workbench):
     assert (check.job_id, check.next_version, check.is_unchanged) == ("daily_sales", 2, False)
     assert len(check.next_runs) == 10
     promoter.promote(workbench.request("two"), workbench.ann, workbench.audit)
-    assert [job.version for job in promoter.jobs(workbench.ann)] == [2]
+    assert [job.version for job in promoter.find(JobQuery(), workbench.ann).jobs] == [2]
 
 
 def test_another_users_job_cannot_be_deployed_paused_or_deleted(workbench):
@@ -152,7 +152,7 @@ def test_another_users_job_cannot_be_deployed_paused_or_deleted(workbench):
     with pytest.raises(NotFoundError):
         promoter.pause("nothing", workbench.ann, workbench.audit)
     assert workbench.audited == []
-    assert promoter.jobs(workbench.bob) == ()
+    assert promoter.find(JobQuery(), workbench.bob).jobs == ()
 
 
 def test_a_job_that_moved_on_refuses_the_stale_form(workbench):
@@ -178,7 +178,7 @@ def test_without_an_audit_record_nothing_is_deployed(workbench):
     with pytest.raises(AuditError):
         promoter.promote(workbench.request(), workbench.ann, refuse)
     assert workbench.log() == before
-    assert promoter.jobs(workbench.ann) == ()
+    assert promoter.find(JobQuery(), workbench.ann).jobs == ()
 
 
 def test_with_airflow_down_a_promotion_waits_and_is_finished_once(workbench):
@@ -264,7 +264,7 @@ def test_pausing_and_resuming_is_airflows_and_needs_it(workbench):
     assert promoter.promote(workbench.request("two"), workbench.ann, workbench.audit).version == 2
     assert promoter.job("daily_sales").state is JobState.PAUSED
     workbench.airflow.stop()
-    assert [job.state for job in promoter.jobs(workbench.ann)] == [JobState.PAUSED]
+    assert [job.state for job in promoter.find(JobQuery(), workbench.ann).jobs] == [JobState.PAUSED]
     with pytest.raises(UnreachableError, match="Start it with `athena up`"):
         promoter.resume("daily_sales", workbench.ann, workbench.audit)
     workbench.airflow.start()
@@ -291,7 +291,7 @@ def test_a_deleted_job_is_gone_from_git_and_airflow_and_its_id_stays_taken(workb
     )
     deleted = promoter.delete("daily_sales", workbench.ann, workbench.audit)
     assert deleted.state is JobState.DELETED
-    assert promoter.jobs(workbench.ann) == ()
+    assert promoter.find(JobQuery(), workbench.ann).jobs == ()
     assert workbench.airflow.runs[0]["state"] == "failed"
     for _ in range(30):
         workbench.clock.move(10)
@@ -343,3 +343,20 @@ def test_a_clone_that_was_lost_is_made_again(workbench):
     shutil.rmtree(workbench.home / "gateway" / "clone")
     promoter = workbench.open()
     assert promoter.promote(workbench.request("two"), workbench.ann, workbench.audit).version == 2
+
+
+def test_jobs_are_found_by_words_by_their_notebook_and_page_by_page(workbench):
+    promoter = workbench.open()
+    for name in ("Daily peak", "daily sum", "Weekly peak"):
+        promoter.promote(workbench.request(name=name), workbench.ann, workbench.audit)
+
+    def names(**query):
+        page = promoter.find(JobQuery(**query), workbench.ann)
+        return [job.name for job in page.jobs], page.total
+
+    assert names() == (["Daily peak", "daily sum", "Weekly peak"], 3)
+    assert names(search="PEAK daily") == (["Daily peak"], 1)
+    assert names(offset=1, limit=1) == (["daily sum"], 3)
+    path = promoter.find(JobQuery(), workbench.ann).jobs[0].source.path
+    assert names(path=path)[1] == 3
+    assert names(path="elsewhere.ipynb", notebook_id="unknown") == ([], 0)

@@ -211,8 +211,18 @@ class State:
 
     # -- jobs and runs
 
-    def list_jobs(self) -> list[jobs.Job]:
-        return [self.job(job_id) for job_id in self.jobs]
+    def find_jobs(self, query: dict[str, list[str]]) -> jobs.JobPage:
+        wanted = jobs.JobQuery.model_validate({name: values[0] for name, values in query.items()})
+        found = [job for job in map(self.job, self.jobs) if self.is_found(job, wanted)]
+        found.sort(key=lambda job: job.name.casefold())
+        return jobs.JobPage(jobs=tuple(found[wanted.offset : wanted.offset + wanted.limit]), total=len(found))
+
+    def is_found(self, job: jobs.Job, query: jobs.JobQuery) -> bool:
+        if query.search.casefold() not in f"{job.name} {job.source.path}".casefold():
+            return False
+        is_by_source = query.path is not None or query.notebook_id is not None
+        mine = (job.source.path == query.path, job.source.notebook_id == (query.notebook_id or ""))
+        return any(mine) if is_by_source else True
 
     def job(self, job_id: str) -> jobs.Job:
         if job_id not in self.jobs:
@@ -386,7 +396,7 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", r"/v1/bundles", lambda: state.bundle(body)),
             ("POST", r"/v1/jobs/check", lambda: state.check(body)),
             ("POST", r"/v1/jobs", lambda: state.promote(body)),
-            ("GET", r"/v1/jobs", state.list_jobs),
+            ("GET", r"/v1/jobs", lambda: state.find_jobs(query)),
             ("GET", r"/v1/jobs/(\w+)", state.job),
             ("DELETE", r"/v1/jobs/(\w+)", lambda job: state.set_state(job, jobs.JobState.DELETED)),
             ("POST", r"/v1/jobs/(\w+)/pause", lambda job: state.set_state(job, jobs.JobState.PAUSED)),
