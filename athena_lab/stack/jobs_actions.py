@@ -12,8 +12,18 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from athena_lab.errors import Fault, InvalidError, NotFoundError
+from athena_lab.gateway_api.bundles import Destination, DestinationMode
 from athena_lab.gateway_api.client import GatewayClient
-from athena_lab.gateway_api.jobs import Job, PromoteRequest, Promotion, PromotionState, Run, RunRequest, RunState
+from athena_lab.gateway_api.jobs import (
+    Job,
+    JobQuery,
+    PromoteRequest,
+    Promotion,
+    PromotionState,
+    Run,
+    RunRequest,
+    RunState,
+)
 from athena_lab.gateway_api.terms import Parameter, ParameterType, RelativeDate, Schedule
 from athena_lab.gateway_api.versions import (
     CloneRequest,
@@ -25,8 +35,8 @@ from athena_lab.gateway_api.versions import (
     TransferRequest,
 )
 from athena_lab.gateway_api.wire import Wire
+from athena_lab.jobs.drafting import DraftRequest, upload_of
 from athena_lab.stack import jobs_output
-from athena_lab.stack.notebook_file import upload_of
 
 EXIT_FAILED, EXIT_PLATFORM = 1, 3
 LONG_POLL_S = 20.0
@@ -73,7 +83,8 @@ class JobsActions:
         job = self._find(arguments.job)
         bundle = None
         if arguments.file is not None:
-            upload = upload_of(arguments.file, self._workspace, job.source.cell_id)
+            wanted = DraftRequest(path="", cell_id=job.source.cell_id, cell_ids=job.source.cell_ids)
+            upload = upload_of(arguments.file, self._workspace, wanted)
             bundle = self._gateway.upload_bundle(upload).hash
         request = DiffRequest(version=arguments.from_version, to_version=arguments.to_version, bundle=bundle)
         diff = self._gateway.diff_job(job.id, request)
@@ -138,9 +149,9 @@ class JobsActions:
         return self._deployed(promotion, is_waiting=arguments.wait)
 
     def promote(self, arguments: argparse.Namespace) -> Outcome:
-        bundle = self._gateway.upload_bundle(upload_of(arguments.file, self._workspace, arguments.cell))
+        bundle = self._gateway.upload_bundle(upload_of(arguments.file, self._workspace, _draft_of(arguments)))
         name = arguments.name or arguments.file.stem
-        known = next((job for job in self._gateway.list_jobs() if job.name.casefold() == name.casefold()), None)
+        known = self._named(name)
         # What the command does not say stays as the job has it; of a new one, as the notebook has it.
         kept = {parameter.name: parameter for parameter in known.parameters} if known else {}
         present = tuple(kept.get(parameter.name, parameter) for parameter in bundle.parameters)
@@ -167,14 +178,18 @@ class JobsActions:
 
     # -- what they share
 
+    def _named(self, name: str) -> Job | None:
+        """Give the caller's job of an id or a name, if there is one that is not deleted."""
+        jobs = self._gateway.list_jobs(JobQuery(search=name[:200]))
+        found = [job for job in jobs if job.id == name]
+        found += [job for job in jobs if job.name.casefold() == name.casefold()]
+        return found[0] if found else None
+
     def _find(self, name: str) -> Job:
         """Give the job of an id or a name; raise NotFoundError."""
-        jobs = self._gateway.list_jobs()
-        found = [job for job in jobs if job.id == name] or [
-            job for job in jobs if job.name.casefold() == name.casefold()
-        ]
-        if found:
-            return found[0]
+        found = self._named(name)
+        if found is not None:
+            return found
         try:
             return self._gateway.get_job(name)  # a deleted one, whose versions can still be looked at
         except NotFoundError as error:
@@ -198,6 +213,20 @@ def _job(job: Job) -> Outcome:
 def _run(run: Run) -> Outcome:
     is_bad = run.state in (RunState.FAILED, RunState.CANCELLED)
     return Outcome(run, jobs_output.format_run(run), EXIT_FAILED if is_bad else 0)
+
+
+def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
+    """Give what `promote` says of the file: which cells, which table, which environment, which files beside it."""
+    one, several = (arguments.cell[0], ()) if len(arguments.cell) == 1 else (None, tuple(arguments.cell))
+    into = arguments.into
+    return DraftRequest(
+        path="",
+        cell_id=one,
+        cell_ids=several,
+        destination=Destination(table=into, mode=DestinationMode(arguments.mode)) if into else None,
+        environment=arguments.environment,
+        globs=tuple(arguments.include),
+    )
 
 
 def _schedule_of(arguments: argparse.Namespace, present: Schedule) -> Schedule:
