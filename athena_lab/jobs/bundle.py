@@ -48,7 +48,7 @@ class BuiltBundle:
 
 def build_bundle(upload: BundleUpload, limits: Limits | None = None) -> BuiltBundle:
     """Make the bundle of an upload; raise InvalidError with every fault of notebook, files and environment."""
-    script = _script_of(upload)
+    script = script_of(upload)
     notebook = script.notebook
     faults = [*script.faults] or [*notebook_faults(notebook, upload.source.path)]
     files, file_faults = read_files(upload.files, limits or Limits())
@@ -116,7 +116,7 @@ def hash_of_archive(archive: bytes) -> str:
     return _hash_of(_unzip(archive))
 
 
-def _script_of(upload: BundleUpload) -> Script:
+def script_of(upload: BundleUpload) -> Script:
     """Give the upload's notebook, made of its text where it is a script."""
     path = upload.source.path
     if upload.text is None:

@@ -12,8 +12,8 @@ from tornado import web  # type: ignore[attr-defined]  # tornado exports by conv
 from athena_lab import errors
 from athena_lab.gateway_api.jobs import Bundle, Run, RunSummary
 from athena_lab.gateway_api.wire import ErrorBody, FaultModel
+from athena_lab.jobs.drafting import DraftRequest, collect, lock
 from athena_lab.labserver import outputs
-from athena_lab.labserver.draft import DraftRequest, collect
 from athena_lab.labserver.gateway import GatewayDoor
 from athena_lab.labserver.handshake import shake_hands
 from athena_lab.labserver.reading import ContentsReader
@@ -101,7 +101,7 @@ class ProxyHandler(AthenaHandler):
 
 
 class DraftHandler(AthenaHandler):
-    """`POST /athena/draft`: read the saved notebook as the user, upload it, and say what was found in it."""
+    """`POST /athena/draft`: read the saved file as the user, upload it, and say what was found in it."""
 
     @web.authenticated  # type: ignore[untyped-decorator]  # as above
     async def post(self) -> None:
@@ -109,7 +109,7 @@ class DraftHandler(AthenaHandler):
             request = DraftRequest.model_validate_json(self.request.body or b"{}")
         except ValidationError as error:
             raise errors.InvalidError(_faults_of(error)) from error
-        upload = await collect(request, ContentsReader(self.contents_manager))
+        upload = await collect(request, ContentsReader(self.contents_manager), lock)
         answer = await self.door.forward("POST", "bundles", content=upload.model_dump_json().encode())
         answer.raise_for_error()
         self.finish(Bundle.model_validate_json(answer.content).model_dump_json())

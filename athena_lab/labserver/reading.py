@@ -11,7 +11,7 @@ from jupyter_core.utils import ensure_async
 from tornado.web import HTTPError
 
 from athena_lab.errors import Fault, InvalidError
-from athena_lab.labserver.draft import Document
+from athena_lab.jobs.drafting import Document
 
 
 class ContentsReader:
@@ -44,6 +44,28 @@ class ContentsReader:
         except HTTPError:
             return None
         return base64.b64decode(model["content"])
+
+    async def size_of(self, path: str) -> int | None:
+        """Give a file's size in bytes, or None if there is no such file that the user may read."""
+        if not await ensure_async(self._contents.file_exists(path)):
+            return None
+        try:
+            model = await ensure_async(self._contents.get(path, content=False, type="file"))
+        except HTTPError:
+            return None
+        return int(model.get("size") or 0)
+
+    async def list_folder(self, path: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Give the names of the files and of the folders in a folder, none where there is no such folder."""
+        if not await ensure_async(self._contents.dir_exists(path)):
+            return (), ()
+        try:
+            model = await ensure_async(self._contents.get(path, content=True, type="directory"))
+        except HTTPError:
+            return (), ()
+        entries = model["content"]
+        folders = tuple(entry["name"] for entry in entries if entry["type"] == "directory")
+        return tuple(entry["name"] for entry in entries if entry["type"] != "directory"), folders
 
 
 def _refusal(path: str, reason: str, remedy: str) -> InvalidError:

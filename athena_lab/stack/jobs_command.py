@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from athena_lab.gateway_api.bundles import DestinationMode, EnvironmentKind
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.settings import Home, Settings
 from athena_lab.stack.jobs_actions import JobsActions, Outcome
@@ -52,13 +53,19 @@ def _add_comparing(commands: argparse._SubParsersAction) -> None:  # type: ignor
     diff.add_argument("--from", type=int, metavar="N", dest="from_version", help="the version before (the current one)")
     after = diff.add_mutually_exclusive_group()
     after.add_argument("--to", type=int, metavar="N", dest="to_version", help="the version after (the current one)")
-    after.add_argument("--file", type=Path, metavar="FILE.ipynb", help="the notebook after")
+    after.add_argument("--file", type=Path, metavar="FILE", help="the file after")
 
 
 def _add_deploying(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    promote = _add(commands, "promote", "schedule a notebook, or deploy its next version", JobsActions.promote)
-    promote.add_argument("file", metavar="FILE.ipynb", type=Path)
-    promote.add_argument("--cell", metavar="ID", help="only this cell and what it needs")
+    promote = _add(commands, "promote", "schedule a file, or deploy its next version", JobsActions.promote)
+    promote.add_argument("file", metavar="FILE", type=Path, help="a notebook, a .sql or a .py file")
+    text = "only this cell and what it needs (again for another)"
+    promote.add_argument("--cell", metavar="ID", action="append", default=[], help=text)
+    promote.add_argument("--into", metavar="DATASET.TABLE", help="the table that takes the rows of a .sql file")
+    promote.add_argument("--mode", choices=[mode.value for mode in DestinationMode], default="replace")
+    kinds = [kind.value for kind in EnvironmentKind]
+    promote.add_argument("--environment", choices=kinds, help="'lock' pins what the code's metadata asks for")
+    promote.add_argument("--include", metavar="GLOB", action="append", default=[], help="further files beside it")
     edit = _add_for_job(commands, "edit", "change a job without its notebook", JobsActions.edit)
     for parser in (promote, edit):
         parser.add_argument("--name", metavar="NAME", help="the job's name")

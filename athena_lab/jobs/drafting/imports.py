@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-# Cell magics whose body is Python in this kernel; the body of any other is not.
-_PYTHON_MAGICS = re.compile(r"^\s*%%(time|timeit|capture|prun)\b.*$", re.MULTILINE)
+from athena_lab.jobs.slicing.source import read_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,24 +18,10 @@ class Import:
     level: int = 0
 
 
-def imports_of_notebook(notebook: dict[str, Any]) -> tuple[Import, ...]:
-    """List the imports of a notebook's code cells (nbformat 4); cells that are not Python have none."""
-    found: list[Import] = []
-    for cell in notebook.get("cells", ()):
-        if cell.get("cell_type") == "code":
-            source = cell.get("source", "")
-            found += imports_of(python_of(source if isinstance(source, str) else "".join(source)))
-    return tuple(dict.fromkeys(found))
-
-
-def python_of(source: str) -> str:
-    """Turn a cell into plain Python: IPython's line magics and `!commands` become calls."""
-    # Here and not above: IPython takes a second to import and Jupyter Server does not need it to start.
-    from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415 (above)
-
-    body = _PYTHON_MAGICS.sub("", source, count=1) if _PYTHON_MAGICS.match(source.lstrip("\n")) else source
-    text: str = TransformerManager().transform_cell(body)
-    return text
+def imports_of_cells(sources: Iterable[str]) -> tuple[Import, ...]:
+    """List the imports of code cells; cells that are not Python have none."""
+    trees = (read_source(source).tree for source in sources)
+    return tuple(dict.fromkeys(found for tree in trees if tree is not None for found in _imports_in(tree)))
 
 
 def imports_of(source: str) -> tuple[Import, ...]:
@@ -47,13 +30,17 @@ def imports_of(source: str) -> tuple[Import, ...]:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         return ()
+    return tuple(_imports_in(tree))
+
+
+def _imports_in(tree: ast.Module) -> list[Import]:
     found: list[Import] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found += [Import(alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             found.append(Import(node.module or "", tuple(alias.name for alias in node.names), node.level))
-    return tuple(found)
+    return found
 
 
 def candidates(imports: Iterable[Import], importer: str = "") -> tuple[str, ...]:
