@@ -7,13 +7,15 @@ from typing import Any
 from IPython.core.magic import MAGIC_NO_VAR_EXPAND_ATTR
 
 from athena_lab.errors import AthenaError
+from athena_lab.kernel import report
 from athena_lab.kernel.session import current_session
 
 MAGIC = "athena"
 
 
 def load(shell: Any) -> None:
-    """Register the magics in an IPython shell."""
+    """Register the magics in an IPython shell, and note from now on which cells run."""
+    report.watch(shell)
 
     def athena_cell(line: str, cell: str) -> Any:
         """Run the cell's SQL in the warehouse; `%athena help` shows the flags."""
