@@ -37,15 +37,19 @@ Answer = TypeVar("Answer")
 
 
 class RunFailedError(errors.AthenaError):
-    """The notebook failed or ran too long; `may_retry` says that its owner still allows a retry."""
+    """The notebook failed or ran too long, after `failed_before` failures; `may_retry`: its owner allows another."""
 
-    def __init__(self, message: str, *, may_retry: bool) -> None:
-        self.may_retry = may_retry
+    def __init__(self, message: str, *, failed_before: int, may_retry: bool) -> None:
+        self.failed_before, self.may_retry = failed_before, may_retry
         super().__init__(message)
 
 
 class RunStoppedError(errors.AthenaError):
     """The run was cancelled, ended from outside, or superseded: nobody wants a retry."""
+
+
+class RunSkippedError(errors.AthenaError):
+    """The run before this one is still under way, and the job skips what overlaps."""
 
 
 class WorkerTroubleError(errors.PlatformError):
@@ -110,6 +114,10 @@ def execute_run(order: RunOrder, worker: Worker, on_started: Callable[[Reporter]
     sandbox = choose_sandbox(worker.environ)
     with GatewayClient(worker.gateway_url, lambda: key, timeout_s=_REQUEST_TIMEOUT_S) as client:
         attempt = _begin(client, order, worker, sandbox)
+        if attempt.is_skipped:
+            raise RunSkippedError(
+                "Cannot run yet: the run before this one is still under way, and overlaps are skipped."
+            )
         reporter = Reporter(client, attempt, worker.pace)
         on_started(reporter)
         failure: str | None = None
@@ -168,6 +176,7 @@ def _run_in_sandbox(
             file=unpack(cache.get(str(order.spec["bundle"])), folder, sandbox),
             parameters=type_parameters(attempt.parameters, order.spec.get("parameters", ())),
             source_path=str(order.spec.get("source", {}).get("path", "")),
+            cell_timeout_s=order.spec.get("guards", {}).get("cell_timeout_s"),
         )
         if reporter.is_stopping():
             raise StoppedError("Cannot start the run: it was asked to stop. Start it again if that was a mistake.")
@@ -192,7 +201,9 @@ def _conclude(order: RunOrder, attempt: Attempt, reporter: Reporter, failure: st
     elif reason is not None:
         raise RunStoppedError(f"Cannot go on with the run: the gateway no longer wants this attempt ({reason}).")
     _finish(reporter, "failed", failure)
-    raise RunFailedError(failure, may_retry=_failed_before(order, attempt) < int(order.spec.get("retries", 0)))
+    failed_before = _failed_before(order, attempt)
+    may_retry = failed_before < int(order.spec.get("retries", 0))
+    raise RunFailedError(failure, failed_before=failed_before, may_retry=may_retry)
 
 
 def _failed_before(order: RunOrder, attempt: Attempt) -> int:

@@ -15,12 +15,11 @@ from zoneinfo import ZoneInfo
 from airflow.sdk import (
     DAG,
     BaseOperator,
-    ExceptionRetryPolicy,
-    RetryAction,
-    RetryRule,
+    RetryDecision,
+    RetryPolicy,
     get_parsing_context,
 )
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 from croniter import croniter  # Airflow's own reader of cron, loaded already
 from pendulum import instance
 
@@ -29,7 +28,10 @@ from athena_lab.airflow.timetable import ALL, LATEST, JobTimetable
 SCHEMA_VERSION = 1
 LOST_WORKER_RETRIES = 2
 LOST_WORKER_DELAY = timedelta(seconds=3)
-NOTEBOOK_RETRY_DELAY = timedelta(seconds=60)
+NOTEBOOK_RETRY_DELAY_S = 60
+LONGEST_DELAY_S = 24 * 3600
+MOST_ACTIVE_RUNS = {"queue": 1, "skip": 16, "allow": 16}
+"""Runs of a job at once by its policy for overlaps; under `skip` the gateway lets only one of them begin."""
 TASK_ID = "notebook"
 CRON_FIELDS = 5
 _NAME = re.compile(r"[a-z0-9_]{1,60}")
@@ -38,7 +40,26 @@ _log = logging.getLogger("athena_lab.airflow")
 
 
 class NotebookFailedError(AirflowException):  # type: ignore[misc]
-    """A notebook failed whose owner asked for retries; the DAG's retry policy knows this class by its path."""
+    """A notebook failed whose owner asked for retries; `failed_before` counts its earlier failures in this run."""
+
+    def __init__(self, message: str, failed_before: int) -> None:
+        self.failed_before = failed_before
+        super().__init__(message)
+
+
+class NotebookRetries(RetryPolicy):  # type: ignore[misc]
+    """Give a failing notebook its owner's delay; a lost worker never gets here and keeps the task's short one."""
+
+    def __init__(self, delay_s: int, *, has_backoff: bool) -> None:
+        self.delay_s, self.has_backoff = delay_s, has_backoff
+
+    def evaluate(self, exception: BaseException, *_: Any, **__: Any) -> RetryDecision:
+        """Decide in the task's process; what is no failure of the notebook's is left to Airflow."""
+        if not isinstance(exception, NotebookFailedError):
+            return RetryDecision.default()
+        doublings = exception.failed_before if self.has_backoff else 0
+        delay_s = min(self.delay_s * 2**doublings, LONGEST_DELAY_S)
+        return RetryDecision.retry(timedelta(seconds=delay_s), "the notebook failed and its owner wants retries")
 
 
 class NotebookOperator(BaseOperator):  # type: ignore[misc]
@@ -60,8 +81,11 @@ class NotebookOperator(BaseOperator):  # type: ignore[misc]
         try:
             execution.execute_run(_order_of(execution.RunOrder, self.spec, context), worker, self._remember)
         except execution.RunFailedError as error:
-            kind = NotebookFailedError if error.may_retry else AirflowFailException
-            raise kind(str(error)) from None
+            if error.may_retry:
+                raise NotebookFailedError(str(error), error.failed_before) from None
+            raise AirflowFailException(str(error)) from None
+        except execution.RunSkippedError as error:
+            raise AirflowSkipException(str(error)) from None
         except execution.RunStoppedError as error:
             raise AirflowFailException(str(error)) from None
 
@@ -105,7 +129,7 @@ def load_shard(loader_file: str) -> dict[str, DAG]:
 def build_dag(spec: dict[str, Any]) -> DAG:
     """Make the DAG of a spec; raise ValueError, KeyError or TypeError saying what is wrong with it."""
     _check(spec)
-    schedule = spec["schedule"]
+    schedule, guards = spec["schedule"], spec.get("guards", {})
     owner = str(spec["owner"])
     with DAG(
         dag_id=f"athena__{spec['team']}__{spec['id']}",
@@ -114,7 +138,7 @@ def build_dag(spec: dict[str, Any]) -> DAG:
         start_date=_start_of(spec),
         end_date=_moment(schedule, "end"),
         catchup=schedule.get("missed", LATEST) == ALL,
-        max_active_runs=1,
+        max_active_runs=MOST_ACTIVE_RUNS[guards.get("overlap", "queue")],
         is_paused_upon_creation=False,
         tags=["athena", f"v{spec['version']}", f"owner:{owner}"],
     ) as dag:
@@ -124,7 +148,7 @@ def build_dag(spec: dict[str, Any]) -> DAG:
             owner=owner,
             retries=LOST_WORKER_RETRIES + spec["retries"],
             retry_delay=LOST_WORKER_DELAY,
-            retry_policy=_policy_of(spec["retries"]),
+            retry_policy=_policy_of(spec["retries"], guards),
         )
     return dag
 
@@ -177,14 +201,13 @@ def _moment(values: Mapping[str, Any], name: str) -> datetime | None:
     return moment
 
 
-def _policy_of(retries: int) -> ExceptionRetryPolicy | None:
-    """Give a failing notebook its own delay; a lost worker never gets here and keeps the task's short one."""
+def _policy_of(retries: int, guards: Mapping[str, Any]) -> NotebookRetries | None:
     if retries == 0:
         return None
-    failed = f"{NotebookFailedError.__module__}.{NotebookFailedError.__qualname__}"
-    return ExceptionRetryPolicy(
-        rules=[RetryRule(exception=failed, action=RetryAction.RETRY, retry_delay=NOTEBOOK_RETRY_DELAY)]
-    )
+    delay_s = guards.get("retry_delay_s", NOTEBOOK_RETRY_DELAY_S)
+    if type(delay_s) is not int or delay_s < 0:
+        raise ValueError("its retry_delay_s is no whole number")
+    return NotebookRetries(delay_s, has_backoff=guards.get("has_backoff") is True)
 
 
 def _order_of(kind: Any, spec: Mapping[str, Any], context: Mapping[str, Any]) -> Any:

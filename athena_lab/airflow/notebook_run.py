@@ -29,6 +29,7 @@ INJECTED = "injected-parameters"
 _SAVE_EVERY_S = 1.0
 _START_TIMEOUT_S = 120
 _IOPUB_TIMEOUT_S = 30  # nbclient's 4 s fail runs on a busy worker
+_INTERRUPT_GRACE_S = 5
 _LONGEST_ERROR = 400
 _TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 _log = logging.getLogger("athena_lab.airflow")
@@ -70,6 +71,7 @@ class NotebookInput:
     file: Path
     parameters: Mapping[str, Any]
     source_path: str
+    cell_timeout_s: int | None = None
 
 
 def run_notebook(source: NotebookInput, kernel: RunKernel, environment: dict[str, str], listener: Listener) -> None:
@@ -82,12 +84,13 @@ def run_notebook(source: NotebookInput, kernel: RunKernel, environment: dict[str
     client = _Client(
         progress,
         km=kernel.manager,
-        timeout=None,
+        timeout=source.cell_timeout_s,
         startup_timeout=_START_TIMEOUT_S,
         iopub_timeout=_IOPUB_TIMEOUT_S,
         kernel_name=KERNEL_NAME,
         log=_papermill_log,
     )
+    client.kernel = kernel
     progress.notebook_start()
     try:
         client.execute(env=environment, cleanup_kc=True)
@@ -135,7 +138,17 @@ def _mark_failure(progress: _Progress) -> None:
 
 
 class _Client(PapermillNotebookClient):  # type: ignore[misc]
-    """Papermill's client, which leaves a cell "running" when the kernel died in it."""
+    """Papermill's client, which leaves a cell "running" when the kernel died in it and interrupts one that is slow."""
+
+    kernel: RunKernel
+
+    async def _async_handle_timeout(self, timeout: int, cell: Any = None) -> None:  # noqa: ARG002 (nbclient's)
+        """Interrupt the cell; one that goes on all the same is ended with its kernel."""
+        self.nb_man.overtime_s = timeout
+        self.kernel.leash.interrupt()
+        if not await self.kc.shell_channel.socket.poll(_INTERRUPT_GRACE_S * 1000):
+            self.kernel.leash.kill()
+            raise DeadKernelError("Kernel died")
 
     def execute(self, **kwargs: Any) -> Any:
         self.reset_execution_trackers()
@@ -153,7 +166,11 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
                 self.nb_man.cell_exception(cell, index, exception=error)
                 self.nb_man.cell_complete(cell, index)
                 return
+            if self.nb_man.overtime_s is not None:  # it took the interrupt as a reason to end well
+                self.nb_man.cell_exception(cell, index)
             self.nb_man.cell_complete(cell, index)
+            if self.nb_man.failure is not None:
+                return
 
 
 class _Progress(NotebookExecutionManager):  # type: ignore[misc]
@@ -162,6 +179,7 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
     def __init__(self, notebook: Any, listener: Listener) -> None:
         super().__init__(notebook, output_path=None, progress_bar=False, autosave_cell_every=0)
         self.failure: str | None = None
+        self.overtime_s: int | None = None
         self._listener = listener
         self._saved_at = 0.0
         code = [index for index, cell in enumerate(notebook.cells) if _is_counted(cell)]
@@ -192,11 +210,11 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
         super().cell_exception(cell, cell_index, **kwargs)
         error = kwargs.get("exception")
         name, value = getattr(error, "ename", "CellExecutionError"), getattr(error, "evalue", "")
-        if name == "SystemExit" and value in ("", "0", "None"):
+        if self.overtime_s is None and name == "SystemExit" and value in ("", "0", "None"):
             cell.metadata.papermill["status"] = self.COMPLETED
             return
         self._failed = cell_index
-        self.failure = self._describe(cell_index, f"{name}: {value}" if value else name)
+        self.failure = self._describe(cell_index, self._overtime() or (f"{name}: {value}" if value else name))
 
     def cell_complete(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         super().cell_complete(cell, cell_index, **kwargs)
@@ -214,7 +232,8 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
 
     def fail_running_cell(self, how: str) -> str:
         """Say that the kernel's end ended the cell that was running, if one was."""
-        text = "Stopped: the run was asked to stop" if self._listener.is_stopping() else f"The kernel died: {how}"
+        text = self._overtime() or f"The kernel died: {how}"
+        text = "Stopped: the run was asked to stop" if self._listener.is_stopping() else text
         if self._running is None:
             self.nb.metadata.papermill["exception"] = True
             return _shorten(text)
@@ -223,6 +242,9 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
         message = self._describe(index, text)
         self._tell(index, "failed", message)
         return message
+
+    def _overtime(self) -> str:
+        return f"The cell took longer than the {self.overtime_s} s that its job allows" if self.overtime_s else ""
 
     def _describe(self, index: int | None, text: str) -> str:
         number = self._numbers.get(index) if index is not None else None

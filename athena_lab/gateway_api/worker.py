@@ -22,6 +22,28 @@ def dag_id_of(team: str, job_id: str) -> str:
     return f"athena__{team}__{job_id}"
 
 
+class WaitingRun(Wire):
+    """A run whose first task waits for updates of the tables that its job's version names."""
+
+    dag_id: str
+    airflow_run_id: str
+    job_id: str
+    version: int
+
+
+class WaitQuery(Wire):
+    """Which runs wait at this triggerer; it asks for all of them at once, again and again."""
+
+    runs: tuple[WaitingRun, ...]
+
+
+class WaitAnswer(Wire):
+    """The runs (`run_id_of`) that need not wait any longer, and in how many seconds to ask about the others."""
+
+    ready: tuple[str, ...] = ()
+    ask_again_s: float = 2.0
+
+
 class AttemptRequest(Wire):
     """A worker is about to execute a run; answered with `Attempt`, and earlier attempts lose their token."""
 
@@ -50,6 +72,8 @@ class Attempt(Wire):
     parameters: dict[str, JsonValue]
     timeout_s: int
     is_cancelled: bool = False
+    is_skipped: bool = False
+    """The run before this one is still under way and the job skips overlaps: nothing is to be executed."""
     failed_before: int | None = None
     """Earlier attempts of the run that ended as "failed": the owner's retries are counted by these (None: unknown)."""
 

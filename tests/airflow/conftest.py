@@ -47,6 +47,7 @@ class WorkerGateway:
         self.timeout_s = 300
         self.failed_before: int | None = None
         self.is_cancelled = False
+        self.is_skipped = False
         self.is_superseded = False
         self.token_life_s = 60.0
         self.changed = threading.Condition()
@@ -118,6 +119,7 @@ class WorkerGateway:
             parameters=self.parameters,
             timeout_s=self.timeout_s,
             failed_before=self.failed_before,
+            is_skipped=self.is_skipped,
         )
 
     def _expiry(self) -> datetime:

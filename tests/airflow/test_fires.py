@@ -117,6 +117,7 @@ def test_previews_agree_with_the_rule_around_changes_of_the_clocks(tmp_path):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_previews_agree_with_the_rule_in_200_zones_over_five_years(tmp_path):
     chance = random.Random(7)
     zones = [*TRICKY, *chance.sample(sorted(available_timezones() - set(TRICKY)), 189)]

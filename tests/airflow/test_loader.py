@@ -115,6 +115,33 @@ def test_shard_of_40_specs_is_parsed_in_a_second(tmp_path, lab, shard):
     assert parsed["cpu_s"] < 4
 
 
+RETRIES = """
+import json, sys
+from athena_lab.airflow.loader import NotebookFailedError, build_dag
+spec = json.load(open(sys.argv[1]))
+dag = build_dag(spec)
+policy = dag.get_task("notebook").retry_policy
+errors = [*(NotebookFailedError("x", n) for n in (0, 1, 2, 30)), OSError()]
+decisions = [policy.evaluate(error, 1, 3) for error in errors]
+delays = [d.retry_delay.total_seconds() if d.retry_delay else None for d in decisions]
+print(json.dumps([dag.max_active_runs, delays]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("guards", "expected"),
+    [
+        ({}, [1, [60, 60, 60, 60, None]]),
+        ({"retry_delay_s": 5, "has_backoff": True, "overlap": "skip"}, [16, [5, 10, 20, 24 * 3600, None]]),
+    ],
+)
+def test_owner_chooses_overlaps_and_the_pace_of_retries(tmp_path, lab, guards, expected):
+    spec = tmp_path / "spec.json"
+    spec.write_text(json.dumps(lab.spec("a" * 64, retries=3, guards=guards)))
+    told, _ = in_airflow(tmp_path, RETRIES, spec)
+    assert told == expected
+
+
 EXECUTE = """
 import json, sys
 from datetime import datetime, UTC

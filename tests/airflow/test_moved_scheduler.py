@@ -27,7 +27,7 @@ def in_process(program, tmp_path, asked):
     }
     done = subprocess.run(
         [sys.executable, str(Path(__file__).with_name(program))],
-        env=environ, input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=600,
+        env=environ, input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=3000,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
@@ -130,6 +130,7 @@ def test_real_scheduler_makes_the_runs_that_the_preview_promised(tmp_path, lab):
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(3600)
 def test_real_scheduler_makes_the_promised_runs_wherever_clocks_change(tmp_path, lab):
     crons = ("30 0-3 * * *", "15 */2 * * *", "0,45 * * * *", "0 2 * * 0", "*/30 1-3 * * 6,0")
     groups = [
