@@ -20,6 +20,7 @@ from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.parameters import read_parameters
 from athena_lab.emulator.policies.ddl import PolicyStatements
+from athena_lab.emulator.policies.grants import plan_grant, read_grant
 from athena_lab.emulator.policies.roles import DELETE_ROUTINE
 from athena_lab.emulator.policies.statements import read_policy_statement
 from athena_lab.emulator.routines import drop_routine, routine_name, store_function
@@ -104,6 +105,10 @@ class Queries:
         query = job.configuration.get("query") or {}
         types, values = given
         space = self.space(job, query, temporary)
+        grant = read_grant(text)
+        if grant is not None:
+            change = plan_grant(self.warehouse.catalog, space, grant)
+            return Planned(grant.statement_type, lambda _: change())
         policy = read_policy_statement(text)
         if policy is not None:
             do = PolicyStatements(self.warehouse.catalog, job.owner, space).plan(policy)

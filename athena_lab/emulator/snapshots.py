@@ -33,6 +33,7 @@ class Snapshots:
 
     def take(self, table: Table, principal: Principal, columns: Sequence[str]) -> GrowingResult | Result:
         """Give what a principal may see of a table now; a small one is fetched while it is read."""
+        self._warehouse.require_query(principal, *table.key)
         size = self._warehouse.sizes.of(table)
         if size.total > _MOST_IN_MEMORY:
             return self._warehouse.read_table(table, principal, columns)

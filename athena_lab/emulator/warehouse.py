@@ -85,6 +85,10 @@ class Warehouse:
         """Refuse what a principal may not do with a dataset or a table."""
         self.authorization(principal).require(self.catalog.state, permission, dataset, table)
 
+    def require_query(self, principal: Principal, dataset: str, table: str) -> None:
+        """Refuse to read a table's rows to whoever may not."""
+        self.authorization(principal).require_query(self.catalog.state, dataset, table)
+
     def require_write(self, principal: Principal, dataset: str, table: str) -> None:
         """Refuse to write rows into a table, or to make it, to whoever may not; nobody names temporary tables so."""
         if dataset.startswith(TEMPORARY):
@@ -168,7 +172,7 @@ class Warehouse:
 
     def rows_sql(self, table: Table, principal: Principal, fields: tuple[Field, ...]) -> str:
         """Give what DuckDB is to read for some fields of a table: the table, or what may be seen of it."""
-        self.authorization(principal).require_query(self.catalog.state, *table.key)
+        self.require_query(principal, *table.key)
         protection = self.protection_of(table, principal)
         if protection is None:
             return table.physical

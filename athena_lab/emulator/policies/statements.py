@@ -47,7 +47,7 @@ def read_policy_statement(text: str) -> PolicyStatement | None:
         tokens = sqlglot.tokenize(text, read="bigquery")
     except SqlglotError:
         return None  # said by the parser, with its place
-    reader = _Reader(text, tokens)
+    reader = Reader(text, tokens)
     for words, read in _STARTS.items():
         if reader.take(*words.split()):
             found = read(reader)
@@ -57,7 +57,9 @@ def read_policy_statement(text: str) -> PolicyStatement | None:
     return None
 
 
-class _Reader:
+class Reader:
+    """Reads a statement word by word."""
+
     def __init__(self, text: str, tokens: Sequence[Token]) -> None:
         self._text, self._tokens, self._at = text, tokens, 0
 
@@ -155,14 +157,14 @@ class _Reader:
         return found
 
 
-def _create_policy(reader: _Reader, *, is_replace: bool) -> PolicyStatement:
+def _create_policy(reader: Reader, *, is_replace: bool) -> PolicyStatement:
     lenient = reader.take("IF", "NOT", "EXISTS")
     name = reader.name()
     options, _ = reader.options()
     return PolicyStatement("CREATE_DATA_POLICY", name, options=options, is_replace=is_replace, is_lenient=lenient)
 
 
-def _alter_policy(reader: _Reader) -> PolicyStatement:
+def _alter_policy(reader: Reader) -> PolicyStatement:
     lenient = reader.take("IF", "EXISTS")
     name = reader.name()
     reader.need("SET")
@@ -170,24 +172,24 @@ def _alter_policy(reader: _Reader) -> PolicyStatement:
     return PolicyStatement("ALTER_DATA_POLICY", name, options=options, is_lenient=lenient)
 
 
-def _drop_policy(reader: _Reader) -> PolicyStatement:
+def _drop_policy(reader: Reader) -> PolicyStatement:
     lenient = reader.take("IF", "EXISTS")
     return PolicyStatement("DROP_DATA_POLICY", reader.name(), is_lenient=lenient)
 
 
-def _grant(reader: _Reader) -> PolicyStatement:
+def _grant(reader: Reader) -> PolicyStatement:
     name = reader.name()
     reader.need("TO")
     return PolicyStatement("GRANT", name, members=reader.strings())
 
 
-def _revoke(reader: _Reader) -> PolicyStatement:
+def _revoke(reader: Reader) -> PolicyStatement:
     name = reader.name()
     reader.need("FROM")
     return PolicyStatement("REVOKE", name, members=reader.strings())
 
 
-def _alter_table(reader: _Reader) -> PolicyStatement | None:
+def _alter_table(reader: Reader) -> PolicyStatement | None:
     lenient = reader.take("IF", "EXISTS")
     table = reader.name()
     if not reader.take("ALTER", "COLUMN"):
@@ -204,7 +206,7 @@ def _alter_table(reader: _Reader) -> PolicyStatement | None:
     return PolicyStatement("ALTER_TABLE", column, table, options, is_lenient=lenient, adds=adds)
 
 
-def _create_rows(reader: _Reader, *, is_replace: bool) -> PolicyStatement:
+def _create_rows(reader: Reader, *, is_replace: bool) -> PolicyStatement:
     lenient = reader.take("IF", "NOT", "EXISTS")
     name = reader.name().strip("`")
     reader.need("ON")
@@ -224,18 +226,18 @@ def _create_rows(reader: _Reader, *, is_replace: bool) -> PolicyStatement:
     )  # fmt: skip
 
 
-def _drop_rows(reader: _Reader) -> PolicyStatement:
+def _drop_rows(reader: Reader) -> PolicyStatement:
     lenient = reader.take("IF", "EXISTS")
     name = reader.name().strip("`")
     reader.need("ON")
     return PolicyStatement("DROP_ROW_ACCESS_POLICY", name, reader.name(), is_lenient=lenient)
 
 
-def _drop_all_rows(reader: _Reader) -> PolicyStatement:
+def _drop_all_rows(reader: Reader) -> PolicyStatement:
     return PolicyStatement("DROP_ALL_ROW_ACCESS_POLICIES", table=reader.name())
 
 
-_STARTS: dict[str, Callable[[_Reader], PolicyStatement | None]] = {
+_STARTS: dict[str, Callable[[Reader], PolicyStatement | None]] = {
     "CREATE DATA_POLICY": lambda reader: _create_policy(reader, is_replace=False),
     "CREATE OR REPLACE DATA_POLICY": lambda reader: _create_policy(reader, is_replace=True),
     "ALTER DATA_POLICY": _alter_policy,

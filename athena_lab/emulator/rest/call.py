@@ -68,6 +68,7 @@ def route(path: str, method: str, handler: Handler | AsyncHandler, needs: str = 
     async def endpoint(request: Request) -> Response:
         return await guarded(request, lambda: answer_call(request, handler, needs))
 
+    endpoint.needs = needs  # type: ignore[attr-defined]  # read by tests: no road without a permission
     return Route(f"/bigquery/v2/projects/{{project}}{path}", endpoint, methods=[method])
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from athena_lab.emulator.sql.typenames import standard_text, standard_type
+from athena_lab.emulator.sql.udfs import is_table_body
 
 
 def function_text(name: str, resource: Mapping[str, Any]) -> str:
@@ -30,8 +31,10 @@ def function_resource(statement: exp.Create) -> dict[str, Any]:
     language = statement.find(exp.LanguageProperty)
     returns = statement.find(exp.ReturnsProperty)
     is_javascript = language is not None and language.this.name.lower() in ("js", "javascript")
-    inner = body.unnest() if isinstance(body, exp.Paren | exp.Subquery) else body
-    is_table = isinstance(body, exp.Query)
+    is_table = is_table_body(body)
+    inner = body
+    if isinstance(body, exp.Paren | exp.Subquery):
+        inner = body.unnest() if is_table or isinstance(body, exp.Paren) else body.this
     found: dict[str, Any] = {
         "routineType": "TABLE_VALUED_FUNCTION" if is_table else "SCALAR_FUNCTION",
         "language": "JAVASCRIPT" if is_javascript else "SQL",

@@ -53,15 +53,21 @@ def read_function(statement: exp.Expression) -> Function:
     is_javascript = language is not None and language.this.name.lower() in ("js", "javascript")
     if language is not None and not is_javascript and language.this.name.lower() != "sql":
         raise unsupported(f"A function in {language.this.name}")
-    if isinstance(body, exp.Query):
+    if is_table_body(body):
         raise unsupported("A table function that is temporary")
     returns = statement.find(exp.ReturnsProperty)
     parameters = tuple((item.name.lower(), _known(item.args.get("kind"))) for item in head.expressions)
     kind = _known(returns.this if returns else None)
     if is_javascript and (kind is None or not isinstance(body, exp.Literal | exp.RawString)):
         raise invalid_query("A function in JavaScript needs RETURNS and a body in quotes")
-    holder = body if is_javascript else exp.Paren(this=body.unnest() if isinstance(body, exp.Paren) else body)
+    inner = body.unnest() if isinstance(body, exp.Paren) else body.this if isinstance(body, exp.Subquery) else body
+    holder = body if is_javascript else exp.Paren(this=inner)
     return Function(head.this.name.lower(), parameters, holder, kind, is_javascript)
+
+
+def is_table_body(body: exp.Expression) -> bool:
+    """Tell a table function's query from an expression: that, a query in parentheses, stands in two pairs of them."""
+    return isinstance(body, exp.Query) and not (isinstance(body, exp.Subquery) and isinstance(body.this, exp.Subquery))
 
 
 def _known(kind: exp.Expression | None) -> exp.DataType | None:
