@@ -5,9 +5,12 @@ import { request } from './request.js';
 import type {
   IBundle,
   ICheck,
+  IDependencies,
   IDraftRequest,
   IHandshake,
   IJob,
+  IJobPage,
+  IJobQuery,
   IJobVersion,
   IPromoteRequest,
   IPromotion,
@@ -28,10 +31,15 @@ export interface IAthenaApi {
   promote(body: IPromoteRequest): Promise<IPromotion>;
   /** A promotion's state; answers once it changes or after `waitSeconds`. */
   getPromotion(jobId: string, version: number, waitSeconds: number): Promise<IPromotion>;
-  listJobs(): Promise<IJob[]>;
+  /** A page of the caller's jobs, in the order of their names. */
+  findJobs(query: IJobQuery): Promise<IJobPage>;
+  getJob(jobId: string): Promise<IJob>;
   pauseJob(jobId: string): Promise<IJob>;
   resumeJob(jobId: string): Promise<IJob>;
   deleteJob(jobId: string): Promise<IJob>;
+  /** Bring a deleted job back, as its next version. */
+  restoreJob(jobId: string): Promise<IPromotion>;
+  getDependencies(jobId: string): Promise<IDependencies>;
   listVersions(jobId: string): Promise<IJobVersion[]>;
   /** One version whole, with its notebook; it never changes. */
   getVersion(jobId: string, version: number): Promise<IVersionContent>;
@@ -53,10 +61,13 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
     promote: body => request(settings, 'api/jobs', { method: 'POST', body }),
     getPromotion: (jobId, version, waitSeconds) =>
       request(settings, `${job(jobId)}/versions/${version}/promotion`, { query: { wait_s: String(waitSeconds) } }),
-    listJobs: () => request(settings, 'api/jobs'),
+    findJobs: query => request(settings, 'api/jobs', { query: textsOf(query) }),
+    getJob: id => request(settings, job(id)),
     pauseJob: id => request(settings, `${job(id)}/pause`, { method: 'POST' }),
     resumeJob: id => request(settings, `${job(id)}/resume`, { method: 'POST' }),
     deleteJob: id => request(settings, job(id), { method: 'DELETE' }),
+    restoreJob: id => request(settings, `${job(id)}/restore`, { method: 'POST' }),
+    getDependencies: id => request(settings, `${job(id)}/dependencies`),
     listVersions: id => request(settings, `${job(id)}/versions`),
     getVersion: (id, version) => request(settings, `${job(id)}/versions/${version}`),
     rollback: (id, body) => request(settings, `${job(id)}/rollback`, { method: 'POST', body }),
@@ -64,4 +75,10 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
     listRuns: (jobId, limit) => request(settings, 'api/runs', { query: { job_id: jobId, limit: String(limit) } }),
     cancelRun: id => request(settings, `${run(id)}/cancel`, { method: 'POST' })
   };
+}
+
+/** A query as the address carries it, without what is not given. */
+function textsOf(query: object): Record<string, string> {
+  const given = Object.entries(query).filter(([, value]) => value !== undefined && value !== '');
+  return Object.fromEntries(given.map(([name, value]) => [name, String(value)]));
 }

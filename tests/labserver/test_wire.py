@@ -20,7 +20,8 @@ MODELS = {
     "run": jobs.Run,
     "run_summary": jobs.RunSummary,
 }
-TYPESCRIPT = (Path(__file__).parents[2] / "labextension" / "src" / "tokens" / "wire.ts").read_text()
+TOKENS = Path(__file__).parents[2] / "labextension" / "src" / "tokens"
+TYPESCRIPT = "\n".join((TOKENS / name).read_text() for name in ("wire.ts", "bundles.ts", "terms.ts"))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -32,7 +33,7 @@ def test_example_is_exactly_what_the_model_writes(name):
 @pytest.mark.parametrize(
     "model",
     [
-        *(jobs.Bundle, jobs.Check, jobs.Job, jobs.JobVersion, jobs.Promotion, jobs.RunSummary),
+        *(jobs.Bundle, jobs.Check, jobs.Job, jobs.JobPage, jobs.JobQuery, jobs.JobVersion, jobs.Promotion, jobs.RunSummary),
         *(jobs.RunMark, jobs.SchedulePreview),
         *(terms.After, terms.Alert, terms.Guards, terms.Parameter, terms.RowCondition, terms.Schedule),
         *(terms.Tables, terms.Terms, jobs.Source, jobs.CellSummary, bundles.SliceCell, bundles.FileSummary),

@@ -20,7 +20,7 @@ const nobody = () => Promise.resolve(null);
 function chipOf(jobs: () => IJob[], cells: () => ICell[], notebook = OPEN) {
   const asked: string[] = [];
   const api = {
-    listJobs: () => Promise.resolve(jobs()),
+    findJobs: () => Promise.resolve({ jobs: jobs(), total: jobs().length }),
     getVersion: (id: string, version: number) => {
       asked.push(`${id} v${version}`);
       return Promise.resolve({ notebook: { cells: [cell('a', 'a = 1'), cell('b', 'b = 2')] } } as IVersionContent);

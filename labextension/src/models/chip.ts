@@ -4,7 +4,7 @@ import { type Failure, failureOf } from '../tokens/failure.js';
 import type { IWords } from '../tokens/names.js';
 import type { ICell, IJob, IVersionContent } from '../tokens/wire.js';
 import { diffCells } from './difference.js';
-import { type IOpenNotebook, linkedJob, type ReadNotebookId, type VersionCache } from './link.js';
+import { type IOpenNotebook, jobsOf, linkedJob, type ReadNotebookId, type VersionCache } from './link.js';
 import { StatefulModel } from './stateful.js';
 
 const COUNT_DELAY_MS = 250;
@@ -39,8 +39,9 @@ export class ChipModel extends StatefulModel<IChipState> {
   async refresh(): Promise<void> {
     const turn = ++this._turn;
     try {
-      const jobs = await this.options.api.listJobs();
-      const job = await linkedJob(jobs, this.options.notebook(), this.options.read);
+      const notebook = this.options.notebook();
+      const jobs = await jobsOf(this.options.api, { path: notebook.path, notebook_id: notebook.notebookId });
+      const job = await linkedJob(jobs, notebook, this.options.read);
       const deployed = job ? await this.options.versions.get(job.id, job.version) : null;
       if (turn === this._turn) {
         this._deployed = deployed;

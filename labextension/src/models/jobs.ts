@@ -9,10 +9,23 @@ import { StatefulModel } from './stateful.js';
 export const ACTIVE_MS = 1000;
 export const IDLE_MS = 10_000;
 const RUNS_SHOWN = 10;
+/** How many more jobs are shown at a time. */
+export const PAGE = 50;
+const MOST = 500;
+const MOST_LETTERS = 200;
+const SEARCH_DELAY_MS = 250;
 
 export interface IJobsState {
   isLoaded: boolean;
+  /** The jobs that are shown: the first `shown` of those found, and the selected one. */
   jobs: IJob[];
+  /** How many were found. */
+  total: number;
+  search: string;
+  /** How many are asked for; more once the end of the list comes into view. */
+  shown: number;
+  /** The job that was deleted last, while its deletion can be undone here. */
+  deleted: IJob | null;
   /** Runs of the jobs whose history is open, by job. */
   runs: { [jobId: string]: IRunSummary[] };
   handshake: IHandshake | null;
@@ -28,6 +41,10 @@ export class JobsModel extends StatefulModel<IJobsState> {
     super({
       isLoaded: false,
       jobs: [],
+      total: 0,
+      search: '',
+      shown: PAGE,
+      deleted: null,
       runs: {},
       handshake: null,
       failure: null,
@@ -44,6 +61,7 @@ export class JobsModel extends StatefulModel<IJobsState> {
   }
 
   override dispose(): void {
+    clearTimeout(this._timer);
     this._poll.dispose();
     super.dispose();
   }
@@ -64,7 +82,7 @@ export class JobsModel extends StatefulModel<IJobsState> {
   /** Open or close a job's history. */
   async toggle(jobId: string): Promise<void> {
     const { [jobId]: open, ...others } = this._state.runs;
-    this.set({ runs: open ? others : { ...others, [jobId]: [] }, selected: jobId });
+    this.set({ runs: open ? others : { ...others, [jobId]: [] }, selected: open ? null : jobId });
     await this.poke();
   }
 
@@ -90,8 +108,42 @@ export class JobsModel extends StatefulModel<IJobsState> {
     return this.act(() => this.api.resumeJob(jobId));
   }
 
-  async remove(jobId: string): Promise<boolean> {
-    return this.act(() => this.api.deleteJob(jobId));
+  async remove(job: IJob): Promise<boolean> {
+    const isDone = await this.act(() => this.api.deleteJob(job.id));
+    if (isDone) {
+      this.set({ deleted: job });
+    }
+    return isDone;
+  }
+
+  /** Bring the job back that was deleted last. */
+  async undoRemove(): Promise<boolean> {
+    const { deleted } = this._state;
+    this.set({ deleted: null });
+    return deleted !== null && this.act(() => this.api.restoreJob(deleted.id));
+  }
+
+  /** Keep the deletion; it can still be undone by command. */
+  forgetRemoved(): void {
+    this.set({ deleted: null });
+  }
+
+  /** Look for jobs by words, once the typing pauses. */
+  search(text: string): void {
+    this.set({ search: text, shown: PAGE });
+    clearTimeout(this._timer);
+    this._timer = setTimeout(() => void this.poke(), SEARCH_DELAY_MS);
+  }
+
+  /** Show the next page too. */
+  async showMore(): Promise<void> {
+    const { shown, jobs, total } = this._state;
+    if (jobs.length < total && shown < MOST && !this._isGrowing) {
+      this._isGrowing = true;
+      this.set({ shown: Math.min(MOST, shown + PAGE) });
+      await this.poke();
+      this._isGrowing = false;
+    }
   }
 
   async cancel(runId: string): Promise<boolean> {
@@ -109,16 +161,34 @@ export class JobsModel extends StatefulModel<IJobsState> {
       if (!this._state.handshake?.gateway) {
         this.set({ handshake: await this.api.getHandshake() });
       }
-      const jobs = (await this.api.listJobs()).filter(job => job.state !== 'deleted');
+      const { search, shown, selected } = this._state;
+      const page = await this.api.findJobs({ search: search.trim().slice(0, MOST_LETTERS), limit: shown });
+      const jobs = await this.withSelected(page.jobs, selected);
       const open = Object.keys(this._state.runs).filter(id => jobs.some(job => job.id === id));
       const lists = await Promise.all(open.map(id => this.api.listRuns(id, RUNS_SHOWN)));
       const fresh = Object.fromEntries(open.map((id, index) => [id, lists[index]]));
-      this.set({ isLoaded: true, jobs, runs: this.refill(fresh, jobs), failure: null });
+      this.set({ isLoaded: true, jobs, total: page.total, runs: this.refill(fresh, jobs), failure: null });
     } catch (reason) {
       // The version is asked again once somebody answers: it may be another one then.
       this.set({ failure: failureOf(reason), handshake: null, isLoaded: true });
     }
     this._poll.frequency = { interval: isMoving(this._state) ? ACTIVE_MS : IDLE_MS, backoff: false, max: IDLE_MS };
+  }
+
+  /** A job that was revealed is shown although it is further down, or not what is looked for. */
+  private async withSelected(jobs: IJob[], selected: string | null): Promise<IJob[]> {
+    if (selected === null || jobs.some(job => job.id === selected)) {
+      return jobs;
+    }
+    try {
+      const job = await this.api.getJob(selected);
+      return job.state === 'deleted' ? jobs : [job, ...jobs];
+    } catch (reason) {
+      if (failureOf(reason).isUnreachable) {
+        throw reason;
+      }
+      return jobs;
+    }
   }
 
   /** Histories opened or closed while the answer was under way stay as the user left them. */
@@ -139,6 +209,8 @@ export class JobsModel extends StatefulModel<IJobsState> {
     return true;
   }
 
+  private _isGrowing = false;
+  private _timer: ReturnType<typeof setTimeout> | undefined;
   private _isVisible = false;
   private readonly _poll: Poll;
 }

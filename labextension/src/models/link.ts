@@ -1,7 +1,7 @@
 /** Which job an open notebook is: by its id, unless it is a copy of the notebook whose id it bears. */
 import type { IAthenaApi } from '../api.js';
-import type { IJob, IVersionContent } from '../tokens/wire.js';
-import { findJob } from './promotion.js';
+import type { IJob, ISource, IVersionContent } from '../tokens/wire.js';
+import { isSameCells } from './content.js';
 
 export interface IOpenNotebook {
   path: string;
@@ -10,6 +10,25 @@ export interface IOpenNotebook {
 
 /** Read the notebook id of a file on the disk; null if there is no such notebook. */
 export type ReadNotebookId = (path: string) => Promise<string | null>;
+
+/** Ask for the jobs that may be a notebook's: those that know its id or its path. */
+export async function jobsOf(api: IAthenaApi, source: { path: string; notebook_id: string | null }): Promise<IJob[]> {
+  return (await api.findJobs({ path: source.path, notebook_id: source.notebook_id ?? undefined, limit: 500 })).jobs;
+}
+
+/** Find the job that a notebook (or one cell of it) is already scheduled as: by its id, else by its path. */
+export function findJob(jobs: readonly IJob[], bundle: { source: ISource }): IJob | null {
+  const { notebook_id, path } = bundle.source;
+  const alive = jobs.filter(job => job.state !== 'deleted' && isSameCells(job.source, bundle.source));
+  // A clone shares its original's notebook: the job that was first keeps it.
+  alive.sort((one, other) => one.created_at.localeCompare(other.created_at));
+  return (
+    alive.find(job => notebook_id !== null && job.source.notebook_id === notebook_id) ??
+    // By its path only where the job knows no id: another notebook that took a renamed one's place is not that one.
+    alive.find(job => job.source.notebook_id === null && job.source.path === path) ??
+    null
+  );
+}
 
 /** Whether a notebook is a copy: the one that was scheduled under its id still lies elsewhere. */
 export async function isCopy(jobs: readonly IJob[], notebook: IOpenNotebook, read: ReadNotebookId): Promise<boolean> {

@@ -5,13 +5,15 @@ import { test } from 'node:test';
 
 import type { IAthenaApi } from '../api.js';
 import { Failure } from '../tokens/failure.js';
-import type { IBundle, IJob, IPromoteRequest, IPromotion } from '../tokens/wire.js';
-import { findJob, PromotionModel } from './promotion.js';
+import type { IBundle, ICheck, IJob, IPromoteRequest, IPromotion } from '../tokens/wire.js';
+import { findJob } from './link.js';
+import { PromotionModel } from './promotion.js';
 import { WORDS } from './words.test.js';
 
 const read = (name: string) =>
   JSON.parse(readFileSync(new URL(`../../../tests/wire/${name}.json`, import.meta.url), 'utf8')) as unknown;
 const BUNDLE = read('bundle') as IBundle;
+const CHECK = read('check') as ICheck;
 const JOB = read('job') as IJob;
 const PROMOTION = read('promotion') as IPromotion;
 
@@ -20,12 +22,14 @@ function apiOf(patch: Partial<IAthenaApi>): { api: IAthenaApi; sent: IPromoteReq
   const sent: IPromoteRequest[] = [];
   const api = {
     draft: () => Promise.resolve(BUNDLE),
-    listJobs: () => Promise.resolve([]),
-    check: () => Promise.resolve({ faults: [], next_runs: [], job_id: null, next_version: 1, is_unchanged: false, upstreams: [], cycle: [], warnings: [], marks: [], made_up: 0 }),
+    findJobs: () => Promise.resolve({ jobs: [], total: 0 }),
+    check: () => Promise.resolve({ ...CHECK, faults: [] }),
     promote: (body: IPromoteRequest) => {
       sent.push(body);
       return Promise.resolve({ ...PROMOTION, state: 'committed' as const });
     },
+    getJob: () => Promise.resolve(JOB),
+    getVersion: () => Promise.resolve({ notebook: { cells: [] } }),
     getPromotion: () => Promise.resolve(PROMOTION),
     ...patch
   } as unknown as IAthenaApi;
@@ -72,7 +76,7 @@ test('a deployment is followed until Airflow reports it', async () => {
 });
 
 test('a notebook that is scheduled already opens with its job and deploys its next version', async () => {
-  const { api, sent } = apiOf({ listJobs: () => Promise.resolve([JOB]) });
+  const { api, sent } = apiOf({ findJobs: () => Promise.resolve({ jobs: [JOB], total: 1 }) });
   const model = modelOf(api);
   await model.load();
   assert.equal(model.state.form.name, JOB.name);

@@ -4,9 +4,10 @@ import { type ISignal, Signal } from '@lumino/signaling';
 import type { IAthenaApi } from '../api.js';
 import { type Failure, failureOf } from '../tokens/failure.js';
 import type { IWords } from '../tokens/names.js';
-import type { IBundle, ICheck, IFault, IJob, IKernelReport, IPromoteRequest, IPromotion, ISource } from '../tokens/wire.js';
-import { chosenOf, defaultContent, draftOf, type IContent, isSameCells, type ITarget } from './content.js';
+import type { IBundle, ICheck, IFault, IJob, IKernelReport, IPromoteRequest, IPromotion } from '../tokens/wire.js';
+import { chosenOf, defaultContent, draftOf, type IContent, type ITarget } from './content.js';
 import { followPromotion } from './follow.js';
+import { findJob, jobsOf } from './link.js';
 import { entryOf, type IEntry, parametersOf } from './parameters.js';
 import { defaultPlan, type IPlan, planOf, scheduleOf } from './schedule.js';
 import { StatefulModel } from './stateful.js';
@@ -100,8 +101,8 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     const { api } = this.options;
     this.set({ phase: 'loading', failure: null });
     try {
-      const [bundle, jobs] = await Promise.all([this.draft(), api.listJobs()]);
-      const job = findJob(jobs, bundle);
+      const bundle = await this.draft();
+      const job = findJob(await jobsOf(api, bundle.source), bundle);
       this.set({ phase: 'editing', bundle, job, form: this.formOf(bundle, job) });
       await this.recallCells(bundle, job);
       await this.runCheck();
@@ -204,8 +205,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
   }
 
   private async refreshJob(jobId: string): Promise<void> {
-    const jobs = await this.options.api.listJobs();
-    this.set({ job: jobs.find(job => job.id === jobId) ?? this._state.job });
+    this.set({ job: await this.options.api.getJob(jobId) });
   }
 
   private async runCheck(): Promise<void> {
@@ -234,7 +234,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     return {
       bundle: bundle?.hash ?? '',
       name: form.name.trim(),
-      schedule: scheduleOf(form.plan),
+      schedule: form.terms.waits.mode === 'updates' ? { ...scheduleOf(form.plan), cron: null } : scheduleOf(form.plan),
       parameters: parametersOf(form.entries, this.options.trans).values,
       ...readTerms(form.terms, this.options.trans).values,
       job_id: job?.id ?? null,
@@ -266,20 +266,6 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
   private _started = 0;
   private _abort: AbortController | null = null;
   private readonly _deployed = new Signal<this, IPromotion>(this);
-}
-
-/** Find the job that a notebook (or one cell of it) is already scheduled as: by its id, else by its path. */
-export function findJob(jobs: readonly IJob[], bundle: { source: ISource }): IJob | null {
-  const { notebook_id, path } = bundle.source;
-  const alive = jobs.filter(job => job.state !== 'deleted' && isSameCells(job.source, bundle.source));
-  // A clone shares its original's notebook: the job that was first keeps it.
-  alive.sort((one, other) => one.created_at.localeCompare(other.created_at));
-  return (
-    alive.find(job => notebook_id !== null && job.source.notebook_id === notebook_id) ??
-    // By its path only where the job knows no id: another notebook that took a renamed one's place is not that one.
-    alive.find(job => job.source.notebook_id === null && job.source.path === path) ??
-    null
-  );
 }
 
 /** Keep what was typed for the parameters that the notebook still has. */

@@ -133,9 +133,13 @@ export function readTerms(form: ITermsForm, trans: IWords): { values: ITermsRead
     guards,
     after,
     alerts: form.alerts.map((alert, index) => alertOf(alert, index, reader)),
-    tables: form.tables
+    tables: form.tables && { reads: namesOf(form.tables.reads), writes: namesOf(form.tables.writes) }
   };
   return { values, faults: reader.faults };
+}
+
+function namesOf(lines: readonly string[]): string[] {
+  return lines.map(line => line.trim()).filter(Boolean);
 }
 
 function alertOf(entry: IAlertEntry, index: number, reader: Reader): IAlert {

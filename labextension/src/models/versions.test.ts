@@ -22,12 +22,12 @@ function modelOf(open: ICell[] | null, patch: Partial<IAthenaApi> = {}) {
   const versions = [versionOf(2), versionOf(1)];
   const sent: IRollbackRequest[] = [];
   const api = {
-    listJobs: () => Promise.resolve([JOB]),
+    getJob: () => Promise.resolve(JOB),
     listVersions: () => Promise.resolve([...versions]),
     getVersion: (_: string, version: number) =>
       Promise.resolve({
         ...JOB,
-        schedule: { cron: `${version} 6 * * *`, timezone: 'UTC' },
+        schedule: { ...JOB.schedule, cron: `${version} 6 * * *`, timezone: 'UTC' },
         notebook: { cells: [cell(`v = ${version === 3 ? 1 : version}`)] }
       } as unknown as IVersionContent),
     rollback: (_: string, body: IRollbackRequest) => {

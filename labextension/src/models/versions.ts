@@ -73,8 +73,7 @@ export class VersionsModel extends StatefulModel<IVersionsState> {
   async load(): Promise<void> {
     const { api, jobId } = this.options;
     try {
-      const [jobs, versions] = await Promise.all([api.listJobs(), api.listVersions(jobId)]);
-      const job = jobs.find(one => one.id === jobId) ?? null;
+      const [job, versions] = await Promise.all([api.getJob(jobId), api.listVersions(jobId)]);
       const wasCurrent = this._state.chosen === null || this._state.chosen === this._state.versions[0]?.version;
       const chosen = wasCurrent ? (versions[0]?.version ?? null) : this._state.chosen;
       this.set({ isLoaded: true, job, versions, chosen, failure: null });

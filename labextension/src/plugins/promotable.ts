@@ -4,7 +4,7 @@ import type { Contents } from '@jupyterlab/services';
 import { UUID } from '@lumino/coreutils';
 
 import type { IAthenaApi } from '../api.js';
-import { isCopy, type ReadNotebookId } from '../models/link.js';
+import { isCopy, jobsOf, type ReadNotebookId } from '../models/link.js';
 import type { IWords } from '../tokens/names.js';
 
 /** Give the notebook's path on Jupyter Server; throw if it lies on another drive. */
@@ -44,8 +44,8 @@ export async function saveForPromotion(panel: NotebookPanel, api: IAthenaApi, co
   const { context } = panel;
   await context.ready;
   const notebook = { path: contents.localPath(context.path), notebookId: notebookIdOf(panel) };
-  const isOwn =
-    notebook.notebookId !== null && !(await isCopy(await api.listJobs(), notebook, idReader(contents)));
+  const jobs = await jobsOf(api, { path: notebook.path, notebook_id: notebook.notebookId });
+  const isOwn = notebook.notebookId !== null && !(await isCopy(jobs, notebook, idReader(contents)));
   if (!isOwn) {
     const athena = context.model.getMetadata('athena') as object | undefined;
     context.model.setMetadata('athena', { ...athena, notebook_id: UUID.uuid4() });

@@ -1,7 +1,9 @@
 /** What crosses the wire: the TypeScript side of `athena_lab/gateway_api` (checked against tests/wire/*.json). */
+import type { ISource, IUnknownTable } from './bundles.js';
+import type { IParameter, ISchedule, ITerms, Json } from './terms.js';
 
-/** A JSON value. */
-export type Json = string | number | boolean | null | Json[] | { [key: string]: Json };
+export type * from './bundles.js';
+export type * from './terms.js';
 
 /** The number of the API that this front end speaks (`gateway_api.wire.API_VERSION`). */
 export const API_VERSION = 1;
@@ -29,188 +31,6 @@ export interface IHandshake {
   api: number;
   gateway: IVersion | null;
   error: IErrorBody | null;
-}
-
-export type ParameterType = 'int' | 'float' | 'bool' | 'str' | 'date' | 'datetime' | 'json';
-
-export interface IParameter {
-  name: string;
-  type: ParameterType;
-  default: Json;
-  value: Json;
-  relative: string | null;
-  description: string;
-}
-
-export type MissedRuns = 'skip' | 'latest' | 'all';
-
-export interface ISchedule {
-  cron: string | null;
-  timezone: string;
-  start: string | null;
-  end: string | null;
-  missed: MissedRuns;
-}
-
-export type AfterMode = 'time' | 'updates' | 'time_and_updates';
-
-export interface IAfter {
-  mode: AfterMode;
-  tables: string[];
-  deadline_s: number;
-}
-
-export interface ITables {
-  reads: string[];
-  writes: string[];
-}
-
-export type Overlap = 'queue' | 'skip' | 'allow';
-
-export interface IGuards {
-  retry_delay_s: number;
-  has_backoff: boolean;
-  cell_timeout_s: number | null;
-  overlap: Overlap;
-  run_bytes: number | null;
-  month_bytes: number | null;
-}
-
-export type AlertOn = 'failure' | 'late' | 'condition';
-export type AlertChannel = 'mail' | 'slack' | 'webhook';
-
-export interface IRowCondition {
-  table: string;
-  operator: string;
-  rows: number;
-}
-
-export interface IAlert {
-  on: AlertOn;
-  channel: AlertChannel;
-  target: string;
-  condition: IRowCondition | null;
-}
-
-/** How a job runs, beside what it runs. */
-export interface ITerms {
-  schedule: ISchedule;
-  after: IAfter;
-  parameters: IParameter[];
-  tables: ITables | null;
-  retries: number;
-  timeout_s: number;
-  guards: IGuards;
-  alerts: IAlert[];
-}
-
-export interface ISource {
-  path: string;
-  notebook_id: string | null;
-  cell_id: string | null;
-  cell_ids: string[];
-}
-
-export interface ICellSummary {
-  index: number;
-  cell_id: string;
-  first_line: string;
-}
-
-export type BundleKind = 'notebook' | 'cell' | 'sql' | 'python';
-export type EnvironmentKind = 'platform' | 'lock';
-export type DestinationMode = 'create' | 'replace' | 'append';
-
-/** A code cell that may be part of a promoted cell, in the notebook's order (`gateway_api/bundles.py` explains). */
-export interface ISliceCell {
-  index: number;
-  cell_id: string;
-  first_line: string;
-  is_target: boolean;
-  is_needed: boolean;
-  is_kept: boolean;
-  why: string[];
-}
-
-export interface IFileSummary {
-  path: string;
-  size_bytes: number;
-  why: string;
-}
-
-export interface IEnvironmentSummary {
-  kind: EnvironmentKind;
-  python: string;
-  packages: number;
-  warnings: string[];
-}
-
-export interface IDestination {
-  table: string;
-  mode: DestinationMode;
-}
-
-export interface IExecution {
-  cell_id: string;
-  source_sha256: string;
-  count: number;
-}
-
-export interface IDistribution {
-  name: string;
-  version: string;
-  is_editable: boolean;
-  direct_url: string | null;
-}
-
-/** What a live kernel tells of itself. */
-export interface IKernelReport {
-  executions: IExecution[];
-  names: string[];
-  distributions: IDistribution[];
-  python: string;
-}
-
-/** The body of `POST /athena/draft`; everything but `path` may be left out. */
-export interface IDraftRequest {
-  path: string;
-  cell_id?: string | null;
-  cell_ids?: string[];
-  kept_cells?: string[] | null;
-  destination?: IDestination | null;
-  environment?: EnvironmentKind;
-  files?: string[];
-  globs?: string[];
-  report?: IKernelReport;
-}
-
-export interface IBundle {
-  hash: string;
-  source: ISource;
-  kind: BundleKind;
-  cells: ICellSummary[];
-  parameters: IParameter[];
-  slice: ISliceCell[];
-  undecided: string[];
-  missing_names: string[];
-  files: IFileSummary[];
-  environment: IEnvironmentSummary;
-  size_bytes: number;
-  warnings: string[];
-  lineage: ILineage;
-}
-
-export interface IUnknownTable {
-  cell: number | null;
-  text: string;
-}
-
-export interface ILineage {
-  reads: string[];
-  writes: string[];
-  unknown: IUnknownTable[];
-  columns: Record<string, string[]>;
-  is_complete: boolean;
 }
 
 export interface IUpstream {
@@ -338,6 +158,20 @@ export interface IJob extends ITerms {
   last_run: IRunSummary | null;
   created_at: string;
   updated_at: string;
+}
+
+/** Which jobs are wanted: by words, or by their notebook (its id or its path), and which page of them. */
+export interface IJobQuery {
+  search?: string;
+  path?: string;
+  notebook_id?: string;
+  offset?: number;
+  limit?: number;
+}
+
+export interface IJobPage {
+  jobs: IJob[];
+  total: number;
 }
 
 export interface IJobVersion {

@@ -8,6 +8,7 @@ import type { IWords } from '../../tokens/names.js';
 import type { IFault } from '../../tokens/wire.js';
 import { Faults, TextField } from '../Field.js';
 import { ParameterTable } from '../ParameterTable.js';
+import { AfterFields } from './AfterFields.js';
 import { AlertFields } from './AlertFields.js';
 import { BoundFields } from './BoundFields.js';
 import { LimitFields } from './LimitFields.js';
@@ -36,6 +37,7 @@ export function FormSections({ model, state, trans }: IPartProps): React.JSX.Ele
         />
         <What model={model} state={state} trans={trans} />
         <When model={model} state={state} trans={trans} />
+        <After model={model} state={state} trans={trans} />
         <Parameters model={model} state={state} trans={trans} />
         <Limits model={model} state={state} trans={trans} />
         <Alerts model={model} state={state} trans={trans} />
@@ -90,9 +92,51 @@ function When({ model, state, trans }: IPartProps): React.JSX.Element {
       trans={trans}
     >
       <PlanFields plan={form.plan} faults={faults} trans={trans} onChange={edit} />
+      {form.terms.waits.mode === 'updates' && (
+        <p className="jp-Athena-hint">{trans.__('Updates of its tables start it, so these times do not count.')}</p>
+      )}
       {form.plan.preset !== 'manual' && <BoundFields plan={form.plan} faults={faults} trans={trans} onChange={edit} />}
     </Section>
   );
+}
+
+function After({ model, state, trans }: IPartProps): React.JSX.Element | null {
+  const { bundle, check, faults, form } = state;
+  if (bundle === null) {
+    return null;
+  }
+  const writers = (check?.upstreams ?? []).filter(upstream => upstream.job_id !== null);
+  const names = [...new Set(writers.map(upstream => upstream.job_name ?? ''))].join(', ');
+  const isWaiting = form.terms.waits.mode !== 'time';
+  return (
+    <Section
+      title={trans.__('After what')}
+      summary={summaryOfWriters(names, isWaiting, trans)}
+      faultCount={count(faults, AFTER)}
+      isOpen={isWaiting || names !== ''}
+      trans={trans}
+    >
+      <AfterFields
+        name={form.name}
+        waits={form.terms.waits}
+        tables={form.terms.tables}
+        lineage={bundle.lineage}
+        upstreams={check?.upstreams ?? []}
+        warnings={check?.warnings ?? []}
+        faults={faults}
+        trans={trans}
+        onWaits={waits => editTerms(model, state, { waits })}
+        onTables={tables => editTerms(model, state, { tables })}
+      />
+    </Section>
+  );
+}
+
+function summaryOfWriters(names: string, isWaiting: boolean, trans: IWords): string {
+  if (names === '') {
+    return '';
+  }
+  return isWaiting ? trans.__('waits for %1', names) : trans.__('reads what %1 writes', names);
 }
 
 function Parameters({ model, state, trans }: IPartProps): React.JSX.Element {
@@ -152,7 +196,7 @@ function Alerts({ model, state, trans }: IPartProps): React.JSX.Element {
     >
       <AlertFields
         alerts={terms.alerts}
-        tables={terms.tables?.writes ?? []}
+        tables={terms.tables?.writes ?? state.bundle?.lineage.writes ?? []}
         faults={state.faults}
         trans={trans}
         onChange={alerts => editTerms(model, state, { alerts })}
@@ -186,6 +230,7 @@ function Live({ state, trans }: Omit<IPartProps, 'model'>): React.JSX.Element {
 }
 
 const WHAT = ['kept_cells', 'destination', 'files', 'globs', 'environment', 'lock'];
+const AFTER = ['after', 'tables'];
 const LIMITS = ['retries', 'timeout_s', 'guards'];
 const FIELDS = new Set([
   ...['name', 'job_id', 'message', 'cron', 'timezone', 'retries', 'timeout_s'],
@@ -202,5 +247,5 @@ function count(faults: readonly IFault[], heads: readonly string[]): number {
 function hasField(fault: IFault, entries: readonly { name: string }[]): boolean {
   const [head, name] = fault.field.split(/[.[\]]+/).filter(Boolean);
   const isParameter = head === 'parameters' && entries.some(entry => entry.name === name);
-  return FIELDS.has(fault.field) || isParameter || head === 'alerts' || WHAT.includes(head);
+  return FIELDS.has(fault.field) || isParameter || head === 'alerts' || [...WHAT, ...AFTER].includes(head);
 }

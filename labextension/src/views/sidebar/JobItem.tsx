@@ -100,7 +100,7 @@ function JobButtons(props: IJobItemProps & { isFormOpen: boolean; onRun: () => v
   const { job, model, trans } = props;
   const remove = async () => {
     if (await props.onConfirmDelete(job)) {
-      await model.remove(job.id);
+      await model.remove(job);
     }
   };
   return (

@@ -1,6 +1,6 @@
 /** The Athena sidebar: who answers, every job, its runs, and what can be done with them. */
 import { ReactWidget } from '@jupyterlab/ui-components';
-import React from 'react';
+import React, { useEffect, useRef } from 'react';
 
 import { type IJobsState, isMatching, type JobsModel } from '../../models/jobs.js';
 import { type IWords, SIDEBAR_ID } from '../../tokens/names.js';
@@ -67,6 +67,17 @@ function Sidebar(props: ISidebarProps): React.JSX.Element {
         )}
       </header>
       <Banner state={state} model={props.model} trans={trans} />
+      <Removed state={state} model={props.model} trans={trans} />
+      {(state.total > 0 || state.search !== '') && (
+        <input
+          type="search"
+          className="jp-mod-styled jp-Athena-search"
+          aria-label={trans.__('Search jobs')}
+          placeholder={trans.__('Search %1 jobs', state.total)}
+          value={state.search}
+          onChange={event => props.model.search(event.target.value)}
+        />
+      )}
       {state.jobs.length > 0 && (
         <ul className="jp-Athena-jobs" aria-label={trans.__('Jobs')}>
           {state.jobs.map(job => (
@@ -74,14 +85,68 @@ function Sidebar(props: ISidebarProps): React.JSX.Element {
           ))}
         </ul>
       )}
-      {state.jobs.length === 0 && state.failure === null && (
-        <p className="jp-Athena-empty" role="status">
-          {state.isLoaded
-            ? trans.__('No jobs yet. Open a notebook and press “Schedule this notebook” in its toolbar.')
-            : trans.__('Loading…')}
-        </p>
-      )}
+      <More state={state} model={props.model} trans={trans} />
+      <Empty state={state} trans={trans} />
     </>
+  );
+}
+
+/** The job that was deleted last, with the way back. */
+function Removed({ state, model, trans }: IBannerProps): React.JSX.Element | null {
+  return state.deleted === null ? null : (
+    <div role="status" className="jp-Athena-toast">
+      <span>{trans.__('“%1” is deleted.', state.deleted.name)}</span>
+      <button type="button" className="jp-mod-styled" onClick={() => void model.undoRemove()}>
+        {trans.__('Undo')}
+      </button>
+      <button
+        type="button"
+        className="jp-mod-styled"
+        aria-label={trans.__('Keep it deleted')}
+        onClick={() => model.forgetRemoved()}
+      >
+        ×
+      </button>
+    </div>
+  );
+}
+
+/** The end of the list: it asks for more jobs when it comes into view. */
+function More({ state, model, trans }: IBannerProps): React.JSX.Element | null {
+  const end = useRef<HTMLButtonElement>(null);
+  const hasMore = state.jobs.length < state.total;
+  useEffect(() => {
+    if (end.current === null) {
+      return;
+    }
+    const observer = new IntersectionObserver(entries => {
+      if (entries.some(entry => entry.isIntersecting)) {
+        void model.showMore();
+      }
+    });
+    observer.observe(end.current);
+    return () => observer.disconnect();
+  }, [model, hasMore, state.jobs.length]);
+  return hasMore ? (
+    <button ref={end} type="button" className="jp-mod-styled jp-Athena-more" onClick={() => void model.showMore()}>
+      {trans.__('%1 of %2 jobs are shown. Show more', state.jobs.length, state.total)}
+    </button>
+  ) : null;
+}
+
+/** What an empty list means, and what to do next. */
+function Empty({ state, trans }: Omit<IBannerProps, 'model'>): React.JSX.Element | null {
+  if (state.jobs.length > 0 || state.failure !== null) {
+    return null;
+  }
+  const none =
+    state.search === ''
+      ? trans.__('No jobs yet. Open a notebook and press “Schedule this notebook” in its toolbar.')
+      : trans.__('No job has these words.');
+  return (
+    <p className="jp-Athena-empty" role="status">
+      {state.isLoaded ? none : trans.__('Loading…')}
+    </p>
   );
 }
 
