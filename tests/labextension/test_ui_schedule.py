@@ -142,7 +142,7 @@ def test_commands_are_in_palette_and_menu_with_words_and_arguments(open_notebook
           ]));
         }"""
     )
-    assert len(commands) == 6
+    assert len(commands) == 7
     assert all(label and caption and described for _, label, caption, described in commands)
     page.get_by_role("menuitem", name="Run", exact=True).click()
     expect(page.get_by_role("menuitem", name="Schedule this notebook")).to_be_visible()

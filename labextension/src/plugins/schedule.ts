@@ -15,6 +15,7 @@ import { COMMAND, type IWords, TRANSLATION_DOMAIN } from '../tokens/names.js';
 import { promoteIcon, scheduleIcon } from '../views/icons.js';
 import { SchedulePanel } from '../views/schedule/SchedulePanel.js';
 import { pathOf, saveForPromotion } from './promotable.js';
+import { reportOf } from './report.js';
 
 const PROMOTABLE = ['.ipynb', '.sql', '.py'];
 const NO_ARGUMENTS = { args: { type: 'object', properties: {} } } as const;
@@ -72,7 +73,7 @@ class Scheduler {
       timezone: browserZone(),
       defaultName: cellIds.length > 0 ? this.trans._n('%2 (cell)', '%2 (%1 cells)', cellIds.length, stem) : stem,
       save,
-      report: () => Promise.resolve(null)
+      report: () => reportOf(this.notebookAt(path))
     });
     model.deployed.connect(() => {
       void this.app.commands.execute(COMMAND.showSidebar, { refreshOnly: true });
@@ -98,11 +99,15 @@ class Scheduler {
 
   /** Save the notebook if it is still open; a closed one is what is on the disk. */
   private async saveNotebook(path: string): Promise<void> {
-    const { contents } = this.app.serviceManager;
-    const panel = this.notebooks.find(item => contents.localPath(item.context.path) === path);
+    const panel = this.notebookAt(path);
     if (panel) {
-      await saveForPromotion(panel, this.api, contents);
+      await saveForPromotion(panel, this.api, this.app.serviceManager.contents);
     }
+  }
+
+  private notebookAt(path: string): NotebookPanel | undefined {
+    const { contents } = this.app.serviceManager;
+    return this.notebooks.find(item => contents.localPath(item.context.path) === path);
   }
 
   private readonly api: IAthenaApi;

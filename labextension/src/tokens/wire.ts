@@ -117,7 +117,7 @@ export interface IPromotion {
 }
 
 export type JobState = 'active' | 'paused' | 'deleted';
-export type RunState = 'queued' | 'running' | 'retrying' | 'succeeded' | 'failed' | 'cancelled';
+export type RunState = 'queued' | 'running' | 'retrying' | 'succeeded' | 'failed' | 'cancelled' | 'skipped';
 
 export interface IRunSummary {
   id: string;
@@ -236,5 +236,5 @@ export interface IResult {
 
 /** Tell whether a run in this state will change no more. */
 export function isFinal(state: RunState): boolean {
-  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
+  return ['succeeded', 'failed', 'cancelled', 'skipped'].includes(state);
 }

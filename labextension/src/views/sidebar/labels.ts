@@ -10,7 +10,8 @@ export function runStateLabel(state: RunState, trans: IWords): string {
     retrying: trans.__('retrying'),
     succeeded: trans.__('done'),
     failed: trans.__('failed'),
-    cancelled: trans.__('cancelled')
+    cancelled: trans.__('cancelled'),
+    skipped: trans.__('skipped')
   };
   return labels[state];
 }
