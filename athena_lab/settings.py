@@ -63,6 +63,11 @@ class Home:
         return self.root / "worker"
 
     @property
+    def environments(self) -> Path:
+        """The environments of jobs with a lock: the workers' to write, the runs' to read."""
+        return self.root / "environments"
+
+    @property
     def airflow(self) -> Path:
         return self.root / "airflow"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 import zipfile
@@ -10,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 from athena_lab.airflow.sandbox import RunFolder, Sandbox, share
 from athena_lab.errors import UpstreamError
-from athena_lab.jobs.bundle import FILES, NOTEBOOK, hash_of_archive
+from athena_lab.gateway_api.bundles import EnvironmentLock
+from athena_lab.jobs.bundle import FILES, LOCK, MANIFEST, NOTEBOOK, hash_of_archive, read_lock
 
 _KEPT = 50
 
@@ -66,6 +68,16 @@ def unpack(archive: Path, folder: RunFolder, sandbox: Sandbox) -> Path:
             if member.filename.startswith(FILES) and not member.is_dir():
                 _place(opened.read(member), _relative(member.filename), folder.work, sandbox)
     return notebook
+
+
+def lock_of(archive: Path) -> EnvironmentLock | None:
+    """Give the lock of a bundle's environment, None for the platform's own; raise UpstreamError where it is damaged."""
+    with zipfile.ZipFile(archive) as opened:
+        members = {name: opened.read(name) for name in (MANIFEST, LOCK) if name in opened.namelist()}
+    try:
+        return read_lock(json.loads(members[MANIFEST]), members)
+    except (KeyError, ValueError) as error:
+        raise UpstreamError("Cannot read the bundle's environment: it is damaged. Deploy the job again.") from error
 
 
 def _relative(name: str) -> PurePosixPath:

@@ -8,14 +8,16 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from athena_lab import errors
 from athena_lab.airflow.ancestry import AncestryWatch
-from athena_lab.airflow.bundle_cache import BundleCache, unpack
+from athena_lab.airflow.budget import within_budget
+from athena_lab.airflow.bundle_cache import BundleCache, lock_of, unpack
+from athena_lab.airflow.environments import Environments
 from athena_lab.airflow.kernels import KERNEL_MODULE, RunKernel
 from athena_lab.airflow.notebook_run import NotebookError, NotebookInput, StoppedError, run_notebook
 from athena_lab.airflow.parameters import type_parameters
@@ -118,6 +120,7 @@ def execute_run(order: RunOrder, worker: Worker, on_started: Callable[[Reporter]
             raise RunSkippedError(
                 "Cannot run yet: the run before this one is still under way, and overlaps are skipped."
             )
+        worker = replace(worker, environ=within_budget(worker.environ, attempt.bytes_left))
         reporter = Reporter(client, attempt, worker.pace)
         on_started(reporter)
         failure: str | None = None
@@ -172,16 +175,28 @@ def _run_in_sandbox(
             reporter.stop(StopReason.CANCELLED)
         stack.callback(AncestryWatch(kernel.leash.kill).close)
         cache = BundleCache(worker.cache, lambda name: _patiently(lambda: client.fetch_bundle(name), worker.pace))
+        archive = cache.get(str(order.spec["bundle"]))
+        python = _use_environment(archive, kernel, worker, reporter)
         notebook = NotebookInput(
-            file=unpack(cache.get(str(order.spec["bundle"])), folder, sandbox),
+            file=unpack(archive, folder, sandbox),
             parameters=type_parameters(attempt.parameters, order.spec.get("parameters", ())),
             source_path=str(order.spec.get("source", {}).get("path", "")),
             cell_timeout_s=order.spec.get("guards", {}).get("cell_timeout_s"),
         )
         if reporter.is_stopping():
             raise StoppedError("Cannot start the run: it was asked to stop. Start it again if that was a mistake.")
-        environment = kernel_environment(folder, worker.environ, attempt.run_id, handover.child_fd)
+        environment = kernel_environment(folder, worker.environ, attempt.run_id, handover.child_fd, python)
         run_notebook(notebook, kernel, environment, reporter)
+
+
+def _use_environment(archive: Path, kernel: RunKernel, worker: Worker, reporter: Reporter) -> Path | None:
+    """Make the environment of the bundle's lock, if it has one, and start the kernel in it; give its interpreter."""
+    lock = lock_of(archive)
+    if lock is None:
+        return None
+    python = Environments(worker.environ, reporter.is_stopping).python_of(lock)
+    kernel.use(python)
+    return python
 
 
 def _conclude(order: RunOrder, attempt: Attempt, reporter: Reporter, failure: str | None) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from pathlib import Path
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec
@@ -117,18 +118,25 @@ class RunKernel:
     """One run's kernel: `manager` is what nbclient drives, `leash` what ends it from any thread."""
 
     def __init__(self, sandbox: Sandbox, folder: RunFolder, token_fd: int, module: str = KERNEL_MODULE) -> None:
+        self._module = module
         self.leash = Leash()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed in `close`)
         self.manager = GuardedKernelManager(
             kernel_name="athena", transport="ipc", connection_file=str(folder.connection_file)
         )
-        # -P: a side file named like a module of the standard library must not stop the kernel from starting. The
-        # notebook's folder joins the path once the kernel stands, where IPython itself would put it without -P.
-        self.manager.describe([sys.executable, "-P", "-m", module, "-f", "{connection_file}", _ADD_FOLDER])
+        self.use(Path(sys.executable))
         provisioner = GuardedProvisioner(kernel_id="athena", kernel_spec=self.manager.kernel_spec, parent=self.manager)
         provisioner.sandbox, provisioner.folder, provisioner.leash = sandbox, folder, self.leash
         provisioner.token_fd, provisioner.stderr = token_fd, self._stderr
         self.manager.provisioner = provisioner
+
+    def use(self, python: Path) -> None:
+        """Say which interpreter the kernel runs in; before it starts.
+
+        -P: a side file named like a module of the standard library must not stop the kernel from starting. The
+        notebook's folder joins the path once the kernel stands, where IPython itself would put it without -P.
+        """
+        self.manager.describe([str(python), "-P", "-m", self._module, "-f", "{connection_file}", _ADD_FOLDER])
 
     def describe_end(self) -> str:
         """Say how the kernel's process ended."""

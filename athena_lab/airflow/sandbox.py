@@ -160,8 +160,13 @@ def remove_run_folder(folder: RunFolder) -> None:
     shutil.rmtree(folder.path, ignore_errors=True)
 
 
-def kernel_environment(folder: RunFolder, environ: Mapping[str, str], run: str, token_fd: int) -> dict[str, str]:
-    """Give the kernel's whole environment: an allowlist, because the worker's own holds secrets."""
+def kernel_environment(
+    folder: RunFolder, environ: Mapping[str, str], run: str, token_fd: int, python: Path | None = None
+) -> dict[str, str]:
+    """Give the kernel's whole environment: an allowlist, because the worker's own holds secrets.
+
+    `python` is the interpreter of an environment of the run's own, whose programs come first then.
+    """
     home = str(folder.home)
     own = {
         "HOME": home,
@@ -177,6 +182,8 @@ def kernel_environment(folder: RunFolder, environ: Mapping[str, str], run: str, 
     }
     if environ.get("ATHENA_GATEWAY_URL"):
         own["ATHENA_GATEWAY_URL"] = environ["ATHENA_GATEWAY_URL"]
+    if python is not None:
+        own |= {"PATH": f"{python.parent}{os.pathsep}{environ.get('PATH', os.defpath)}"}
     return {name: environ[name] for name in _KEEP if name in environ} | {"LANG": environ.get("LANG", "C.UTF-8")} | own
 
 

@@ -17,6 +17,11 @@ _REQUIREMENT = re.compile(
     r"(?P<version>[A-Za-z0-9][A-Za-z0-9._+!-]*)(?P<marker>\s*;[^\\@]*)?"
     r"(?P<hashes>(?:\s+--hash=sha256:[0-9a-f]{64})+)"
 )
+_UNREACHABLE = re.compile(
+    r"error sending request|failed to fetch|dns error|connection refused|timed out|network connectivity"
+    r"|could not connect|certificate",
+    re.IGNORECASE,
+)
 _PYTHON = re.compile(r"3\.\d{1,2}")
 
 
@@ -36,6 +41,16 @@ def pins_of(text: str) -> dict[str, str]:
 def normal_name(name: str) -> str:
     """Give the name by which an index knows a package (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def is_unreachable(trouble: str) -> bool:
+    """Tell whether uv failed because no index answered, by what it said."""
+    return bool(_UNREACHABLE.search(trouble))
+
+
+def without_secrets(trouble: str) -> str:
+    """Take the credentials out of the addresses in what uv said."""
+    return re.sub(r"//[^/@\s]+@", "//", trouble)
 
 
 def lock_faults(lock: EnvironmentLock) -> tuple[Fault, ...]:

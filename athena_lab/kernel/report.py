@@ -58,7 +58,7 @@ def report(*, with_distributions: bool = True) -> Report:
     # Here and not above: the shell is there only in a kernel.
     from IPython import get_ipython  # noqa: PLC0415 (above)
 
-    shell = get_ipython()  # type: ignore[no-untyped-call]
+    shell = get_ipython()
     return Report(
         executions=list(_executions),
         names=_live_names(shell) if shell is not None else [],

@@ -116,6 +116,12 @@ def dag_processor(place: Place, *, after: tuple[str, ...]) -> Process:
     return _process(place, "dag-processor", ("dag-processor",), check, after)
 
 
+def triggerer(place: Place, *, after: tuple[str, ...]) -> Process:
+    """Describe the process in which runs wait for updates of tables, all of them in one event loop."""
+    check = is_healthy_in_airflow(place.ports["api-server"], "triggerer")
+    return _process(place, "triggerer", ("triggerer", "--skip-serve-logs"), check, after)
+
+
 def environment(place: Place) -> dict[str, str]:
     """Give what Airflow's processes and the notebook operator read; no secret is in it."""
     home = place.home
@@ -125,6 +131,7 @@ def environment(place: Place) -> dict[str, str]:
         "AIRFLOW_CONFIG": str(home.airflow / "airflow.cfg"),
         "ATHENA_GATEWAY_URL": place.url("gateway"),
         "ATHENA_WORKER_KEY_FILE": str(home.worker / "worker.key"),
+        "ATHENA_ENVIRONMENTS_DIR": str(home.environments),
         # Not GIT_CONFIG_COUNT: the upload-pack that a clone of a folder starts would not be told.
         "GIT_CONFIG_GLOBAL": str(home.airflow / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",

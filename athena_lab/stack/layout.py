@@ -117,6 +117,7 @@ def _folders(home: Home, accounts: Accounts, workspace: Path) -> list[tuple[Path
     folders += [
         (home.logs, None, 0o755),
         (home.public, "gateway", 0o755),
+        (home.environments, "airflow", 0o755),
         (home.jobs_repository.parent, "gateway", 0o755),
     ]
     if workspace == home.workspace or not workspace.exists():

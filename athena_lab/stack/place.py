@@ -14,6 +14,8 @@ from athena_lab.settings import Home
 from athena_lab.stack.accounts import Accounts
 
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_INDEX = "UV_"
+"""What uv's settings begin with: which package index locks are made from and environments are installed from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +60,12 @@ def athena(*words: str) -> tuple[str, ...]:
 
 
 def base_environment(place: Place, role: str, folder: Path) -> dict[str, str]:
-    """Give the environment of a process of `role`: nothing of the caller's but language, zone and certificates."""
+    """Give the environment of a process of `role`: nothing of the caller's but language, zone,
+    certificates and the package index."""
     environ = place.environ
     account = place.accounts.of(role)
     programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
-    own = {name: environ[name] for name in _PASSED_ON if name in environ}
+    own = {name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(_INDEX)}
     own |= {
         "PATH": programs,
         "HOME": str(folder) if place.is_isolated else environ.get("HOME", str(folder)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from uv import find_uv_bin
 from athena_lab.errors import Fault, InvalidError, UnreachableError
 from athena_lab.gateway_api.bundles import Distribution, EnvironmentLock, KernelReport
 from athena_lab.jobs.drafting.metadata import Metadata
-from athena_lab.jobs.environment_lock import normal_name
+from athena_lab.jobs.environment_lock import is_unreachable, normal_name, without_secrets
 
 OWN = "athena-lab"
 TIMEOUT_S = 240
@@ -26,11 +25,6 @@ _NOT_THE_KERNELS = frozenset(["jupyterlab", "jupyter-server", "uv"])
 """What Athena's own requirements hold for JupyterLab and not for the kernel of a run."""
 _RULES = " \t\u00d7\u2570\u2500\u25b6\u2502"
 """What uv draws its messages with."""
-_UNREACHABLE = re.compile(
-    r"error sending request|failed to fetch|dns error|connection refused|timed out|network connectivity"
-    r"|could not connect|tls|certificate",
-    re.IGNORECASE,
-)
 
 
 def lock_environment(
@@ -155,8 +149,8 @@ def _compile(
 
 def _refusal(trouble: str) -> InvalidError | UnreachableError:
     lines = [line.strip(_RULES) for line in trouble.splitlines() if line.strip()]
-    told = " ".join(lines)[:400] or "uv said nothing"
-    if _UNREACHABLE.search(trouble):
+    told = without_secrets(" ".join(lines))[:400] or "uv said nothing"
+    if is_unreachable(trouble):
         return UnreachableError(
             f"Cannot lock the environment: the package index does not answer ({told}). "
             "Check UV_DEFAULT_INDEX, or take the platform's environment."
