@@ -12,8 +12,10 @@ from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.ddl import schema_name
 from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
+from athena_lab.emulator.physical import SINCE, create_rows
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
 from athena_lab.emulator.policies.roles import UPDATE_DATASET, UPDATE_TABLE
+from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.sql.typenames import type_json
 from athena_lab.emulator.types import Field, duckdb_type, field_from_json, quote, schema_json
@@ -34,9 +36,9 @@ def alter(warehouse: Warehouse, statement: exp.Alter, references: References) ->
     references.space.require(UPDATE_TABLE, *key)
     if statement.args.get("exists") and key not in warehouse.catalog.state.tables:
         return
-    table = warehouse.catalog.table(*key)
 
     def work(cursor: Any, state: State, change: Change) -> None:
+        table = state.tables.get(key) or warehouse.catalog.table(*key)
         change.based_on[key] = table
         made = table
         for action in actions:
@@ -44,6 +46,9 @@ def alter(warehouse: Warehouse, statement: exp.Alter, references: References) ->
             made = _apply(cursor, state, made, action)
         resource = {name: value for name, value in made.resource.items() if value is not None}
         made = replace(made, resource={**resource, "schema": schema_json(made.fields)})
+        if made.physical != table.physical:
+            change.dropped.append(table)
+            change.copied.append(table)
         if made.key != table.key:
             change.based_on[made.key] = state.tables.get(made.key)
             change.moved.append((table, made))
@@ -98,6 +103,18 @@ def _exchange(table: Table, before: Field, after: Field) -> Table:
     return replace(table, fields=tuple(after if item is before else item for item in table.fields))
 
 
+def _rebuilt(cursor: Any, table: Table, columns: list[tuple[Field, str]]) -> Table:
+    """Give a table other columns, each with the expression that fills it; the old rows stay as they lie, as history."""
+    ((number,),) = cursor.execute("SELECT nextval('athena_physical')").fetchall()
+    made = replace(table, physical=f"t{number}", fields=tuple(item for item, _ in columns))
+    create_rows(cursor, made)
+    hidden = [SINCE, *([PARTITION_TIME] if is_by_ingestion(table.resource) else [])]
+    names = ", ".join([*(quote(item.name) for item in made.fields), *hidden])
+    values = ", ".join([*(text for _, text in columns), *hidden])
+    cursor.execute(f"INSERT INTO {made.physical} ({names}) SELECT {values} FROM {table.physical}")  # noqa: S608
+    return made
+
+
 def _add(cursor: Any, state: State, table: Table, action: exp.ColumnDef) -> Table:
     del state
     made = column_of(action)
@@ -114,22 +131,23 @@ def _add(cursor: Any, state: State, table: Table, action: exp.ColumnDef) -> Tabl
 def _drop(cursor: Any, state: State, table: Table, action: exp.Drop) -> Table:
     del state
     nodes = action.args.get("tables") or [action.this]
+    dropped: list[Field] = []
     for node in nodes:
         name = node.name
         if action.args.get("exists") and not any(item.name.lower() == name.lower() for item in table.fields):
             continue
         found = _find(table, name)
-        cursor.execute(f"ALTER TABLE {table.physical} DROP COLUMN {quote(found.name)}")
-        table = replace(table, fields=tuple(item for item in table.fields if item is not found))
-    return table
+        dropped.append(found)
+    kept = tuple(item for item in table.fields if item not in dropped)
+    return _rebuilt(cursor, table, [(item, quote(item.name)) for item in kept]) if dropped else table
 
 
 def _rename_column(cursor: Any, state: State, table: Table, action: exp.RenameColumn) -> Table:
     del state
     found = _find(table, action.this.name)
     name = action.args["to"].name
-    cursor.execute(f"ALTER TABLE {table.physical} RENAME COLUMN {quote(found.name)} TO {quote(name)}")
-    return _exchange(table, found, replace(found, name=name))
+    columns = [(replace(item, name=name) if item is found else item, quote(item.name)) for item in table.fields]
+    return _rebuilt(cursor, table, columns)
 
 
 def _rename(cursor: Any, state: State, table: Table, action: exp.AlterRename) -> Table:
@@ -164,8 +182,17 @@ def _column(cursor: Any, state: State, table: Table, action: exp.AlterColumn) ->
                 f"ALTER TABLE ALTER COLUMN SET DATA TYPE requires that the existing column type ({found.type}) is "
                 f"assignable to the new type ({made.type})"
             )
-        cursor.execute(f"ALTER TABLE {table.physical} ALTER COLUMN {quote(found.name)} TYPE {duckdb_type(made)}")
-        return _exchange(table, found, replace(made, extras={**found.extras, **made.extras}))
+        made = replace(made, extras={**found.extras, **made.extras})
+        return _rebuilt(
+            cursor,
+            table,
+            [
+                (made, f"CAST({quote(item.name)} AS {duckdb_type(made)})")
+                if item is found
+                else (item, quote(item.name))
+                for item in table.fields
+            ],
+        )
     if action.args.get("default") is not None:
         if action.args["default"].find(exp.Query, exp.Column):
             raise invalid_query("A column's default cannot contain a query or a column.")

@@ -1,8 +1,8 @@
 """What the warehouse holds: datasets and tables with BigQuery's own schemas, kept inside the DuckDB file.
 
 Readers use an immutable `State`; a change is committed to the file and then becomes the new state.
-A table's rows lie in a DuckDB table named `t<number>`: replacing a table makes a new one and drops
-the old one in the same transaction, and a reader keeps what it began to read.
+A table's rows lie in a DuckDB table named `t<number>`: replacing a table makes a new one, and the old one
+becomes history (history.py) in the same transaction; a reader keeps what it began to read.
 """
 
 from __future__ import annotations
@@ -13,71 +13,25 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import duckdb
 
+from athena_lab.emulator.definitions import Change as Change
+from athena_lab.emulator.definitions import State as State
+from athena_lab.emulator.definitions import Table as Table
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found, table_not_found
+from athena_lab.emulator.history import History
 from athena_lab.emulator.partitioning import check_partitioning
-from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion, partition_unit
+from athena_lab.emulator.physical import create_rows, drop_rows
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.transactions import OpenTransaction, changed_tables
-from athena_lab.emulator.types import Field, duckdb_type, fields_from_json, quote
+from athena_lab.emulator.types import Field, fields_from_json
 
 T = TypeVar("T")
 _ATTEMPTS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table or a view; `resource` is what its makers said in the REST API's JSON."""
-
-    dataset: str
-    name: str
-    physical: str
-    fields: tuple[Field, ...]
-    resource: Mapping[str, Any]
-    created_ms: int
-    modified_ms: int
-
-    @property
-    def key(self) -> tuple[str, str]:
-        return (self.dataset, self.name)
-
-    @property
-    def view(self) -> str | None:
-        """The SQL of a view."""
-        found = (self.resource.get("view") or self.resource.get("materializedView") or {}).get("query")
-        return None if found is None else str(found)
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """Everything that exists at one moment; `version` grows with every change of a definition."""
-
-    version: int
-    datasets: Mapping[str, Mapping[str, Any]]
-    tables: Mapping[tuple[str, str], Table]
-    policies: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Data policies by id."""
-    routines: Mapping[tuple[str, str], Mapping[str, Any]] = field(default_factory=dict)
-    """Routines (REST resources) by dataset and name."""
-
-
-@dataclass(slots=True)
-class Change:
-    """What a transaction did: definitions put and dropped, tables written to."""
-
-    tables: list[Table] = field(default_factory=list)
-    dropped: list[Table] = field(default_factory=list)
-    written: list[Table] = field(default_factory=list)
-    rewritten: list[Table] = field(default_factory=list)
-    """Of the tables written to: those whose rows were changed or removed, not only appended."""
-    moved: list[tuple[Table, Table]] = field(default_factory=list)
-    """Tables that got another name: as they were, as they are."""
-    based_on: dict[tuple[str, str], Table | None] = field(default_factory=dict)
-    """What the work found under a name; the change is refused and tried again if that changed since."""
+_ABORTED = "Transaction is aborted due to concurrent update. Roll it back, and run it again."
 
 
 class StaleError(Exception):
@@ -94,7 +48,9 @@ class Catalog:
         self._writes: dict[str, int] = {}
         self._rewrites: dict[str, int] = {}
         self._modified: dict[str, int] = {}
+        self.history = History()
         self._state = self._load()
+        self._purge()
 
     @property
     def state(self) -> State:
@@ -105,6 +61,11 @@ class Catalog:
     @state.setter
     def state(self, state: State) -> None:
         self._state = state
+
+    @property
+    def committed(self) -> State:
+        """The present state as everybody else sees it."""
+        return self._state
 
     def _load(self) -> State:
         with self.store.cursor() as cursor:
@@ -130,6 +91,7 @@ class Catalog:
                 resource = json.loads(text)
                 fields = fields_from_json(resource.get("schema"))
                 tables[dataset, name] = Table(dataset, name, physical, fields, resource, created, modified)
+            self.history.load(cursor, tables.values(), now_ms())
         return State(1, datasets, tables, policies, routines)
 
     # -- looking
@@ -187,7 +149,8 @@ class Catalog:
                 cursor.begin()
                 for table in inside:
                     _forget(cursor, table)
-                    _drop_rows(cursor, table)
+                    drop_rows(cursor, table)
+                self.history.forget_dataset(cursor, name, inside)
                 cursor.execute("DELETE FROM athena_datasets WHERE name = ?", [name])
                 cursor.execute("DELETE FROM athena_routines WHERE dataset = ?", [name])
                 cursor.commit()
@@ -240,7 +203,9 @@ class Catalog:
                     if holder is not None:
                         holder.hold(cursor)
                     return self._transact_once(cursor, work)
-            except (StaleError, duckdb.TransactionException):
+            except (StaleError, duckdb.TransactionException) as error:
+                if self.is_in_transaction:  # DuckDB has ended it: trying again would not help
+                    raise BigQueryError("invalidQuery", _ABORTED, "query") from error
                 if attempt == _ATTEMPTS - 1:
                     raise
             finally:
@@ -251,32 +216,51 @@ class Catalog:
 
     def _transact_once(self, cursor: Any, work: Callable[[Any, State, Change], T]) -> T:
         state, change, open_ = self.state, Change(), self._transaction()
+        writes, begun_us = dict(self._writes), now_us()
         if open_ is None:
             cursor.begin()
         found = work(cursor, state, change)
         with self._lock:
-            for key, basis in change.based_on.items():
-                if self.state.tables.get(key) is not basis:
-                    raise StaleError
-            now = now_ms()
-            for table in change.dropped:
-                _forget(cursor, table)
-                _drop_rows(cursor, table)
-            for before, _ in change.moved:
-                _forget(cursor, before)
-            for table in (*change.tables, *(after for _, after in change.moved)):
-                self.dataset(table.dataset)
-                _forget(cursor, table)
-                cursor.execute(
-                    "INSERT INTO athena_tables VALUES (?, ?, ?, ?, ?, ?)",
-                    [table.dataset, table.name, table.physical, json.dumps(table.resource), table.created_ms, now],
-                )
+            self._refuse_stale(change, writes)
+            moment = now_us()
+            self._write_down(cursor, change, moment // 1000)
             if open_ is not None:
-                open_.add(change, now)
+                open_.add(change, moment // 1000)
                 return found
+            versions = self.history.record(cursor, self._state, change, moment)
+            duration = self.history.record_duration(cursor, begun_us, moment)
             cursor.commit()
-            self._apply(change, now)
+            self._apply(change, moment // 1000)
+            self.history.apply(change, versions, duration)
+        if self.history.is_purge_due(moment // 1000):
+            self._purge()
         return found
+
+    def _refuse_stale(self, change: Change, writes: Mapping[str, int]) -> None:
+        for key, basis in change.based_on.items():
+            if self.state.tables.get(key) is not basis:
+                raise StaleError
+        for table in change.copied:
+            if self._writes.get(table.physical, 0) != writes.get(table.physical, 0):
+                raise StaleError
+
+    def _write_down(self, cursor: Any, change: Change, now: int) -> None:
+        for table in (*change.dropped, *(before for before, _ in change.moved)):
+            _forget(cursor, table)
+        for table in (*change.tables, *(after for _, after in change.moved)):
+            self.dataset(table.dataset)
+            _forget(cursor, table)
+            cursor.execute(
+                "INSERT INTO athena_tables VALUES (?, ?, ?, ?, ?, ?)",
+                [table.dataset, table.name, table.physical, json.dumps(table.resource), table.created_ms, now],
+            )
+
+    def _purge(self) -> None:
+        """Forget the past that is too old or too much."""
+        with self._lock, self.store.fresh_cursor() as cursor:
+            cursor.begin()
+            self.history.purge(cursor, self._state.tables, now_ms())
+            cursor.commit()
 
     # -- transactions of scripts: each is its thread's own
 
@@ -293,18 +277,26 @@ class Catalog:
         """Begin a transaction for the statements of this thread."""
         if self.is_in_transaction:
             raise BigQueryError("invalidQuery", "Transaction is already in progress", "query")
-        self._transactions.open = OpenTransaction(self.store.pin(), self._state)
+        self._transactions.open = OpenTransaction(self.store.pin(), self._state, now_us(), dict(self._rewrites))
 
     def commit(self) -> None:
         """Make what the transaction did last; refuse where somebody else changed the same."""
         open_ = self._required()
         try:
             with self._lock:
-                open_.check(self._state)
-                open_.cursor.commit()
+                open_.check(self._state, self._rewrites)
+                moment = now_us()
+                versions = [self.history.record(open_.cursor, self._state, change, moment) for change in open_.changes]
+                duration = self.history.record_duration(open_.cursor, open_.begun_us, moment)
+                try:
+                    open_.cursor.commit()
+                except duckdb.TransactionException as error:
+                    raise BigQueryError("invalidQuery", _ABORTED, "query") from error
                 self._transactions.open = None
-                for change in open_.changes:
-                    self._apply(change, now_ms())
+                for change, found in zip(open_.changes, versions, strict=True):
+                    self._apply(change, moment // 1000)
+                    self.history.apply(change, found, duration)
+                    duration = None
         finally:
             self._transactions.open = None
             self.store.unpin()
@@ -360,21 +352,8 @@ class Catalog:
         number = cursor.execute("SELECT nextval('athena_physical')").fetchone()[0]
         table = Table(dataset, name, f"t{number}", fields, resource, now_ms(), now_ms())
         if table.view is None:
-            cursor.execute(f"CREATE TABLE {table.physical} ({columns_sql(fields)})")
-            if is_by_ingestion(resource):
-                default = f"date_trunc('{partition_unit(resource)}', now())"
-                cursor.execute(
-                    f"ALTER TABLE {table.physical} ADD COLUMN {PARTITION_TIME} TIMESTAMPTZ DEFAULT {default}"
-                )
+            create_rows(cursor, table)
         return table
-
-
-def columns_sql(fields: tuple[Field, ...]) -> str:
-    """Give the column list of a CREATE TABLE."""
-    columns = (
-        f"{quote(item.name)} {duckdb_type(item)}" + (" NOT NULL" if item.mode == "REQUIRED" else "") for item in fields
-    )
-    return ", ".join(columns) or '"athena_no_columns" BIGINT'
 
 
 def now_ms() -> int:
@@ -382,10 +361,10 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
+def now_us() -> int:
+    """Give the present moment in microseconds since 1970."""
+    return time.time_ns() // 1000
+
+
 def _forget(cursor: Any, table: Table) -> None:
     cursor.execute("DELETE FROM athena_tables WHERE dataset = ? AND name = ?", [table.dataset, table.name])
-
-
-def _drop_rows(cursor: Any, table: Table) -> None:
-    if table.view is None:
-        cursor.execute(f"DROP TABLE IF EXISTS {table.physical}")

@@ -1,19 +1,18 @@
-"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE: resolved through a SELECT, run in one transaction."""
+"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE: resolved through a SELECT, planned (dml_plans.py runs them)."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
 
-from athena_lab.emulator.catalog import Change, State, Table
+from athena_lab.emulator.catalog import Table
+from athena_lab.emulator.dml_plans import Plan
 from athena_lab.emulator.estimates import read_bytes
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
-from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.physical import NOW, SINCE
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
 from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
 from athena_lab.emulator.select import Preparer
@@ -24,26 +23,7 @@ from athena_lab.emulator.sql.translate import bind_names, bind_parameters, gener
 from athena_lab.emulator.sql.unnest import straighten_unnests
 from athena_lab.emulator.types import Field, quote
 from athena_lab.emulator.warehouse import Warehouse
-from athena_lab.emulator.writing import Source, Target, write
-
-
-@dataclass(slots=True)
-class Plan:
-    """A statement that changes rows, ready to run, with what it reads."""
-
-    kind: str
-    target: Table
-    referenced: list[dict[str, str]]
-    read_bytes: int
-    statements: list[str]
-    """DuckDB's statements in order; the last one's count of rows is the number affected."""
-    parameters: dict[str, Any]
-    references: References
-    check: str | None = None
-    """A query that finds a row matched twice, which BigQuery refuses."""
-    source: Source | None = None
-    actions: Mapping[str, int] = field(default_factory=dict)
-    """After a MERGE: how many rows were inserted, updated and deleted (INSERT, UPDATE, DELETE)."""
+from athena_lab.emulator.writing import Source
 
 
 def plan(
@@ -54,7 +34,7 @@ def plan(
     parameters: tuple[Mapping[str, Field], Mapping[str, Any]],
 ) -> Plan:
     """Translate a DML statement; refuse what is wrong before anything runs."""
-    builder = _Builder(warehouse, preparer, space, *parameters)
+    builder = _Builder(warehouse, preparer, replace(space, given=parameters), *parameters)
     bind_parameters(statement, parameters[0])
     makers = {
         exp.Insert: builder.insert,
@@ -64,40 +44,6 @@ def plan(
         exp.TruncateTable: builder.truncate,
     }
     return makers[type(statement)](statement)
-
-
-def execute(warehouse: Warehouse, made: Plan, job: Job) -> int:
-    """Run a plan; give the number of rows affected. All of it happens or nothing."""
-    if made.source is not None:
-        return write(warehouse, made.source, Target(made.target.dataset, made.target.name, takes_literals=True), job)
-
-    def work(cursor: Any, state: State, change: Change) -> int:
-        if state.tables.get(made.target.key) is not made.target:
-            raise invalid_query(
-                f"Table {made.target.dataset}.{made.target.name} was changed meanwhile. Run the statement again."
-            )
-        change.based_on[made.target.key] = made.target
-        change.written.append(made.target)
-        change.rewritten.append(made.target)
-        for name, result in made.references.sources.results.items():
-            cursor.register(name, result.table())
-        if made.check and cursor.execute(made.check, _used(made.check, made.parameters)).fetchone():
-            raise invalid_query("UPDATE/MERGE must match at most one source row for each target row")
-        affected = 0
-        for sql in made.statements:
-            answer = cursor.execute(sql, _used(sql, made.parameters))
-            if made.kind == "MERGE":
-                made.actions = Counter(row[0] for row in answer.fetchall())
-                affected = sum(made.actions.values())
-            else:
-                affected = int(answer.fetchone()[0])
-        return affected
-
-    return warehouse.catalog.transact(work, holder=job)
-
-
-def _used(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any] | None:
-    return {name: value for name, value in parameters.items() if re.search(rf"\${name}\b", sql)} or None
 
 
 class _Builder:
@@ -115,6 +61,7 @@ class _Builder:
         self.types, self.values = types, values
         self.references = References(space)
         self._hidden: Protection | None = None
+        self._changed: Table | None = None
         self._alias = ""
 
     def insert(self, statement: exp.Insert) -> Plan:
@@ -146,12 +93,20 @@ class _Builder:
         select.set("where", where.copy())
         resolved = self._resolved(select)
         condition = generate(resolved.args["where"].this)
-        sql = f"DELETE FROM {target.physical} AS {_alias(node)} WHERE {condition}"  # noqa: S608 (translated)
-        return self._plan("DELETE", target, [sql])
+        alias = _alias(node)
+        if resolved.find(exp.Rand, exp.Uuid) is None:
+            sql = f"DELETE FROM {target.physical} AS {alias} WHERE {condition}"  # noqa: S608 (translated)
+            return self._plan("DELETE", target, [sql], archiving=(alias, condition))
+        chosen = f"{alias}.rowid IN (FROM athena_chosen)"  # chance decides once
+        choose = f"CREATE OR REPLACE TEMP TABLE athena_chosen AS SELECT {alias}.rowid AS id"
+        sql = f"DELETE FROM {target.physical} AS {alias} WHERE {chosen}"  # noqa: S608 (our own names)
+        made = self._plan("DELETE", target, [sql], archiving=(alias, chosen))
+        made.choosing = f"{choose} FROM {target.physical} AS {alias} WHERE {condition}"
+        return made
 
     def truncate(self, statement: exp.TruncateTable) -> Plan:
         target = self._target(statement.expressions[0])
-        return self._plan("TRUNCATE_TABLE", target, [f"DELETE FROM {target.physical}"])  # noqa: S608 (our own name)
+        return self._plan("TRUNCATE_TABLE", target, [])
 
     def update(self, statement: exp.Update) -> Plan:
         node, where = statement.this, statement.args.get("where")
@@ -175,11 +130,13 @@ class _Builder:
         condition = generate(resolved.args["where"].this)
         joined = [generate(item.this) for item in resolved.args.get("joins") or ()]
         source = f" FROM {', '.join(joined)}" if joined else ""
-        sql = f"UPDATE {target.physical} AS {_alias(node)} SET {sets}{source} WHERE {condition}"  # noqa: S608
-        made = self._plan("UPDATE", target, [sql])
-        if joined:
-            tables = ", ".join([f"{target.physical} AS {_alias(node)}", *joined])
-            made.check = _twice(_alias(node), tables, condition)
+        alias = _alias(node)
+        sql = f"UPDATE {target.physical} AS {alias} SET {sets}, {SINCE} = {NOW}{source} WHERE {condition}"  # noqa: S608
+        if not joined:
+            return self._plan("UPDATE", target, [sql], archiving=(alias, condition))
+        tables = ", ".join([f"{target.physical} AS {alias}", *joined])
+        made = self._plan("UPDATE", target, [sql], archiving=(alias, _matching(alias, tables, condition)))
+        made.check = _twice(alias, tables, condition)
         return made
 
     def merge(self, statement: exp.Merge) -> Plan:
@@ -198,17 +155,20 @@ class _Builder:
         source_select = self._resolved(_select_of(only_source).from_(using.copy()))
         matched = iter(resolved.selects)
         unmatched = iter(source_select.selects)
-        clauses = []
-        for when in statement.args["whens"].expressions:
+        clauses, whens = [], statement.args["whens"].expressions
+        changing: list[tuple[bool, str]] = []
+        for when in whens:
             pool = matched if when.args.get("matched") or when.args.get("source") else unmatched
-            count = len(_merge_expressions(when))
-            clauses.append(self._clause(target, when, [generate(next(pool).unalias()) for _ in range(count)], using))
+            texts = [generate(next(pool).unalias()) for _ in _merge_expressions(when)]
+            clauses.append(self._clause(target, when, texts, using))
+            if not isinstance(when.args["then"], exp.Insert):
+                condition = texts[0] if when.args.get("condition") is not None else "true"
+                changing.append((bool(when.args.get("matched")), condition))
         condition = generate(resolved.args["where"].this)
         source = generate(resolved.args["joins"][0].this)
         head = f"MERGE INTO {target.physical} AS {_alias(node)} USING {source} ON {condition}"
         sql = " ".join([head, *clauses, "RETURNING merge_action"])
-        whens = statement.args["whens"].expressions
-        made = self._plan("MERGE", target, [sql], rewrites=any(_rewrites(when) for when in whens))
+        made = self._plan("MERGE", target, [sql], archiving=_merged(target, _alias(node), source, condition, changing))
         if any(when.args.get("matched") for when in whens):
             made.check = _twice(_alias(node), f"{target.physical} AS {_alias(node)}, {source}", condition)
         return made
@@ -226,7 +186,7 @@ class _Builder:
         if isinstance(then, exp.Update):
             names = [self._set_column(target, item, None) for item in then.expressions]
             sets = ", ".join(f"{quote(name)} = {value}" for name, value in zip(names, rest, strict=True))
-            return f"{head} THEN UPDATE SET {sets}"
+            return f"{head} THEN UPDATE SET {sets}, {SINCE} = {NOW}"
         if isinstance(then.this, exp.Var):
             columns = ", ".join(quote(item.name) for item in target.fields)
             values = ", ".join(f"{quote(using.alias_or_name)}.{quote(item.name)}" for item in target.fields)
@@ -249,7 +209,7 @@ class _Builder:
             self.space.require(GET_DATA, *table.key)
             protection = self.space.protect(table)
             require_all_rows(protection)
-            self._hidden = protection
+            self._hidden, self._changed = protection, table
             self._alias = (node.alias or node.name.rpartition(".")[2]).lower()
         return table
 
@@ -261,6 +221,19 @@ class _Builder:
             require_raw(self._hidden)
         read = [item.name for item in resolved.find_all(exp.Column) if item.table.lower() in (self._alias, "")]
         require_raw(self._hidden, read)
+
+    def _spell_rows(self, resolved: exp.Expression) -> None:
+        """Write the target's whole row as its columns: DuckDB's own would be among them."""
+        for node in list(resolved.find_all(exp.TableColumn)):
+            if self._changed is not None and node.name.lower() == self._alias:
+                parts = [
+                    exp.PropertyEQ(
+                        this=exp.to_identifier(item.name, quoted=True),
+                        expression=exp.column(exp.to_identifier(item.name, quoted=True), table=node.this.copy()),
+                    )
+                    for item in self._changed.fields
+                ]
+                node.replace(exp.Struct(expressions=parts))
 
     def _columns(self, target: Table, names: list[str]) -> tuple[Field, ...]:
         known = {item.name.lower(): item for item in target.fields}
@@ -297,17 +270,26 @@ class _Builder:
         bind_names(select, self.references.sources, self.types)
         resolved = resolve(select, self.references.sources)
         self._refuse_hidden(resolved)
+        self._spell_rows(resolved)
         paths = columns_read(resolved, self.references.sources)
         check_access(resolved, self.references.sources, paths)
         made = apply_rules(straighten_unnests(resolved))
         assert isinstance(made, exp.Select)  # noqa: S101 (a SELECT stays one)
         return made
 
-    def _plan(self, kind: str, target: Table, statements: list[str], *, rewrites: bool = True) -> Plan:
-        """Make the plan; whatever changes rows reads all columns of the partitions of the target that it scans."""
+    def _plan(
+        self, kind: str, target: Table, statements: list[str], *, archiving: tuple[str, str] | None = None
+    ) -> Plan:
+        """Make the plan; whatever changes rows reads all columns of the partitions of the target that it scans.
+
+        `archiving` is the alias of the target, and which rows are changed or removed.
+        """
         sources = self.references.sources
-        read = read_bytes(self.warehouse, sources, self.values, target if rewrites else None, self._hidden)
-        return Plan(kind, target, sources.referenced, read, statements, dict(self.values), self.references)
+        read = read_bytes(self.warehouse, sources, self.values, target if archiving else None, self._hidden)
+        made = Plan(kind, target, sources.referenced, read, statements, dict(self.values), self.references)
+        if archiving is not None:
+            made.alias, made.archiving = archiving
+        return made
 
 
 def _select_of(expressions: list[exp.Expression]) -> exp.Select:
@@ -326,9 +308,22 @@ def _merge_expressions(when: exp.Expression) -> list[exp.Expression]:
     return found
 
 
-def _rewrites(when: exp.Expression) -> bool:
-    """Tell whether a WHEN clause changes or removes rows."""
-    return not isinstance(when.args["then"], exp.Insert)
+def _merged(
+    target: Table, alias: str, source: str, condition: str, changing: list[tuple[bool, str]]
+) -> tuple[str, str] | None:
+    """Tell which rows a MERGE changes or removes; `changing` are its clauses that do: whether matched, and if what."""
+    both = f"{target.physical} AS {alias}, {source}"
+    parts = [
+        _matching(alias, both, f"({condition}) AND ({when})")
+        if is_matched
+        else f"(NOT EXISTS (SELECT 1 FROM {source} WHERE {condition}) AND ({when}))"  # noqa: S608 (translated)
+        for is_matched, when in changing
+    ]
+    return (alias, " OR ".join(parts)) if parts else None
+
+
+def _matching(alias: str, tables: str, condition: str) -> str:
+    return f"{alias}.rowid IN (SELECT {alias}.rowid FROM {tables} WHERE {condition})"  # noqa: S608 (translated)
 
 
 def _twice(alias: str, tables: str, condition: str) -> str:

@@ -79,7 +79,7 @@ class Preparer:
         self, query: exp.Query, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
     ) -> Prepared:
         """Translate a query (it is consumed) and bind it, without running it."""
-        return self.bind(translate_query(query, space, types), values)
+        return self.bind(translate_query(query, replace(space, given=(types, values)), types), values)
 
     def bind(self, translation: Translation, values: Mapping[str, Any]) -> Prepared:
         """Ask DuckDB for the types of a translation's result, and cast to BigQuery's where they differ."""

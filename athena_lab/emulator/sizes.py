@@ -91,6 +91,8 @@ class Sizes:
         """Give a table's size; only rows that were appended since the last count are read."""
         if self._catalog.is_in_transaction:
             return self._count(table, None)  # what others do not see is not kept
+        if table.physical.startswith("("):
+            return self._count(table, None)  # as it was once (past.py)
         writes = self._catalog.writes_of(table)
         with self._lock:
             known = self._known.get(table.physical)

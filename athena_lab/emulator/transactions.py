@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from athena_lab.emulator.definitions import Change, Key, State, Table
 from athena_lab.emulator.faults import BigQueryError
-
-State = Any
-Change = Any
-Table = Any
-"""The catalog's own (catalog.py), which imports this file."""
 
 
 def changed_tables(state: State, change: Change, now: int) -> dict[tuple[str, str], Table]:
@@ -32,6 +29,9 @@ class OpenTransaction:
 
     cursor: Any
     state: State
+    begun_us: int
+    rewrites: Mapping[str, int]
+    """How often rows of each table had been changed or removed when the transaction began."""
     changes: list[Change] = field(default_factory=list)
 
     @property
@@ -46,15 +46,23 @@ class OpenTransaction:
             tables = changed_tables(self.state, change, now)
             self.state = replace(self.state, version=-abs(self.state.version) - 1, tables=tables)
 
-    def check(self, state: State) -> None:
-        """Refuse if somebody else changed a definition that the transaction began with."""
-        made = {table.physical for change in self.changes for table in change.tables}
+    def check(self, state: State, rewrites: Mapping[str, int]) -> None:
+        """Refuse if somebody else changed a definition that the transaction began with, or rows of what it changed.
+
+        BigQuery's transactions exclude each other by tables where they change rows; both may append.
+        """
+        seen: set[Key] = set()
         for change in self.changes:
             for key, basis in change.based_on.items():
-                is_own = basis is not None and basis.physical in made
-                if not is_own and state.tables.get(key) is not basis:
-                    raise BigQueryError(
-                        "invalidQuery",
-                        f"Transaction is aborted due to concurrent update against table {key[0]}.{key[1]}.",
-                        "query",
-                    )
+                if key not in seen and state.tables.get(key) is not basis:
+                    raise concurrent_update(key)
+                seen.add(key)
+            for table in change.rewritten:
+                if rewrites.get(table.physical, 0) != self.rewrites.get(table.physical, 0):
+                    raise concurrent_update(table.key)
+
+
+def concurrent_update(key: Key) -> BigQueryError:
+    """Say in BigQuery's words that a transaction lost."""
+    message = f"Transaction is aborted due to concurrent update against table {key[0]}.{key[1]}."
+    return BigQueryError("invalidQuery", message, "query")

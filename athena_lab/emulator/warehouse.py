@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from athena_lab.emulator.access import Principal
@@ -15,6 +16,7 @@ from athena_lab.emulator.job_views import job_rows
 from athena_lab.emulator.jobs import Job, Jobs
 from athena_lab.emulator.partition_views import FIELDS as PARTITION_FIELDS
 from athena_lab.emulator.partition_views import partition_rows
+from athena_lab.emulator.past import table_as_of
 from athena_lab.emulator.policies.authorization import Authorization
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
@@ -75,6 +77,7 @@ class Warehouse:
             (principal.user, *sorted(principal.groups), str(principal.is_administrator)),
             principal.email,
             self.authorization(principal),
+            past=partial(table_as_of, self.catalog),
         )
 
     def authorization(self, principal: Principal) -> Authorization:

@@ -8,7 +8,7 @@ written out by `translate.generate`): no part of a statement ever names the tabl
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,13 +26,13 @@ from athena_lab.emulator.sql.pseudo import (
     PARTITION_TIME,
     TABLE_SUFFIX,
     is_by_ingestion,
-    may_match,
     mentions,
     put_in_pseudo_columns,
 )
 from athena_lab.emulator.sql.scans import Scan
 from athena_lab.emulator.sql.stored import put_in_functions, table_function
 from athena_lab.emulator.sql.unpivot import put_in_unpivots
+from athena_lab.emulator.sql.wildcards import wildcard_query
 from athena_lab.emulator.types import Field, googlesql_type
 
 _MAX_DEPTH = 16
@@ -58,10 +58,21 @@ class Sources:
     """Each reading of a table, once the statement is resolved; their conditions' constants are in `reader`."""
     reader: Reader = field(default_factory=Reader)
 
+    is_past: bool = False
+    """Whether a table is read as it was at some moment."""
+
     @property
     def is_volatile(self) -> bool:
         """Whether the same text gives other values the next time."""
-        return any(item.is_volatile for item in self.protections.values())
+        return self.is_past or any(item.is_volatile for item in self.protections.values())
+
+
+Given = tuple[Mapping[str, Field], Mapping[str, Any]]
+Past = Callable[[tuple[str, str], exp.Expression, Given], Table]
+
+
+def _no_past() -> Table:
+    raise unsupported("FOR SYSTEM_TIME AS OF here")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +93,10 @@ class Namespace:
     authorization: Authorization
     salt: str = field(default_factory=lambda: secrets.token_hex(16))
     """Of random hashes: another one for each statement."""
+    past: Past = field(default=lambda *_: _no_past())
+    """Gives a table as it was."""
+    given: Given = ({}, {})
+    """The statement's parameters and variables: their types, their values."""
     nested: int = 0
     temporary: str | None = None
     """The hidden dataset of a script's or session's temporary tables."""
@@ -162,11 +177,13 @@ class References:
         return parts[-2], name
 
     def _replace_one(self, node: exp.Table, depth: int) -> None:
-        if node.args.get("when") or node.args.get("version"):
-            raise unsupported("FOR SYSTEM_TIME AS OF")
         dataset, name = self.name_of(node)
         self._refuse_hidden(dataset, name)
         alias = node.alias or name.rpartition(".")[2]
+        version = node.args.get("version")
+        if version is not None:
+            self._put_past(node, (dataset, name), alias, depth)
+            return
         if name.upper().startswith(_SCHEMA_VIEWS):
             found = self.space.schema_view(self.space.state, dataset, name.upper().removeprefix(_SCHEMA_VIEWS))
             if found is None:
@@ -175,7 +192,7 @@ class References:
             self._put(node, self._result_name(found), alias, found.fields)
             return
         if name.endswith("*"):
-            self._put_wildcard(node, dataset, name[:-1], depth)
+            self._put_wildcard(node, dataset, name, depth)
             return
         result = self.space.find_result(dataset, name)
         if result is not None:
@@ -185,13 +202,25 @@ class References:
         table = self.space.state.tables.get((dataset, name))
         if table is None:
             raise self._not_found(dataset, name)
-        reference = {"projectId": self.space.project, "datasetId": dataset, "tableId": name}
-        if depth == 0 and reference not in self.sources.referenced:
-            self.sources.referenced.append(reference)
+        self._refer(dataset, name, depth)
         if table.view is not None:
             self._put_view(node, table, alias, depth)
             return
         self._put_rows(node, table, alias)
+
+    def _put_past(self, node: exp.Table, key: tuple[str, str], alias: str, depth: int) -> None:
+        """Put in a table as it was (FOR SYSTEM_TIME AS OF)."""
+        self._require_query(node, *key)
+        table = self.space.past(key, node.args["version"].expression, self.space.given)
+        self._refer(*key, depth)
+        self.sources.is_past = True
+        node.set("version", None)
+        self._put_rows(node, table, alias)
+
+    def _refer(self, dataset: str, name: str, depth: int) -> None:
+        reference = {"projectId": self.space.project, "datasetId": dataset, "tableId": name}
+        if depth == 0 and reference not in self.sources.referenced:
+            self.sources.referenced.append(reference)
 
     def _require_query(self, node: exp.Table, dataset: str, name: str) -> None:
         """Refuse what the reader may not read; of a DML statement's target that is checked in dml.py."""
@@ -202,63 +231,35 @@ class References:
     def _put_rows(self, node: exp.Table, table: Table, alias: str) -> None:
         """Put in a table, or what may be seen of it (the target of a DML statement itself: see dml.py)."""
         protection = None if node.meta.get("is_target") else self.space.protect(table)
+        is_dated = PARTITION_TIME in self.hidden and is_by_ingestion(table.resource)
+        fields = table.fields + ((Field(PARTITION_TIME, "TIMESTAMP"),) if is_dated else ())
+        is_past = table.physical.startswith("(")
+        name = f"past_{len(self.sources.tables)}" if is_past else table.physical
         if protection is None:
-            self.sources.tables[table.physical] = table
-            is_dated = PARTITION_TIME in self.hidden and is_by_ingestion(table.resource)
-            extra = (Field(PARTITION_TIME, "TIMESTAMP"),) if is_dated else ()
-            self._put(node, table.physical, alias, table.fields + extra)
+            self.sources.tables[name] = table
+            self._put(node, name, alias, fields)
+            if is_past:
+                node.meta["rows"] = table.physical
             return
-        name = f"seen_{table.physical}"
+        name = f"seen_{name}"
         self.sources.tables[name], self.sources.protections[name] = table, protection
-        self._put(node, name, alias, table.fields)
+        self._put(node, name, alias, fields)
         filters = [self.space.filter_sql(self.space, table, text) for text in protection.filters or ()]
-        node.meta["rows"] = protection.relation(filters, self.space.salt)
+        node.meta["rows"] = protection.relation(filters, self.space.salt, fields)
 
-    def _put_wildcard(self, node: exp.Table, dataset: str, prefix: str, depth: int) -> None:
-        """Put in the tables of a wildcard, less those that their suffix excludes; the newest gives the columns."""
-        self._require_query(node, dataset, f"{prefix}*")
-        found = sorted(
-            (
-                table
-                for key, table in self.space.state.tables.items()
-                if key[0] == dataset and key[1].startswith(prefix)
-            ),
-            key=lambda table: table.name,
+    def _put_wildcard(self, node: exp.Table, dataset: str, name: str, depth: int) -> None:
+        """Put in the tables of a wildcard."""
+        self._require_query(node, dataset, name)
+        query = wildcard_query(
+            [table for key, table in self.space.state.tables.items() if key[0] == dataset],
+            f"{self.space.project}:{dataset}.{name}",
+            node.find_ancestor(exp.Select),
+            has_suffix=TABLE_SUFFIX in self.hidden,
         )
-        found = [table for table in found if table.view is None]
-        if not found:
-            raise invalid_query(f"{self.space.project}:{dataset}.{prefix}* does not match any table.")
-        newest = max(found, key=lambda table: (table.created_ms, table.name))
-        select = node.find_ancestor(exp.Select)
-        chosen = [table for table in found if may_match(select, table.name[len(prefix) :])]
-        selects = [self._wildcard_part(table, newest, prefix) for table in chosen or [newest]]
-        if not chosen:
-            selects[0].set("where", exp.Where(this=exp.false()))
-        query: exp.Query = selects[0]
-        for part in selects[1:]:
-            query = exp.Union(this=query, expression=part, distinct=False)
         inner = References(self.space, node.meta.get("reader") or self.reader)
         inner.sources = self.sources
         inner.replace(query, depth)
-        self._put_query(node, query, node.alias or f"{prefix}*")
-
-    def _wildcard_part(self, table: Table, newest: Table, prefix: str) -> exp.Select:
-        own = {item.name.lower() for item in table.fields}
-        columns: list[exp.Expression] = [
-            exp.column(exp.to_identifier(item.name, quoted=True))
-            if item.name.lower() in own
-            else exp.alias_(
-                exp.Cast(this=exp.Null(), to=exp.DataType.build(googlesql_type(item), dialect="bigquery")), item.name
-            )
-            for item in newest.fields
-        ]
-        suffix = exp.Literal.string(table.name[len(prefix) :])
-        if TABLE_SUFFIX in self.hidden:
-            columns.append(exp.alias_(suffix, TABLE_SUFFIX, quoted=True))
-        name = exp.Table(
-            this=exp.to_identifier(table.name, quoted=True), db=exp.to_identifier(table.dataset, quoted=True)
-        )
-        return exp.Select(expressions=columns).from_(name)
+        self._put_query(node, query, node.alias or name)
 
     def _put(self, node: exp.Table, physical: str, alias: str, fields: tuple[Field, ...]) -> None:
         self.sources.columns[physical] = fields

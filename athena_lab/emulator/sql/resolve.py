@@ -14,7 +14,7 @@ from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query
 from athena_lab.emulator.sql.references import Sources, refuse_strays
 from athena_lab.emulator.sql.scans import Scan, no_filter, requires_filter, scans_of
-from athena_lab.emulator.types import googlesql_type
+from athena_lab.emulator.types import googlesql_type, quote
 
 
 def name_columns(query: exp.Query) -> None:
@@ -99,6 +99,8 @@ def columns_read(query: exp.Query, sources: Sources) -> frozenset[tuple[str, str
 
     Keeps in `sources` what is scanned of each table; refuses a scan without the filter that a table requires.
     """
+    if query.find(exp.TableColumn):
+        _show_only_columns(query, sources)
     pruned = query.copy()
     try:
         pruned = pushdown_projections(pruned)
@@ -109,6 +111,14 @@ def columns_read(query: exp.Query, sources: Sources) -> frozenset[tuple[str, str
         _require_filter(scan, sources.tables[scan.source])
     sources.scans += scans
     return frozenset((scan.source, path) for scan in scans for path in scan.paths)
+
+
+def _show_only_columns(query: exp.Expression, sources: Sources) -> None:
+    """Where whole rows are read, keep DuckDB's own columns out of them."""
+    for node in query.find_all(exp.Table):
+        if node.name in sources.tables and not node.meta.get("rows"):
+            columns = ", ".join(quote(item.name) for item in sources.columns[node.name])
+            node.meta["rows"] = f"SELECT {columns} FROM {node.name}"  # noqa: S608 (our own names)
 
 
 def _require_filter(scan: Scan, table: Table) -> None:
