@@ -21,6 +21,7 @@ from athena_lab.emulator.sql.resolve import columns_read, resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.translate import bind_names, bind_parameters, generate
 from athena_lab.emulator.sql.unnest import straighten_unnests
+from athena_lab.emulator.sql.values import written_value
 from athena_lab.emulator.types import Field, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source
@@ -79,7 +80,7 @@ class _Builder:
             raise invalid_query(
                 f"Inserted row has wrong column count; Has {len(prepared.fields)}, expected {len(columns)}"
             )
-        source = Source(prepared.sql, columns, prepared.parameters(self.values), prepared.arrow())
+        source = Source(prepared.shaped(columns), columns, prepared.parameters(self.values), prepared.arrow())
         sources = prepared.translation.sources
         read = read_bytes(self.warehouse, sources, self.values)
         return Plan("INSERT", target, sources.referenced, read, [], {}, self.references, source=source)
@@ -256,11 +257,13 @@ class _Builder:
         for row in rows:
             if len(row) != len(columns):
                 raise invalid_query(f"Inserted row has wrong column count; Has {len(row)}, expected {len(columns)}")
-            for item in row:
-                if isinstance(item, exp.Column) and item.name.upper() == "DEFAULT":
-                    item.replace(exp.Null())
         selects = [
-            exp.Select(expressions=[exp.alias_(item.copy(), f"v{index}") for index, item in enumerate(row)])
+            exp.Select(
+                expressions=[
+                    exp.alias_(written_value(item, column), f"v{index}")
+                    for index, (item, column) in enumerate(zip(row, columns, strict=True))
+                ]
+            )
             for row in rows
         ]
         return _union_all(selects)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +12,6 @@ import pyarrow as pa
 from sqlglot import exp
 
 from athena_lab.emulator.access import Principal
-from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.parameters import describe
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.sql.parse import parse_statement
@@ -40,6 +39,15 @@ class Prepared:
     def arrow(self) -> dict[str, pa.Table]:
         """Give the results that the text reads by name."""
         return {name: result.table() for name, result in self.translation.sources.results.items()}
+
+    def shaped(self, columns: Sequence[Field]) -> str:
+        """Give the text with structs named as a table's columns are: they are assigned by position."""
+        pairs = list(zip(self.fields, columns, strict=True))
+        if all(_names(own) == _names(column) for own, column in pairs):
+            return self.sql
+        names = [f'"c{index}"' for index in range(len(pairs))]
+        values = ", ".join(_positional(name, *pair) for name, pair in zip(names, pairs, strict=True))
+        return f"SELECT {values} FROM ({self.sql}) AS q({', '.join(names)})"  # noqa: S608 (our own translation)
 
     def source(self, values: Mapping[str, Any]) -> Source:
         """Give the query's rows for writing."""
@@ -89,14 +97,9 @@ class Preparer:
                 cursor.register(name, table)
             relation = cursor.sql(translation.sql, params=draft.parameters(values))
             kinds = list(relation.types)
-        repeated = [name for name, count in Counter(name.lower() for name in translation.labels).items() if count > 1]
-        if repeated:
-            raise invalid_query(
-                f"Duplicate column names in the result are not supported. Found duplicate(s): {', '.join(repeated)}"
-            )
+        labels = _told_apart(translation.labels)
         fields = tuple(
-            _field(label, kind, hint)
-            for label, kind, hint in zip(translation.labels, kinds, translation.hints, strict=True)
+            _field(label, kind, hint) for label, kind, hint in zip(labels, kinds, translation.hints, strict=True)
         )
         return Prepared(_cast_all(translation.sql, fields, kinds), fields, translation)
 
@@ -124,18 +127,68 @@ def space_for(warehouse: Warehouse, principal: Principal, query: Mapping[str, An
     return warehouse.namespace(principal, (query.get("defaultDataset") or {}).get("datasetId"))
 
 
+def _told_apart(labels: Sequence[str]) -> list[str]:
+    """Give columns of the same name different ones, as BigQuery does with a result's: id, id_1, id_2."""
+    taken = {label.lower() for label in labels}
+    seen: set[str] = set()
+    made = []
+    for label in labels:
+        name, number = label, 0
+        while name.lower() in seen or (number and name.lower() in taken):
+            number += 1
+            name = f"{label}_{number}"
+        seen.add(name.lower())
+        made.append(name)
+    return made
+
+
 def _field(label: str, kind: Any, hint: str | None) -> Field:
     found = field_from_duckdb(label, kind)
     return replace(found, type=hint) if hint == "TIMESTAMP" and found.type in ("DATETIME", "DATE") else found
 
 
+def _names(item: Field) -> tuple[object, ...]:
+    return tuple((part.name.lower(), _names(part)) for part in item.fields)
+
+
+def _positional(value: str, own: Field, column: Field) -> str:
+    """Name a struct's fields as another's, by their places."""
+    if own.type != "RECORD" or len(own.fields) != len(column.fields):
+        return value
+    if own.is_repeated:
+        return f"list_transform({value}, lambda e: {_positional('e', own.element(), column.element())})"
+    parts = ", ".join(
+        f"{quote(new.name)} := {_positional(f'({value}).{quote(old.name)}', old, new)}"
+        for old, new in zip(own.fields, column.fields, strict=True)
+    )
+    return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({parts}) END"
+
+
+def _without_nulls(value: str, item: Field) -> str:
+    """Arrays may have NULLs until they are given out: then BigQuery fails."""
+    found = _null_tests(value, item)
+    if not found:
+        return value
+    said = f"Array cannot have a null element; error in writing field {item.name}".replace("'", "''")
+    return f"CASE WHEN {' OR '.join(found)} THEN athena_error('{said}') ELSE {value} END"
+
+
+def _null_tests(value: str, item: Field) -> list[str]:
+    if item.is_repeated:
+        inner = _null_tests("e", item.element())
+        nested = [f"len(list_filter({value}, lambda e: {' OR '.join(inner)})) > 0"] if inner else []
+        return [f"list_count({value}) < len({value})", *nested]
+    return [test for part in item.fields for test in _null_tests(f"({value}).{quote(part.name)}", part)]
+
+
 def _cast_all(sql: str, fields: tuple[Field, ...], kinds: list[Any]) -> str:
-    if all(is_exact(item, kind) and not item.is_repeated for item, kind in zip(fields, kinds, strict=True)):
+    if all(is_exact(item, kind) and not _null_tests("", item) for item, kind in zip(fields, kinds, strict=True)):
         return sql
     names = [f'"c{index}"' for index in range(len(fields))]
     columns = []
     for name, item, kind in zip(names, fields, kinds, strict=True):
         value = name if is_exact(item, kind) else f"CAST({name} AS {duckdb_type(item)})"
+        value = _without_nulls(value, item)
         value = f"coalesce({value}, []::{duckdb_type(item)})" if item.is_repeated else value
         columns.append(f"{value} AS {quote(item.name)}")
     return f"SELECT {', '.join(columns)} FROM ({sql}) AS q({', '.join(names)})"  # noqa: S608 (our own translation)

@@ -300,10 +300,11 @@ def read(text: str, pattern: str, zone: str) -> int:
         return micros
     if reader.offset is not None:
         return micros - reader.offset * 1_000_000
-    return micros - _offset_at(at, reader.zone or zone) * 1_000_000
+    return micros - offset_at(at, reader.zone or zone) * 1_000_000
 
 
-def _offset_at(at: datetime.datetime, zone: str) -> int:
+def offset_at(at: datetime.datetime, zone: str) -> int:
+    """Give the offset from UTC in seconds of a wall-clock time in a zone."""
     fixed = re.fullmatch(r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d{2}))?", zone)
     if fixed:
         return (-1 if fixed[1] == "-" else 1) * (int(fixed[2]) * 3600 + int(fixed[3] or 0) * 60)

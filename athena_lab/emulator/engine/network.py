@@ -14,7 +14,9 @@ def to_text(address: bytes) -> str:
     """NET.IP_TO_STRING."""
     if len(address) not in (4, 16):
         raise ValueError("NET.IP_TO_STRING: the argument must have 4 or 16 bytes")
-    return str(ipaddress.ip_address(address))
+    found = ipaddress.ip_address(address)
+    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return f"::ffff:{mapped}" if mapped is not None else str(found)
 
 
 def from_text(text: str) -> bytes:

@@ -10,12 +10,15 @@ import duckdb
 
 from athena_lab.emulator.engine import (
     analysis,
+    casting,
     ciphers,
     dates,
     documents,
+    elements,
     fingerprint,
     javascript,
     network,
+    numerals,
     octets,
     sketches,
     text,
@@ -24,9 +27,12 @@ from athena_lab.emulator.engine import (
 FUNCTIONS: dict[str, Any] = {
     **text.FUNCTIONS,
     **analysis.FUNCTIONS,
+    **casting.FUNCTIONS,
     **ciphers.FUNCTIONS,
     **dates.FUNCTIONS,
     **documents.FUNCTIONS,
+    **elements.FUNCTIONS,
+    **numerals.FUNCTIONS,
     **fingerprint.FUNCTIONS,
     **javascript.FUNCTIONS,
     **network.FUNCTIONS,

@@ -1,5 +1,7 @@
 """DuckDB macros for what BigQuery does and DuckDB does otherwise; the rules call them."""
 
+from athena_lab.emulator.sql.conversions import CONVERSIONS
+
 MACROS = (
     (
         "athena_divide(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) "
@@ -153,5 +155,6 @@ MACROS = (
     "athena_json_step(k) AS '$.\"' || replace(replace(k, '\\', '\\\\'), '\"', '\\\"') || '\"'",
     "athena_floor_divide(a, b) AS (a - ((a % b) + b) % b) // b",
     "athena_week(d, first) AS CAST((dayofyear(d) + 6 - ((dayofweek(d) - first + 7) % 7)) // 7 AS BIGINT)",
+    *CONVERSIONS,
 )
 """Bodies of CREATE OR REPLACE MACRO, each depending on earlier ones only."""

@@ -12,6 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query
+from athena_lab.emulator.sql.function_types import METADATA
 from athena_lab.emulator.sql.references import Sources, refuse_strays
 from athena_lab.emulator.sql.scans import Scan, no_filter, requires_filter, scans_of
 from athena_lab.emulator.types import googlesql_type, quote
@@ -52,7 +53,7 @@ def resolve(query: exp.Query, sources: Sources) -> exp.Query:
     try:
         made = qualify(query, schema=schema, dialect="bigquery")
         refuse_strays(made)
-        return annotate_types(made, schema=schema, dialect="bigquery")
+        return annotate_types(made, schema=schema, expression_metadata=METADATA, dialect="bigquery")
     except OptimizeError as error:
         raise _name_fault(query, error) from error
     except SqlglotError as error:

@@ -5,8 +5,24 @@ from __future__ import annotations
 from sqlglot import exp
 
 
+def name_tuples(tree: exp.Expression) -> None:
+    """Before resolution: in an array of structs `(1, 'x')` is a struct with the first one's names."""
+    for array in tree.find_all(exp.Array):
+        names = _names(array)
+        for item in array.expressions[1:] if names else ():
+            if not isinstance(item, exp.Tuple | exp.Struct) or len(item.expressions) != len(names):
+                continue
+            parts = [part.expression if isinstance(part, exp.PropertyEQ) else part for part in item.expressions]
+            named = [
+                exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=part.copy())
+                for name, part in zip(names, parts, strict=True)
+            ]
+            item.replace(exp.Struct(expressions=named))
+
+
 def name_struct_unnests(tree: exp.Expression) -> None:
     """Before resolution: an array of structs written out, without an alias, gives the fields' names as columns."""
+    name_tuples(tree)
     for unnest in list(tree.find_all(exp.Unnest)):
         names = _written_names(unnest)
         if unnest.args.get("alias") is not None or not names:
@@ -31,7 +47,11 @@ def name_struct_unnests(tree: exp.Expression) -> None:
 
 def _written_names(unnest: exp.Unnest) -> list[str]:
     array = unnest.expressions[0] if unnest.expressions else None
-    first = array.expressions[0] if isinstance(array, exp.Array) and array.expressions else None
+    return _names(array) if isinstance(array, exp.Array) else []
+
+
+def _names(array: exp.Array) -> list[str]:
+    first = array.expressions[0] if array.expressions else None
     if not isinstance(first, exp.Struct):
         return []
     names = [part.name if isinstance(part, exp.PropertyEQ) else "" for part in first.expressions]

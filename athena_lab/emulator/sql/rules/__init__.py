@@ -13,6 +13,7 @@ from athena_lab.emulator.sql.rules import (
     aggregates,
     anonymous,
     arrays,
+    casts,
     dates,
     documents,
     formats,
@@ -29,6 +30,7 @@ Rule = Callable[[exp.Expression], exp.Expression | None]
 
 RULES: Mapping[type[exp.Expression], Rule] = {
     **numbers.RULES,
+    **casts.RULES,
     **strings.RULES,
     **texts.RULES,
     **substrings.RULES,

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from athena_lab.emulator.engine.register import FUNCTIONS
+
 INTEGERS = frozenset({exp.DType.BIGINT, exp.DType.INT, exp.DType.SMALLINT, exp.DType.TINYINT, exp.DType.INT128})
 FLOATS = frozenset({exp.DType.DOUBLE, exp.DType.FLOAT})
+_RESULTS = {name: exp.DataType.build(result, dialect="duckdb") for name, (_, _, result) in FUNCTIONS.items()}
 DECIMALS = frozenset({exp.DType.DECIMAL, exp.DType.BIGDECIMAL})
 
 
 def call(name: str, *arguments: exp.Expression | str | int) -> exp.Anonymous:
     """Call a DuckDB function or macro; a str argument is a string literal."""
-    return exp.Anonymous(this=name, expressions=[_argument(item) for item in arguments])
+    made = exp.Anonymous(this=name, expressions=[_argument(item) for item in arguments])
+    made.type = _RESULTS.get(name)
+    return made
 
 
 def _argument(item: exp.Expression | str | int) -> exp.Expression:

@@ -10,6 +10,7 @@ import re
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules import patterns
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
 from athena_lab.emulator.sql.rules.raw import raw
 from athena_lab.emulator.sql.rules.zones import clock_at, moment_of
@@ -135,14 +136,20 @@ def _parsed(node: exp.Expression) -> exp.Expression:
 
 
 def parse_date(node: exp.Expression) -> exp.Expression:
-    """PARSE_DATE."""
+    """PARSE_DATE, and CAST to DATE with a FORMAT."""
+    formatted = patterns.read(node)
+    if formatted is not None:
+        return formatted
     if not _is_native(node.args.get("format"), _PARSED):
         return cast(raw("make_timestamp({0})", _read_in_python(node, "")), "DATE")
     return cast(_with_default_year(node), "DATE")
 
 
 def parse_timestamp(node: exp.Expression) -> exp.Expression:
-    """PARSE_TIMESTAMP, in its zone or the one that the text names."""
+    """PARSE_TIMESTAMP, in its zone or the one that the text names; and CAST with a FORMAT."""
+    formatted = patterns.read(node)
+    if formatted is not None:
+        return formatted
     if not _is_native(node.args.get("format"), _PARSED):
         return raw("make_timestamptz({0})", _read_in_python(node, node.args.get("zone") or "UTC"))
     moment = _with_default_year(node)

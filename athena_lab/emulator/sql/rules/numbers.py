@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
-from athena_lab.emulator.sql.rules import ranges
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a, is_type
 from athena_lab.emulator.sql.rules.intervals import moment_difference
 from athena_lab.emulator.sql.rules.raw import raw
 
 NUMERIC = "DECIMAL(38, 9)"
-_TEXTS = {exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.CHAR, exp.DType.NVARCHAR}
-_BINARIES = {exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB}
 
 
 def literal(node: exp.Expression) -> exp.Expression | None:
@@ -50,74 +46,6 @@ def safe_divide(node: exp.Expression) -> exp.Expression:
     zero = exp.EQ(this=node.expression.copy(), expression=exp.Literal.number(0))
     quotient = exp.Paren(this=exp.Div(this=node.this.copy(), expression=node.expression.copy(), typed=False))
     return exp.Case(ifs=[exp.If(this=exp.Not(this=exp.Paren(this=zero)), true=quotient)])
-
-
-def convert(node: exp.Expression) -> exp.Expression | None:
-    """CAST and SAFE_CAST between numbers and to STRING."""
-    if node.meta.get("is_final"):
-        return None
-    if node.args.get("format") is not None:
-        raise unsupported("CAST with FORMAT")
-    to = node.args["to"]
-    special = _special(node, to)
-    if special is not None:
-        return special
-    if any(item.this == exp.DType.BIGDECIMAL for item in to.find_all(exp.DataType)):
-        raise unsupported("The type BIGNUMERIC")
-    if to.this in DECIMALS:
-        return _like(node, node.this, NUMERIC)
-    if to.this in INTEGERS and is_a(node.this, FLOATS | _TEXTS):
-        return _like(node, call("round", node.this) if is_a(node.this, FLOATS) else node.this, "BIGINT")
-    if to.this in _TEXTS:
-        return _to_text(node)
-    if to.this in _BINARIES and is_a(node.this, _TEXTS):
-        return call("encode", node.this)
-    return None
-
-
-def _special(node: exp.Expression, to: exp.DataType) -> exp.Expression | None:
-    if node.meta.get("is_javascript"):
-        return _from_javascript(node)
-    if to.this == exp.DType.RANGE:
-        return ranges.from_text(node)
-    if to.this == exp.DType.JSON and isinstance(node.this, exp.Literal):
-        return raw("CAST(athena_json_canonical({0}) AS JSON)", node.this)
-    return None
-
-
-def _from_javascript(node: exp.Expression) -> exp.Expression:
-    """The JSON that a function in JavaScript gives, as the type that it returns."""
-    to = node.args["to"]
-    if to.this in _TEXTS:
-        return raw("json_extract_string({0}, '$')", node.this)
-    if to.this in _BINARIES:
-        return raw("from_base64(json_extract_string({0}, '$'))", node.this)
-    if to.this in (exp.DType.TIMESTAMPTZ, exp.DType.DATE):
-        return cast(
-            raw("json_extract_string({0}, '$')", node.this), "TIMESTAMPTZ" if to.this != exp.DType.DATE else "DATE"
-        )
-    return cast(raw("CAST({0} AS JSON)", node.this), to.sql("duckdb"))
-
-
-def _to_text(node: exp.Expression) -> exp.Expression | None:
-    value = node.this
-    if is_a(value, FLOATS):
-        return call("athena_float_text", value)
-    if is_a(value, DECIMALS):
-        return call("athena_numeric_text", value)
-    if is_a(value, _BINARIES):
-        decoded = call("decode", value)
-        return call("TRY", decoded) if isinstance(node, exp.TryCast) else decoded
-    return None
-
-
-def _like(node: exp.Expression, value: exp.Expression, kind: str) -> exp.Expression:
-    made = cast(value, kind)
-    if isinstance(node, exp.TryCast):
-        made = exp.TryCast(this=made.this, to=made.args["to"])
-        made.type = made.args["to"]
-        made.meta["is_final"] = True
-    return made
 
 
 def round_(node: exp.Expression) -> exp.Expression | None:
@@ -207,8 +135,6 @@ RULES = {
     exp.Neg: negative,
     exp.Mul: product,
     exp.SafeDivide: safe_divide,
-    exp.Cast: convert,
-    exp.TryCast: convert,
     exp.Round: round_,
     exp.Sign: sign,
     exp.SafeAdd: safe_arithmetic,

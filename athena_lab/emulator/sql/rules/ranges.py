@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import invalid_query
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules.raw import raw
 
 _KINDS = {"DATE": "DATE", "DATETIME": "TIMESTAMP", "TIMESTAMP": "TIMESTAMPTZ"}
@@ -36,7 +36,7 @@ def from_text(node: exp.Expression) -> exp.Expression:
         return (
             _made(f"CAST(NULL AS {kind})", f"CAST(NULL AS {kind})", element)
             if isinstance(node.this, exp.Null)
-            else node
+            else _given(node)
         )
     found = _LITERAL.match(node.this.name)
     if found is None:
@@ -48,6 +48,12 @@ def from_text(node: exp.Expression) -> exp.Expression:
         for part in found.groups()
     ]
     return _made(bounds[0], bounds[1], element)
+
+
+def _given(node: exp.Expression) -> exp.Expression:
+    if not _is_range(node.this):
+        raise unsupported("CAST of a text that is not a constant to RANGE")
+    return node.this.copy()
 
 
 def _build(given: list[exp.Expression]) -> exp.Expression:

@@ -1,0 +1,91 @@
+"""Types of what functions give that sqlglot does not know: the rules choose by type, so that it must be known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlglot import exp
+from sqlglot.dialects.bigquery import BigQuery
+
+_BYTES = (
+    "KEYS.NEW_KEYSET", "KEYS.ROTATE_KEYSET", "KEYS.ADD_KEY_FROM_RAW_BYTES", "KEYS.KEYSET_FROM_JSON", "AEAD.ENCRYPT",
+    "AEAD.DECRYPT_BYTES", "DETERMINISTIC_ENCRYPT", "DETERMINISTIC_DECRYPT_BYTES", "HLL_COUNT.INIT",
+    "HLL_COUNT.MERGE_PARTIAL", "KLL_QUANTILES.INIT_INT64", "KLL_QUANTILES.INIT_FLOAT64",
+    "KLL_QUANTILES.MERGE_PARTIAL", "NET.IP_FROM_STRING", "NET.SAFE_IP_FROM_STRING", "NET.IP_NET_MASK", "NET.IP_TRUNC",
+    "NET.IPV4_FROM_INT64",
+)  # fmt: skip
+_OTHERS = {
+    "STRING": "KEYS.KEYSET_TO_JSON AEAD.DECRYPT_STRING DETERMINISTIC_DECRYPT_STRING NET.IP_TO_STRING NET.HOST "
+    "NET.REG_DOMAIN NET.PUBLIC_SUFFIX TYPEOF SPLIT_SUBSTR",
+    "INT64": "KEYS.KEYSET_LENGTH HLL_COUNT.MERGE HLL_COUNT.EXTRACT KLL_QUANTILES.EXTRACT_POINT_INT64 "
+    "KLL_QUANTILES.MERGE_POINT_INT64 NET.IPV4_TO_INT64 EDIT_DISTANCE",
+    "FLOAT64": "KLL_QUANTILES.EXTRACT_POINT_FLOAT64 KLL_QUANTILES.MERGE_POINT_FLOAT64 IEEE_DIVIDE",
+    "BOOL": "IS_INF IS_NAN SEARCH ARRAY_IS_DISTINCT ARRAY_INCLUDES RANGE_CONTAINS RANGE_OVERLAPS",
+    "DATE": "DATE_FROM_UNIX_DATE DATE_BUCKET",
+    "DATETIME": "DATETIME_BUCKET",
+    "TIMESTAMP": "TIMESTAMP_BUCKET",
+    "ARRAY<STRING>": "TEXT_ANALYZE",
+    "ARRAY<INT64>": "KLL_QUANTILES.EXTRACT_INT64 KLL_QUANTILES.MERGE_INT64",
+    "ARRAY<FLOAT64>": "KLL_QUANTILES.EXTRACT_FLOAT64 KLL_QUANTILES.MERGE_FLOAT64",
+    "ARRAY<STRUCT<term STRING, count INT64>>": "BAG_OF_WORDS",
+    "JSON": "JSON_FLATTEN",
+}
+_KINDS = dict.fromkeys(_BYTES, "BYTES") | {name: kind for kind, names in _OTHERS.items() for name in names.split()}
+_OF_FIRST = frozenset({"NULLIFZERO", "ZEROIFNULL", "ARRAY_FILTER", "ARRAY_SLICE", "ARRAY_REVERSE"})
+_BUILT = {kind: exp.DataType.build(kind, dialect="bigquery") for kind in {*_OTHERS, "BYTES"}}
+
+
+def _set(annotator: Any, node: exp.Expression, kind: exp.DataType | None) -> exp.Expression:
+    annotator._set_type(node, kind.copy() if kind is not None else None)  # noqa: SLF001 (sqlglot's own hook)
+    return node
+
+
+def _kind(name: str) -> exp.DataType | None:
+    found = _KINDS.get(name.upper())
+    return _BUILT[found] if found is not None else None
+
+
+def _anonymous(annotator: Any, node: exp.Expression) -> exp.Expression:
+    name = node.name.upper()
+    if name in _OF_FIRST and node.expressions:
+        return _set(annotator, node, node.expressions[0].type)
+    returns = node.meta.get("returns")
+    return _set(annotator, node, returns or _kind(name))
+
+
+def _net(annotator: Any, node: exp.Expression) -> exp.Expression:
+    inner = node.this
+    name = inner.name if isinstance(inner, exp.Anonymous) else inner.sql_name()
+    return _set(annotator, node, _kind(f"NET.{name}"))
+
+
+def _dot(annotator: Any, node: exp.Expression) -> exp.Expression:
+    inner = node.expression
+    if isinstance(inner, exp.Anonymous):
+        return _set(annotator, node, _kind(f"{node.this.name}.{inner.name}"))
+    if node.this.is_type(exp.DType.JSON):
+        return _set(annotator, node, exp.DataType.build("JSON"))
+    made: exp.Expression = annotator._annotate_dot(node)  # noqa: SLF001 (sqlglot's own hook)
+    return made
+
+
+def _bracket(annotator: Any, node: exp.Expression) -> exp.Expression:
+    if node.this.is_type(exp.DType.JSON):
+        return _set(annotator, node, exp.DataType.build("JSON"))
+    made: exp.Expression = annotator._annotate_bracket(node)  # noqa: SLF001 (sqlglot's own hook)
+    return made
+
+
+def _safe(annotator: Any, node: exp.Expression) -> exp.Expression:
+    return _set(annotator, node, node.this.type)
+
+
+METADATA = {
+    **BigQuery.EXPRESSION_METADATA,
+    exp.Anonymous: {"annotator": _anonymous},
+    exp.NetFunc: {"annotator": _net},
+    exp.Dot: {"annotator": _dot},
+    exp.Bracket: {"annotator": _bracket},
+    exp.SafeFunc: {"annotator": _safe},
+}
+"""What `annotate_types` takes; BigQuery's own with these in their places."""
