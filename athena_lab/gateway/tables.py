@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from datetime import datetime
 from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from athena_lab.gateway_api.wire import Principal
 from athena_lab.settings import GatewaySettings
 from athena_lab.warehouse.catalog import list_tables, read_schemas
 from athena_lab.warehouse.connect import connect_with
-from athena_lab.warehouse.jobs import cancel_jobs
+from athena_lab.warehouse.jobs import billed_bytes, cancel_jobs
 
 _CONNECT_S = 2.0
 RUN_LABEL = "athena_run"
@@ -48,6 +49,12 @@ class Tables:
         self._require_answer()
         with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
             cancel_jobs(client, {RUN_LABEL: run_id})
+
+    def billed(self, since: datetime) -> dict[str, int]:
+        """Add up the bytes billed since a moment, by run, as the platform."""
+        self._require_answer()
+        with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
+            return billed_bytes(client, RUN_LABEL, since)
 
     def _require_answer(self) -> None:
         """Raise UnreachableError at once where nothing listens: the vendor's client would try for ten minutes."""

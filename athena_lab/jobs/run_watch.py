@@ -98,7 +98,8 @@ class RunWatch:
         if last is not None:
             self._powers.revoke(row.run_id, last.attempt)
             self._store.change_attempt(row.run_id, last.attempt, state=run_rules.ABANDONED, ended_at=self._now())
-        if row.cancel_requested_at is not None or state == "success":
+        is_refused = last is None and row.error is not None
+        if row.cancel_requested_at is not None or state == "success" or is_refused:
             return {}
         what = f"its worker '{last.worker}' was lost" if last else "Airflow ended it before any worker began"
         return {"error": f"Cannot finish the run '{row.airflow_run_id}': {what}, and no retry is left. Run it again."}

@@ -1,8 +1,10 @@
-"""Stop running jobs by their labels, whoever started them."""
+"""Jobs by their labels, whoever started them: stop those that run, add up what they are billed."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
+from datetime import datetime
 
 from athena_lab.warehouse.connect import PATIENCE, Warehouse
 from athena_lab.warehouse.failures import translating
@@ -23,3 +25,17 @@ def cancel_jobs(client: Warehouse, labels: Mapping[str, str]) -> tuple[str, ...]
                     job.cancel(**PATIENCE)
                     stopped.append(job.job_id)
     return tuple(stopped)
+
+
+def billed_bytes(client: Warehouse, label: str, since: datetime) -> dict[str, int]:
+    """Add up the bytes billed of all jobs made since a moment, by their value of a label; running ones count so far.
+
+    A script's statements are counted with the script. Needs the right to see other users' jobs.
+    """
+    found: Counter[str] = Counter()
+    with translating(client, f"list the jobs labelled '{label}'"):
+        for job in client.list_jobs(all_users=True, min_creation_time=since, **PATIENCE):
+            value = dict(job.labels or {}).get(label)
+            if value is not None:
+                found[value] += int(getattr(job, "total_bytes_billed", None) or 0)
+    return dict(found)

@@ -34,6 +34,7 @@ from athena_lab.emulator.types import schema_json
 _ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 _WAIT_S = 10.0
 _MOST_WAIT_S = 60.0
+RUN_LABEL = "athena_run"
 SHORT_WAIT_S = 2.0
 """For the answer to a load or copy: a client that sees it done need not poll, a second at least."""
 _QUERY_KEYS = (
@@ -46,6 +47,8 @@ def job_of(call: Call, configuration: dict[str, Any], job_id: str | None) -> Job
     """Make a job of the caller's; refuse an id that is none."""
     if job_id is not None and not _ID.fullmatch(job_id):
         raise BigQueryError("invalid", f'Invalid job ID "{job_id}".')
+    if call.principal.run is not None:  # whatever the run's code says of itself: its budget is counted by this label
+        configuration["labels"] = {**(configuration.get("labels") or {}), RUN_LABEL: call.principal.run}
     return Job(job_id or new_id(), call.principal, configuration)
 
 
