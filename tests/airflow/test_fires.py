@@ -120,7 +120,7 @@ def test_previews_agree_with_the_rule_around_changes_of_the_clocks(tmp_path):
 @pytest.mark.timeout(3600)
 def test_previews_agree_with_the_rule_in_200_zones_over_five_years(tmp_path):
     chance = random.Random(7)
-    zones = [*TRICKY, *chance.sample(sorted(available_timezones() - set(TRICKY)), 189)]
-    cases = [(random_cron(chance), zone, AFTER, UNTIL) for zone in zones for _ in range(3)]
+    zones = [*TRICKY, *chance.sample(sorted(available_timezones() - set(TRICKY)), 190)]
+    cases = [(random_cron(chance), zone, AFTER, UNTIL) for zone in zones for _ in range(2)]
     assert len(set(zones)) == 200
     assert differences(tmp_path, cases) == []
