@@ -133,7 +133,8 @@ def test_result_columns_are_named_as_bigquery_names_them(bq: bigquery.Client) ->
     "sql",
     [
         "SELECT OBJ.MAKE_REF('gs://b/f')", "SELECT BIGNUMERIC '1'", "SELECT PARSE_BIGNUMERIC('1.0123456789')",
-        "SELECT CAST(DATE '2020-01-01' AS STRING FORMAT 'YYYY')", "SELECT ST_GEOGPOINT(1, 2)",
+        "SELECT ST_GEOGPOINT(1, 2)", "SELECT CAST('x' AS GEOGRAPHY)", "SELECT KEYS.NEW_WRAPPED_KEYSET('k', 'AES')",
+        "SELECT DLP_DETERMINISTIC_ENCRYPT(b'k', 'x', 's')", "BEGIN CREATE TEMP TABLE g (p GEOGRAPHY); END",
     ],
 )  # fmt: skip
 def test_what_is_not_supported_says_so(bq: bigquery.Client, sql: str) -> None:
