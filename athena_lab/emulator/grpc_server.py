@@ -19,7 +19,8 @@ from athena_lab.emulator.storage_write import StorageWrite
 from athena_lab.errors import AthenaError
 
 logger = logging.getLogger(__name__)
-_THREADS = 32
+_THREADS = 256
+"""Made when needed: a reader that is slow, or a writer that has nothing to say, keeps one."""
 Method = Callable[[Any, Principal], Any]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import mmap
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ class Result:
     schema: pa.Schema
     batches: list[pa.RecordBatch]
     path: Path | None = None
+    mapped: mmap.mmap | None = None
     starts: list[int] = field(default_factory=list)
     rows: int = 0
     size_bytes: int = 0
@@ -44,6 +46,12 @@ class Result:
             if piece.num_rows:
                 yield piece
             at += 1
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Give back the memory of what was read of the file; whoever reads on gets it from the system's cache."""
+        if self.mapped is not None:
+            self.mapped.madvise(mmap.MADV_DONTNEED)
 
     def table(self) -> pa.Table:
         """Give all rows as one Arrow table (of slices, no copies)."""
@@ -89,12 +97,14 @@ def _spill(
                 writer.write_batch(batch)
             for batch in reader:
                 writer.write_batch(conform(batch, schema))
-        file = pa.ipc.open_file(pa.memory_map(str(path)))
-        batches = [file.get_batch(index) for index in range(file.num_record_batches)]
+        with path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+        read = pa.ipc.open_file(pa.py_buffer(mapped))
+        batches = [read.get_batch(index) for index in range(read.num_record_batches)]
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return Result(fields, schema, batches, path)
+    return Result(fields, schema, batches, path, mapped)
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

@@ -30,7 +30,7 @@ SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"
 _STREAM_ROWS = 500_000
 _MOST_STREAMS = 8
 _SESSIONS_KEPT = 200
-_MOST_KEPT_BYTES = 1024**3
+_MOST_KEPT_BYTES = 384 * 1024**2
 """Of sessions in memory; the oldest are forgotten beyond it."""
 _LZ4 = types.ArrowSerializationOptions.CompressionCodec.LZ4_FRAME
 Rows = Result | GrowingResult

@@ -19,6 +19,7 @@ from types import ModuleType
 from athena_lab.kernel.session import current_session
 
 Change = Callable[[ModuleType], None]
+_LOOK_EVERY_S = 0.01
 
 
 def install() -> None:
@@ -28,7 +29,7 @@ def install() -> None:
     """
     if not os.environ.get("ATHENA_GATEWAY_URL"):
         return
-    for name, change in (("google.auth", _change_auth), ("google.cloud.bigquery_storage_v1.client", _change_storage)):
+    for name, change in _CHANGES:
         if name in sys.modules:
             change(sys.modules[name])
         elif not any(isinstance(finder, _OnImport) and finder.name == name for finder in sys.meta_path):
@@ -47,6 +48,19 @@ def _change_storage(module: ModuleType) -> None:
     from athena_lab.warehouse import defaults  # noqa: PLC0415 (above)
 
     defaults.redirect_storage(module)
+
+
+def _change_polling(module: ModuleType) -> None:
+    # `to_dataframe` and `to_arrow` look only every 0.2 s whether their download has ended, so they end 0.2 s late.
+    if hasattr(module, "_PROGRESS_INTERVAL"):
+        vars(module)["_PROGRESS_INTERVAL"] = _LOOK_EVERY_S
+
+
+_CHANGES: tuple[tuple[str, Change], ...] = (
+    ("google.auth", _change_auth),
+    ("google.cloud.bigquery_storage_v1.client", _change_storage),
+    ("google.cloud.bigquery._pandas_helpers", _change_polling),
+)
 
 
 class _OnImport(MetaPathFinder):

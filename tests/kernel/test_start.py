@@ -54,3 +54,12 @@ def test_own_google_credentials_are_left_alone(tmp_path):
     )
     own = {"GOOGLE_APPLICATION_CREDENTIALS": str(tmp_path / "absent.json")}
     assert run(code, ATHENA_GATEWAY_URL="http://127.0.0.1:1", **own) == "DefaultCredentialsError"
+
+
+def test_download_is_looked_after_more_often_than_the_vendor_does():
+    code = (
+        "from athena_lab.kernel import profile; profile.install()\n"
+        "from google.cloud.bigquery import _pandas_helpers; print(_pandas_helpers._PROGRESS_INTERVAL)"
+    )
+    assert run(code) == "0.2"  # the vendor's, which ends each download that late
+    assert run(code, ATHENA_GATEWAY_URL="http://127.0.0.1:1") == "0.01"
