@@ -104,9 +104,9 @@ class Catalog:
         return found
 
     def table(self, dataset: str, name: str) -> Table:
-        """Give a table or view, or refuse with notFound."""
+        """Give a table or view, or refuse with notFound; a partition's decorator (`table$id`) names its table."""
         self.dataset(dataset)
-        found = self.state.tables.get((dataset, name))
+        found = self.state.tables.get((dataset, name.partition("$")[0]))
         if found is None:
             raise table_not_found(self.project, dataset, name, self.location)
         return found

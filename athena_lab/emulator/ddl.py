@@ -9,7 +9,8 @@ from typing import Any
 from sqlglot import exp
 
 from athena_lab.emulator.access import Principal
-from athena_lab.emulator.catalog import Change, State
+from athena_lab.emulator.catalog import Change, State, Table
+from athena_lab.emulator.copies import derivation, rows_of
 from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
@@ -43,6 +44,8 @@ class Definition:
     resource: Mapping[str, Any]
     fields: tuple[Field, ...]
     query: exp.Query | None
+    source: Table | None = None
+    """The table that is cloned or copied, perhaps as it was."""
 
     @property
     def operation(self) -> str:
@@ -66,18 +69,33 @@ def read_definition(statement: exp.Create, references: References) -> Definition
         key = "materializedView" if is_stored else "view"
         resource[key] = {"query": query.sql("bigquery")} | ({} if is_stored else {"useLegacySql": False})
     source = _source(statement)
+    copied: Table | None = None
     if source is not None:
         is_like = statement.args.get("clone") is None
         references.space.require(GET_TABLE if is_like else GET_DATA, *references.name_of(source))
-        found = references.lookup(source)
-        if not is_like:
-            require_raw(references.space.protect(found))
+        found = _found_source(statement, source, references)
         resource = {**_definition(found.resource), **resource}
-        fields, query = found.fields, None if is_like else exp.Select(expressions=[exp.Star()]).from_(source.copy())
+        fields = found.fields
+        if not is_like:
+            copied = found
+            key = "snapshotDefinition" if statement.meta.get("is_snapshot") else "cloneDefinition"
+            if not statement.args["clone"].args.get("copy"):
+                resource[key] = derivation(references.space.project, found, key)
     return Definition(
         dataset, name, kind == "VIEW", bool(statement.args.get("replace")), bool(statement.args.get("exists")),
-        resource, fields, query,
+        resource, fields, query, copied,
     )  # fmt: skip
+
+
+def _found_source(statement: exp.Create, source: exp.Table, references: References) -> Table:
+    """Give the table that CLONE, COPY or LIKE names, as it was if the statement says when."""
+    moment, space = statement.meta.get("moment"), references.space
+    found = references.lookup(source) if moment is None else space.past(references.name_of(source), moment, space.given)
+    if found.view is not None and statement.args.get("clone") is not None:
+        raise invalid_query(f"{found.dataset}.{found.name} is a view, which cannot be cloned; query it instead.")
+    if statement.args.get("clone") is not None:
+        require_raw(space.protect(found))
+    return found
 
 
 def _require_create(statement: exp.Create, references: References, dataset: str, name: str) -> None:
@@ -127,6 +145,10 @@ def create(
         return None
     if exists and not made.is_replace:
         raise BigQueryError("duplicate", f"Already Exists: Table {warehouse.project}:{made.dataset}.{made.name}")
+    if made.source is not None:
+        write_to = "WRITE_TRUNCATE" if made.is_replace else "WRITE_EMPTY"
+        target = Target(made.dataset, made.name, write_to, resource=made.resource)
+        return write(warehouse, rows_of(made.source), target, job)
     if prepared is None or made.is_view:
         fields = prepared.fields if prepared is not None else made.fields
         define(warehouse, (made.dataset, made.name), fields, made.resource, is_replace=made.is_replace)

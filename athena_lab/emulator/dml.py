@@ -205,6 +205,8 @@ class _Builder:
         table = self.references.lookup(node)
         if table.view is not None:
             raise BigQueryError("invalidQuery", f"Cannot modify the view {table.dataset}.{table.name}", "query")
+        if table.resource.get("snapshotDefinition"):
+            raise invalid_query(f"{table.dataset}.{table.name} is a table snapshot, which cannot be modified.")
         node.meta["is_target"] = True  # its rows are changed where they lie; see _refuse_hidden
         if not isinstance(node.find_ancestor(exp.Insert), exp.Insert):
             self.space.require(GET_DATA, *table.key)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime
 import re
+from dataclasses import replace
 
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.sql.pruning import ANYTHING, DAY_US, Bounds, microseconds, next_start
-from athena_lab.emulator.sql.pseudo import PARTITION_TIME
+from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.sql.scans import partition_column
 from athena_lab.emulator.types import quote
 
@@ -135,3 +136,18 @@ def start_of(bounds: Bounds) -> int:
     if bounds.is_null:
         return _NO_VALUE
     return _NO_PARTITION if bounds.low is None else bounds.low
+
+
+def in_partition(table: Table, partition: str) -> str:
+    """Give the DuckDB condition on the rows of the partition that a decorator names."""
+    return f"{partition_start(table)} = {start_of(decorated_bounds(table, partition))}"
+
+
+def restricted(table: Table, partition: str | None) -> Table:
+    """Give a table as if it had only the partition that a decorator names; None for all of it."""
+    if partition is None:
+        return table
+    columns = [quote(item.name) for item in table.fields]
+    columns += [PARTITION_TIME] if is_by_ingestion(table.resource) else []
+    rows = f"SELECT {', '.join(columns)} FROM {table.physical} WHERE {in_partition(table, partition)}"  # noqa: S608
+    return replace(table, physical=f"({rows})")

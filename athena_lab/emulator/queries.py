@@ -198,7 +198,7 @@ class Queries:
     def _plan_ddl(
         self, statement: exp.Expression, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
     ) -> Planned:
-        references = References(space)
+        references = References(replace(space, given=(types, values)))
         if is_routine(statement):
             return self._plan_routine(statement, references)
         if isinstance(statement, exp.Drop):
@@ -233,10 +233,10 @@ class Queries:
 
         statistics = {"ddlOperationPerformed": made.operation, "ddlTargetTable": target}
         if prepared is None:
-            return Planned(kind, work, fields=made.fields, statistics=statistics)
+            read = () if made.source is None else (self._reference(*made.source.key),)
+            return Planned(kind, work, 0, read, made.fields, statistics)
         translation = prepared.translation
-        is_copy = statement.args.get("clone") is not None
-        size = 0 if made.is_view or is_copy else read_bytes(self.warehouse, translation.sources, values)
+        size = 0 if made.is_view else read_bytes(self.warehouse, translation.sources, values)
         return Planned(kind, work, size, tuple(translation.sources.referenced), prepared.fields, statistics)
 
     def _plan_routine(self, statement: exp.Expression, references: References) -> Planned:

@@ -16,6 +16,7 @@ from athena_lab.emulator.job_views import job_rows
 from athena_lab.emulator.jobs import Job, Jobs
 from athena_lab.emulator.partition_views import FIELDS as PARTITION_FIELDS
 from athena_lab.emulator.partition_views import partition_rows
+from athena_lab.emulator.partitions import decorated, restricted
 from athena_lab.emulator.past import table_as_of
 from athena_lab.emulator.policies.authorization import Authorization
 from athena_lab.emulator.policies.filters import filter_sql
@@ -163,7 +164,7 @@ class Warehouse:
         table = self.catalog.table(dataset, name)
         if table.view is not None:
             raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")
-        return table
+        return restricted(table, decorated(name)[1])
 
     def read_table(self, table: Table, principal: Principal, columns: Sequence[str] = (), limit: str = "") -> Result:
         """Take a snapshot of what a principal may see of a table; `limit` is DuckDB's LIMIT and OFFSET."""

@@ -10,8 +10,12 @@ import pyarrow as pa
 
 from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import BigQueryError, table_not_found
+from athena_lab.emulator.history import has_past
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.partitions import decorated, decorated_bounds, in_partition, start_of
+from athena_lab.emulator.physical import archive, keep_old_rows
 from athena_lab.emulator.policies.model import check_assignment
+from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.types import Field, duckdb_type, quote, schema_json
 from athena_lab.emulator.warehouse import Warehouse
 
@@ -24,6 +28,8 @@ class Source:
     fields: tuple[Field, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
     arrow: Mapping[str, pa.Table] = field(default_factory=dict)
+    is_dated: bool = False
+    """Whether the last column is the time of ingestion, for tables that are partitioned by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,8 @@ class Target:
     create: str = "CREATE_IF_NEEDED"
     may_add_fields: bool = False
     resource: Mapping[str, Any] = field(default_factory=dict)
+    partition: str = ""
+    """The partition's id that `name` carried (`table$id`)."""
     takes_literals: bool = False
     """Whether the rows' types may differ from the table's where DuckDB can cast (INSERT, JSON)."""
 
@@ -44,16 +52,74 @@ def write(warehouse: Warehouse, source: Source, target: Target, job: Job | None 
     """Write rows; give their number. All of it happens or nothing."""
 
     def work(cursor: Any, state: State, change: Change) -> int:
-        for name, table in source.arrow.items():
-            cursor.register(name, table)
-        table = _table_for(warehouse, cursor, state, change, source.fields, target)
-        columns = ", ".join(quote(item.name) for item in source.fields)
-        inserted = cursor.execute(
-            f"INSERT INTO {table.physical} ({columns}) {source.sql}", dict(source.parameters) or None
+        for name, arrow in source.arrow.items():
+            cursor.register(name, arrow)
+        name, partition = decorated(target.name)
+        place = _table_for if partition is None else _partition_for
+        table = place(
+            warehouse, cursor, state, change, source.fields, replace(target, name=name, partition=partition or "")
         )
-        return int(inserted.fetchone()[0])
+        sql = _insert(table, source, partition)
+        return int(cursor.execute(sql, dict(source.parameters) or None).fetchone()[0])
 
     return warehouse.catalog.transact(work, holder=job)
+
+
+def _insert(table: Table, source: Source, partition: str | None) -> str:
+    """Give DuckDB's INSERT; into a partition only rows that belong there."""
+    names = [quote(item.name) for item in source.fields]
+    is_by_time = is_by_ingestion(table.resource)
+    if partition is None and not source.is_dated:
+        return f"INSERT INTO {table.physical} ({', '.join(names)}) {source.sql}"
+    rows = f"({source.sql}) AS q({', '.join([*names, *([PARTITION_TIME] if source.is_dated else [])])})"
+    values, where = list(names), ""
+    if is_by_time:
+        if partition is not None:
+            values.append(f"make_timestamptz({start_of(decorated_bounds(table, partition))})")
+        elif source.is_dated:
+            values.append(PARTITION_TIME)
+        names += [PARTITION_TIME] if len(values) > len(names) else []
+    elif partition is not None:
+        told = f"Some rows belong to different partitions rather than destination partition {partition}"
+        where = f" WHERE CASE WHEN {in_partition(table, partition)} THEN true ELSE error('{told}') END"
+    return f"INSERT INTO {table.physical} ({', '.join(names)}) SELECT {', '.join(values)} FROM {rows}{where}"  # noqa: S608
+
+
+def _partition_for(
+    warehouse: Warehouse,
+    cursor: Any,
+    state: State,
+    change: Change,
+    fields: tuple[Field, ...],
+    target: Target,
+) -> Table:
+    """Give the table of a partition that is written to, emptied of the partition's rows if they are replaced."""
+    existing, partition = state.tables.get((target.dataset, target.name)), target.partition
+    if existing is None:
+        unit = {4: "YEAR", 6: "MONTH", 10: "HOUR"}.get(len(partition), "DAY")
+        target = replace(target, resource={"timePartitioning": {"type": unit}, **target.resource})
+        table = _table_for(warehouse, cursor, state, change, fields, target)
+        decorated_bounds(table, partition)
+        return table
+    where = in_partition(existing, partition)
+    table = _table_for(warehouse, cursor, state, change, fields, replace(target, write="WRITE_APPEND"))
+    if target.write == "WRITE_TRUNCATE":
+        remove_rows(cursor, change, table, where)
+        return table
+    found = cursor.execute(f"SELECT 1 FROM {table.physical} WHERE {where} LIMIT 1").fetchone()  # noqa: S608 (our own)
+    if target.write == "WRITE_EMPTY" and found:
+        name = f"{warehouse.project}:{target.dataset}.{target.name}${partition}"
+        raise BigQueryError("duplicate", f"Already Exists: Table {name}")
+    return table
+
+
+def remove_rows(cursor: Any, change: Change, table: Table, where: str) -> int:
+    """Remove rows of a table, which stay as history; give their number."""
+    change.rewritten.append(table)
+    if has_past(table):
+        keep_old_rows(cursor, table.physical)
+        cursor.execute(archive(table.physical, table.physical, where))
+    return int(cursor.execute(f"DELETE FROM {table.physical} WHERE {where}").fetchone()[0])  # noqa: S608 (our own)
 
 
 def _table_for(
@@ -66,6 +132,9 @@ def _table_for(
         if target.create == "CREATE_NEVER":
             raise table_not_found(warehouse.project, target.dataset, target.name, warehouse.location)
         return _made(warehouse, cursor, change, fields, target, target.resource)
+    if existing.resource.get("snapshotDefinition") and target.write != "WRITE_TRUNCATE":
+        name = f"{warehouse.project}:{target.dataset}.{target.name}"
+        raise BigQueryError("invalid", f"{name} is not allowed for this operation because it is currently a SNAPSHOT.")
     if existing.view is not None:
         name = f"{warehouse.project}:{target.dataset}.{target.name}"
         raise BigQueryError("invalid", f"{name} is not allowed for this operation because it is currently a VIEW.")

@@ -10,6 +10,7 @@ from sqlglot.errors import ParseError, TokenError
 from athena_lab.emulator.faults import BigQueryError, invalid_query, position_of, unsupported
 from athena_lab.emulator.sql import spelling
 from athena_lab.emulator.sql.built_in_tables import blank_table_words
+from athena_lab.emulator.sql.clone_text import put_in_clauses, without_clauses
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.literals import plain_literals
 from athena_lab.emulator.sql.udfs import inline_functions, is_function
@@ -83,15 +84,16 @@ _TABLE_FUNCTION = re.compile(r"(?is)^(\s*DROP\s+)TABLE(\s+FUNCTION\b)")
 
 def _plain(text: str) -> str:
     """Take out the words that sqlglot does not know, leaving every other where it was."""
-    text = _SNAPSHOT.sub(r"\g<1>        \g<3>", text)
+    text = _SNAPSHOT.sub(r"\g<1>        \g<3>", without_clauses(text))
     return plain_literals(blank_table_words(_TABLE_FUNCTION.sub(r"\g<1>     \g<2>", text)))
 
 
 def _parse(text: str) -> list[exp.Expression | None]:
     try:
         found = spelling.parse(_plain(text))
-        if found and isinstance(found[0], exp.Create) and _SNAPSHOT.match(text):
-            found[0].meta["is_snapshot"] = True
+        if found and isinstance(found[0], exp.Create):
+            put_in_clauses(found[0], text)
+            found[0].meta["is_snapshot"] = _SNAPSHOT.match(text) is not None
         return found
     except ParseError as error:
         raise _syntax_fault(text, error) from error
