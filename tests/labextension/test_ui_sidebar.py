@@ -14,7 +14,7 @@ CELLS = ("day = '2026-01-01'\nlimit = 10", "print(day)", "print(limit)", "print(
 def job(lab, gateway):
     """Deploy one job through the labserver; give its name."""
     gateway.control(visible_after_s=0.0, failing_cell=None, is_scheduler_down=False)
-    for known in lab.request("GET", "/athena/api/jobs").json():
+    for known in lab.request("GET", "/athena/api/jobs").json()["jobs"]:
         lab.request("DELETE", f"/athena/api/jobs/{known['id']}")
     path = lab.write("peak.ipynb", *CELLS)
     bundle = lab.request("POST", "/athena/draft", json={"path": path}).json()
@@ -125,6 +125,12 @@ def test_job_is_paused_resumed_and_after_a_question_deleted(open_notebook, job, 
     expect(item).to_be_visible()
     item.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete the job").click()
+    expect(sidebar.get_by_text("“Daily peak” is deleted.")).to_be_visible()
+    sidebar.get_by_role("button", name="Undo").click()
+    expect(item).to_be_visible()
+    item.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete the job").click()
+    sidebar.get_by_role("button", name="Keep it deleted").click()
     expect(sidebar.get_by_role("status")).to_contain_text("No jobs yet. Open a notebook and press")
     shoot(page, "sidebar-empty")
 

@@ -15,7 +15,7 @@ CELLS = ("day = '2026-01-01'", "total = 1\nprint(total)", "print(day)")
 def clean(lab, gateway):
     """Leave no job of another test."""
     gateway.control(visible_after_s=0.2, failing_cell=None, is_scheduler_down=False)
-    for known in lab.request("GET", "/athena/api/jobs").json():
+    for known in lab.request("GET", "/athena/api/jobs").json()["jobs"]:
         lab.request("DELETE", f"/athena/api/jobs/{known['id']}")
 
 

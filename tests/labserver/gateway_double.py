@@ -10,7 +10,6 @@ same front end against the real stack.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import re
@@ -27,8 +26,13 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 from pydantic import TypeAdapter, ValidationError
 
+from athena_lab.errors import InvalidError
 from athena_lab.gateway_api import jobs, versions, wire
-from athena_lab.gateway_api.terms import Parameter, ParameterType
+from athena_lab.gateway_api.lineage import Lineage, Upstream
+from athena_lab.gateway_api.terms import terms_of
+from athena_lab.jobs.bundle import build_bundle
+from athena_lab.jobs.bundle_content import read_archive
+from athena_lab.warehouse.lineage import lineage_of_notebook
 
 CELL_S, QUEUED_S = 1.0, 2.0
 
@@ -44,6 +48,7 @@ class Behaviour:
     last_upload: dict[str, Any] = field(default_factory=dict)
     last_run_request: dict[str, Any] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
+    upstreams: list[dict[str, Any]] = field(default_factory=list)
 
 
 class RefusedError(Exception):
@@ -61,6 +66,7 @@ class State:
         self.behaviour = Behaviour()
         self.bundles: dict[str, tuple[jobs.Bundle, dict[str, Any]]] = {}
         self.jobs: dict[str, jobs.Job] = {}
+        self.removed: dict[str, jobs.Job] = {}
         self.deployed: dict[tuple[str, int], float] = {}
         self.history: dict[str, list[tuple[jobs.JobVersion, jobs.Job]]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
@@ -70,20 +76,16 @@ class State:
     def bundle(self, body: bytes) -> jobs.Bundle:
         upload = jobs.BundleUpload.model_validate_json(body)
         self.behaviour.last_upload = json.loads(body)
-        notebook = upload.notebook or {"cells": []}
-        content = json.dumps([notebook["cells"], upload.source.cell_id], sort_keys=True)
-        cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
-        bundle = jobs.Bundle(
-            hash=hashlib.sha256(content.encode()).hexdigest(),
-            source=upload.source,
-            cells=tuple(
-                jobs.CellSummary(index=i, cell_id=c.get("id", ""), first_line=text_of(c).split("\n")[0])
-                for i, c in enumerate(cells)
-            ),
-            parameters=parameters_of(cells),
-            size_bytes=len(body),
-            warnings=("The output table is appended to: a repeated run adds its rows again.",),
-        )
+        try:
+            built = build_bundle(upload)
+        except InvalidError as error:
+            faults = [wire.FaultModel(field=one.field, message=one.message) for one in error.faults]
+            raise RefusedError(422, "InvalidError", str(error), faults) from error
+        notebook = read_archive(built.archive).notebook
+        found = lineage_of_notebook(notebook)
+        lineage = Lineage(reads=found.reads, writes=found.writes, columns=dict(found.columns))
+        warnings = ("The output table is appended to: a repeated run adds its rows again.",)
+        bundle = built.summary.model_copy(update={"lineage": lineage, "warnings": warnings})
         self.bundles[bundle.hash] = (bundle, notebook)
         return bundle
 
@@ -99,6 +101,7 @@ class State:
             job_id=job.id if job else None,
             next_version=version,
             is_unchanged=is_unchanged,
+            upstreams=tuple(Upstream.model_validate(upstream) for upstream in self.behaviour.upstreams),
         )
 
     def promote(self, body: bytes) -> jobs.Promotion:
@@ -119,8 +122,7 @@ class State:
             version=version,
             bundle=request.bundle,
             source=self.bundles[request.bundle][0].source,
-            schedule=request.schedule,
-            parameters=request.parameters,
+            **terms_of(request),
             next_run_at=runs[0] if runs else None,
             created_at=job.created_at if job else now,
             updated_at=now,
@@ -157,8 +159,7 @@ class State:
             name=job.name,
             owner=job.owner,
             source=job.source,
-            schedule=job.schedule,
-            parameters=job.parameters,
+            **terms_of(job),
             notebook=self.bundles[job.bundle][1],
         )
 
@@ -167,7 +168,7 @@ class State:
         current, old = self.job(job_id), self.past(job_id, request.version)[1]
         if request.expected_version not in (None, current.version):
             raise RefusedError(409, "ConflictError", f"Cannot roll back '{job_id}': it has moved on. Reload it.")
-        content = {"bundle": old.bundle, "schedule": old.schedule, "parameters": old.parameters}
+        content = {"bundle": old.bundle, **terms_of(old)}
         changes = {**content, "version": current.version + 1, "updated_at": datetime.now(UTC)}
         self.jobs[job_id] = job = current.model_copy(update=changes)
         self.deployed[job_id, job.version] = time.time()
@@ -206,8 +207,8 @@ class State:
         return self.jobs.get(request.job_id or "")
 
     def is_same(self, job: jobs.Job, request: jobs.PromoteRequest) -> bool:
-        mine = (job.bundle, job.name, job.schedule, job.parameters)
-        return mine == (request.bundle, request.name, request.schedule, request.parameters)
+        mine = (job.bundle, job.name, terms_of(job))
+        return mine == (request.bundle, request.name, terms_of(request))
 
     # -- jobs and runs
 
@@ -236,8 +237,16 @@ class State:
         self.jobs[job_id] = self.job(job_id).model_copy(update={"state": state})
         if state is jobs.JobState.DELETED:
             self.runs = {key: run for key, run in self.runs.items() if run["job"] != job_id}
-            return self.jobs.pop(job_id)
+            self.removed[job_id] = self.jobs.pop(job_id)
+            return self.removed[job_id]
         return self.jobs[job_id]
+
+    def restore(self, job_id: str) -> jobs.Promotion:
+        changes = {"state": jobs.JobState.ACTIVE, "version": self.removed[job_id].version + 1}
+        self.jobs[job_id] = job = self.removed.pop(job_id).model_copy(update=changes)
+        self.deployed[job_id, job.version] = time.time()
+        self.remember(job, "Restore", job.version - 1)
+        return self.promotion(job_id, job.version)
 
     def start_run(self, job_id: str, body: bytes) -> jobs.Run:
         request = jobs.RunRequest.model_validate_json(body)
@@ -299,26 +308,6 @@ def state_of(done: int, total: int, failing: int | None, *, is_cancelled: bool) 
 def summary_of(run: jobs.Run) -> jobs.RunSummary:
     """Leave out what a list does not show."""
     return jobs.RunSummary.model_validate({name: getattr(run, name) for name in jobs.RunSummary.model_fields})
-
-
-def text_of(cell: dict[str, Any]) -> str:
-    """Give a cell's source as one string."""
-    return "".join(cell["source"])
-
-
-def parameters_of(cells: list[dict[str, Any]]) -> tuple[Parameter, ...]:
-    """Read the literals of the cell tagged "parameters"; ISO dates count as dates."""
-    found = []
-    for cell in cells:
-        if "parameters" not in cell["metadata"].get("tags", ()):
-            continue
-        for node in ast.parse(text_of(cell)).body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                value = ast.literal_eval(node.value)
-                is_date = isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value)
-                kind = "date" if is_date else type(value).__name__
-                found.append(Parameter(name=node.targets[0].id, type=ParameterType(kind), default=value))
-    return tuple(found)
 
 
 def faults_and_runs(request: jobs.PromoteRequest) -> tuple[list[wire.FaultModel], tuple[datetime, ...]]:
@@ -403,6 +392,7 @@ class Handler(BaseHTTPRequestHandler):
             ("POST", r"/v1/jobs/(\w+)/resume", lambda job: state.set_state(job, jobs.JobState.ACTIVE)),
             ("GET", r"/v1/jobs/(\w+)/versions", state.list_versions),
             ("GET", r"/v1/jobs/(\w+)/versions/(\d+)", lambda job, n: state.content(job, int(n))),
+            ("POST", r"/v1/jobs/(\w+)/restore", state.restore),
             ("POST", r"/v1/jobs/(\w+)/rollback", lambda job: state.rollback(job, body)),
             ("POST", r"/v1/jobs/(\w+)/runs", lambda job: state.start_run(job, body)),
             (

@@ -33,8 +33,8 @@ def test_example_is_exactly_what_the_model_writes(name):
 @pytest.mark.parametrize(
     "model",
     [
-        *(jobs.Bundle, jobs.Check, jobs.Job, jobs.JobPage, jobs.JobQuery, jobs.JobVersion, jobs.Promotion, jobs.RunSummary),
-        *(jobs.RunMark, jobs.SchedulePreview),
+        *(jobs.Bundle, jobs.Check, jobs.Job, jobs.JobPage, jobs.JobQuery, jobs.JobVersion, jobs.Promotion),
+        *(jobs.RunSummary, jobs.RunMark, jobs.SchedulePreview),
         *(terms.After, terms.Alert, terms.Guards, terms.Parameter, terms.RowCondition, terms.Schedule),
         *(terms.Tables, terms.Terms, jobs.Source, jobs.CellSummary, bundles.SliceCell, bundles.FileSummary),
         *(bundles.EnvironmentSummary, bundles.Destination, bundles.Execution, bundles.Distribution),

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import type { IBundle, ISliceCell } from '../tokens/wire.js';
-import { chosenOf, defaultContent, draftOf, keptOf, toggleCell } from './content.js';
+import { chosenOf, defaultContent, draftOf, sliceOf, toggleCell } from './content.js';
 
 const WIRE = JSON.parse(readFileSync(new URL('../../../tests/wire/bundle.json', import.meta.url), 'utf8')) as IBundle;
 const cell = (cell_id: string, index: number, patch: Partial<ISliceCell>): ISliceCell => ({
@@ -33,10 +33,12 @@ test('several cells are a selection, one is a cell', () => {
 });
 
 test('a ticked cell is kept, and a choice that is the slice again is no choice', () => {
-  assert.deepEqual(keptOf(BUNDLE), ['a']);
-  assert.deepEqual(toggleCell(BUNDLE, 'b', true), ['a', 'b']);
-  assert.deepEqual(toggleCell(BUNDLE, 'a', false), []);
-  assert.equal(toggleCell(BUNDLE, 'a', true), null);
+  const none = defaultContent();
+  assert.deepEqual(toggleCell(BUNDLE, none, 'b', true), ['a', 'b']);
+  assert.deepEqual(toggleCell(BUNDLE, none, 'a', false), []);
+  assert.equal(toggleCell(BUNDLE, { ...none, keptCells: [] }, 'a', true), null);
+  const shown = sliceOf(BUNDLE, { ...none, keptCells: ['b'] });
+  assert.deepEqual(shown.map(one => one.is_kept), [false, true, true]);
 });
 
 test('the choice of a deployed version is read back from its cells', () => {

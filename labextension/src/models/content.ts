@@ -1,5 +1,5 @@
 /** What a job runs, as the form edits it: the cells that are kept, side files, the environment, SQL's destination. */
-import type { DestinationMode, EnvironmentKind, IBundle, IDraftRequest, IKernelReport, ISource } from '../tokens/wire.js';
+import type { DestinationMode, EnvironmentKind, IBundle, IDraftRequest, IKernelReport, ISliceCell, ISource } from '../tokens/wire.js';
 
 /** What is promoted: a whole file, or cells of a notebook by their ids. */
 export interface ITarget {
@@ -40,14 +40,18 @@ export function draftOf(target: ITarget, content: IContent, report: IKernelRepor
   };
 }
 
-/** The ids of the earlier cells that a bundle keeps. */
-export function keptOf(bundle: IBundle): string[] {
-  return bundle.slice.filter(cell => cell.is_kept && !cell.is_target).map(cell => cell.cell_id);
+/** The slice as the user has it now, also while the bundle with that choice is still on its way. */
+export function sliceOf(bundle: IBundle, content: IContent): ISliceCell[] {
+  const kept = content.keptCells && new Set(content.keptCells);
+  return bundle.slice.map(cell => ({
+    ...cell,
+    is_kept: cell.is_target || (kept ? kept.has(cell.cell_id) : cell.is_needed)
+  }));
 }
 
 /** Keep or leave out one cell; null again where the choice is what the slice says. */
-export function toggleCell(bundle: IBundle, cellId: string, isKept: boolean): string[] | null {
-  const kept = new Set(keptOf(bundle));
+export function toggleCell(bundle: IBundle, content: IContent, cellId: string, isKept: boolean): string[] | null {
+  const kept = new Set(sliceOf(bundle, content).flatMap(cell => (cell.is_kept ? cell.cell_id : [])));
   if (isKept) {
     kept.add(cellId);
   } else {

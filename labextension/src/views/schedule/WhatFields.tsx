@@ -1,7 +1,7 @@
 /** What runs: the cells of a slice with their reasons, side files with their sizes, the environment, SQL's destination. */
 import React from 'react';
 
-import { type IContent, toggleCell } from '../../models/content.js';
+import { type IContent, sliceOf, toggleCell } from '../../models/content.js';
 import { formatBytes } from '../../models/figures.js';
 import type { IWords } from '../../tokens/names.js';
 import type { DestinationMode, EnvironmentKind, IBundle, IFault, ISliceCell } from '../../tokens/wire.js';
@@ -20,7 +20,9 @@ export interface IWhatFieldsProps {
 export function WhatFields({ bundle, content, faults, trans, onChange }: IWhatFieldsProps): React.JSX.Element {
   return (
     <div>
-      {bundle.slice.length > 0 && <SliceList bundle={bundle} faults={faults} trans={trans} onChange={onChange} />}
+      {bundle.slice.length > 0 && (
+        <SliceList bundle={bundle} content={content} faults={faults} trans={trans} onChange={onChange} />
+      )}
       <Doubts bundle={bundle} trans={trans} />
       {bundle.kind === 'sql' && <DestinationFields content={content} faults={faults} trans={trans} onChange={onChange} />}
       <Files bundle={bundle} content={content} faults={faults} trans={trans} onChange={onChange} />
@@ -38,24 +40,22 @@ export function summaryOf(bundle: IBundle, trans: IWords): string {
   return trans.__('%1 of %2 cells', bundle.cells.length, bundle.slice.length);
 }
 
-type ISliceProps = Omit<IWhatFieldsProps, 'content'>;
-
-function SliceList({ bundle, faults, trans, onChange }: ISliceProps): React.JSX.Element {
-  const isChanged = bundle.slice.some(cell => !cell.is_target && cell.is_kept !== cell.is_needed);
+function SliceList({ bundle, content, faults, trans, onChange }: IWhatFieldsProps): React.JSX.Element {
+  const cells = sliceOf(bundle, content);
   return (
     <fieldset className="jp-Athena-slice">
       <legend>{trans.__('Cells that run')}</legend>
       <ol>
-        {bundle.slice.map(cell => (
+        {cells.map(cell => (
           <SliceItem
             key={cell.cell_id}
             cell={cell}
             trans={trans}
-            onToggle={isKept => onChange({ keptCells: toggleCell(bundle, cell.cell_id, isKept) })}
+            onToggle={isKept => onChange({ keptCells: toggleCell(bundle, content, cell.cell_id, isKept) })}
           />
         ))}
       </ol>
-      {isChanged && (
+      {content.keptCells !== null && (
         <button type="button" className="jp-mod-styled" onClick={() => onChange({ keptCells: null })}>
           {trans.__('Keep what is needed')}
         </button>
