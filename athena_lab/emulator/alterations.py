@@ -85,11 +85,15 @@ def _apply(cursor: Any, state: State, table: Table, action: exp.Expression) -> T
 
 
 def _refuse_unseen(protection: Protection | None, action: exp.Expression) -> None:
-    """Another name or type may open what a policy hides: a filter reads names, a cast's error quotes values."""
+    """Another name or type may open what a policy hides: filters and policies hang on names, also those of the past,
+    and a cast's error quotes values.
+    """
     if isinstance(action, exp.ColumnDef | exp.Drop | exp.RenameColumn | exp.AlterColumn):
         require_all_rows(protection)
-    if isinstance(action, exp.AlterColumn) and action.args.get("dtype") is not None:
-        require_raw(protection, [action.this.name])
+    nodes = action.args.get("tables") or [action.this] if isinstance(action, exp.Drop) else [action.this]
+    is_cast = isinstance(action, exp.AlterColumn) and action.args.get("dtype") is not None
+    if is_cast or isinstance(action, exp.Drop | exp.RenameColumn):
+        require_raw(protection, [node.name for node in nodes])
 
 
 def _find(table: Table, name: str) -> Field:

@@ -21,6 +21,7 @@ from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.parameters import read_parameters
 from athena_lab.emulator.policies.ddl import PolicyStatements
 from athena_lab.emulator.policies.grants import plan_grant, read_grant
+from athena_lab.emulator.policies.masking_routines import refuse_governed
 from athena_lab.emulator.policies.roles import DELETE_ROUTINE
 from athena_lab.emulator.policies.statements import read_policy_statement
 from athena_lab.emulator.routines import drop_routine, routine_name, store_function
@@ -247,6 +248,7 @@ class Queries:
             key = routine_name(self.warehouse, query, ".".join(part.name for part in node.parts))
             if_exists = bool(statement.args.get("exists"))
             references.space.require(DELETE_ROUTINE, key[0])
+            refuse_governed(references.space.authorization.principal, self.warehouse.catalog.state.routines.get(key))
             return Planned(f"DROP_{kind}", lambda _: drop_routine(self.warehouse, key, if_exists=if_exists))
         assert isinstance(statement, exp.Create)  # noqa: S101 (is_routine knows only these two)
         statistics: dict[str, Any] = {}

@@ -12,6 +12,7 @@ from sqlglot import exp
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import now_ms
 from athena_lab.emulator.faults import BigQueryError, invalid_query
+from athena_lab.emulator.policies.masking_routines import refuse_governed
 from athena_lab.emulator.policies.roles import CREATE_ROUTINE, GET_ROUTINE, UPDATE_ROUTINE
 from athena_lab.emulator.sql.routine_text import function_resource
 from athena_lab.emulator.sql.script import Procedure, split_top
@@ -96,6 +97,7 @@ def keep_routine(
 ) -> str:  # fmt: skip
     """Keep a routine; give what was done. Refuse a name that is taken unless it is replaced."""
     exists = key in warehouse.catalog.state.routines
+    refuse_governed(owner, resource, warehouse.catalog.state.routines.get(key))
     warehouse.require(owner, UPDATE_ROUTINE if exists else CREATE_ROUTINE, key[0])
     if exists and if_absent:
         return "SKIP"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from athena_lab.emulator.partitions import decorated, restricted
 from athena_lab.emulator.past import table_as_of
 from athena_lab.emulator.policies.authorization import Authorization
 from athena_lab.emulator.policies.filters import filter_sql
+from athena_lab.emulator.policies.masking_routines import hide_body
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
 from athena_lab.emulator.policies.roles import CREATE_TABLE, LIST_ROUTINES, LIST_TABLES, UPDATE_DATA
 from athena_lab.emulator.policies.sizes import seen_size
@@ -122,6 +124,8 @@ class Warehouse:
             allowed.require(state, LIST_ROUTINES if name == "ROUTINES" else LIST_TABLES, dataset)
         else:
             state = allowed.visible(state)
+        routines = {key: hide_body(principal, item) for key, item in state.routines.items()}
+        state = replace(state, routines=routines)
         if name == "PARTITIONS" and dataset in state.datasets:  # they tell of rows and of lengths
             tables = [item for item in state.tables.values() if item.dataset == dataset and item.view is None]
             shown = [item for item in tables if self.protection_of(item, principal) is None]
@@ -182,8 +186,8 @@ class Warehouse:
             return table.physical
         protection.refuse(item.name for item in fields)
         space = self.namespace(principal, None)
-        filters = [filter_sql(space, table, text) for text in protection.filters or ()]
-        return f"({protection.relation(filters, space.salt, fields)}) AS {ALIAS}"
+        rows = protection.relation(partial(filter_sql, space, table), space.salt, fields)
+        return f"({rows}) AS {ALIAS}"
 
 
 def chosen_fields(fields: tuple[Field, ...], columns: Sequence[str]) -> tuple[Field, ...]:

@@ -22,6 +22,8 @@ from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
+from tests.emulator.policy_parts import PEOPLE, attach, policy
+
 
 class EmulatorKeys:
     """The gateway's part: a signing key, and the files that it publishes."""
@@ -164,3 +166,40 @@ def dataset(bq: bigquery.Client) -> Iterator[str]:
     bq.create_dataset(name)
     yield name
     bq.delete_dataset(name, delete_contents=True, not_found_ok=True)
+
+
+@pytest.fixture(scope="session")
+def admin(emulator: Any) -> bigquery.Client:
+    return emulator.client("root", groups=["admins"])
+
+
+@pytest.fixture(scope="session")
+def reader(emulator: Any) -> bigquery.Client:
+    return emulator.client("mona", groups=["analysts"])
+
+
+@pytest.fixture(scope="session")
+def outsider(emulator: Any) -> bigquery.Client:
+    return emulator.client("otto")
+
+
+@pytest.fixture(scope="session")
+def insider(emulator: Any) -> bigquery.Client:
+    return emulator.client("ines", groups=["fine"])
+
+
+@pytest.fixture
+def people(admin: bigquery.Client) -> Iterator[str]:
+    """A table with a masked email (analysts), raw for the group fine, closed to everybody else."""
+    dataset = f"d_{uuid.uuid4().hex[:12]}"
+    admin.create_dataset(dataset)
+    rows = ", ".join(
+        f"({id_}, '{email}', {'NULL' if name is None else repr(name)}, '{region}', {spend})"
+        for id_, email, name, region, spend in PEOPLE
+    )
+    table = f"{dataset}.people"
+    admin.query_and_wait(f"CREATE TABLE {table} (id INT64, email STRING, name STRING, region STRING, spend FLOAT64)")
+    admin.query_and_wait(f"INSERT INTO {table} VALUES {rows}")
+    attach(admin, table, "email", policy(admin, "EMAIL_MASK", "group:analysts"), policy(admin, None, "group:fine"))
+    yield table
+    admin.delete_dataset(dataset, delete_contents=True)

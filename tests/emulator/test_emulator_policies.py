@@ -2,91 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import uuid
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from google.api_core.exceptions import BadRequest, Forbidden, NotFound, PermissionDenied
 from google.cloud import bigquery
-from google.cloud.bigquery_storage_v1 import types
 
-Person = Callable[..., bigquery.Client]
-
-
-@pytest.fixture(scope="module")
-def admin(emulator: Any) -> bigquery.Client:
-    return emulator.client("root", groups=["admins"])
-
-
-@pytest.fixture(scope="module")
-def reader(emulator: Any) -> bigquery.Client:
-    return emulator.client("mona", groups=["analysts"])
-
-
-@pytest.fixture(scope="module")
-def outsider(emulator: Any) -> bigquery.Client:
-    return emulator.client("otto")
-
-
-@pytest.fixture(scope="module")
-def insider(emulator: Any) -> bigquery.Client:
-    return emulator.client("ines", groups=["fine"])
-
-
-PEOPLE = [
-    (1, "ada@example.com", "Ada Lovelace", "UK", 10.5),
-    (2, "bob.b@mail.example.org", "Bob", "DE", 20.0),
-    (3, "no address", None, "UK", 30.0),
-]
-
-
-def policy(admin: bigquery.Client, mask: str | None, *members: str) -> str:
-    """Make a data policy; give its name in a statement."""
-    name = f"athena.us.p_{uuid.uuid4().hex[:8]}"
-    kind = "RAW_DATA_ACCESS_POLICY" if mask is None else "DATA_MASKING_POLICY"
-    options = f"data_policy_type='{kind}'" + ("" if mask is None else f", masking_expression='{mask}'")
-    admin.query_and_wait(f"CREATE DATA_POLICY `{name}` OPTIONS({options})")
-    if members:
-        listed = ", ".join(f"'{member}'" for member in members)
-        admin.query_and_wait(f"GRANT FINE_GRAINED_READ ON DATA_POLICY `{name}` TO {listed}")
-    return name
-
-
-def attach(admin: bigquery.Client, table: str, column: str, *names: str) -> None:
-    listed = ", ".join(f"\"{{'name':'{name}'}}\"" for name in names)
-    admin.query_and_wait(f"ALTER TABLE {table} ALTER COLUMN {column} SET OPTIONS (data_policies = [{listed}])")
-
-
-@pytest.fixture
-def people(admin: bigquery.Client) -> Iterator[str]:
-    """A table with a masked email (analysts), raw for the group fine, closed to everybody else."""
-    dataset = f"d_{uuid.uuid4().hex[:12]}"
-    admin.create_dataset(dataset)
-    rows = ", ".join(
-        f"({id_}, '{email}', {'NULL' if name is None else repr(name)}, '{region}', {spend})"
-        for id_, email, name, region, spend in PEOPLE
-    )
-    table = f"{dataset}.people"
-    admin.query_and_wait(f"CREATE TABLE {table} (id INT64, email STRING, name STRING, region STRING, spend FLOAT64)")
-    admin.query_and_wait(f"INSERT INTO {table} VALUES {rows}")
-    attach(admin, table, "email", policy(admin, "EMAIL_MASK", "group:analysts"), policy(admin, None, "group:fine"))
-    yield table
-    admin.delete_dataset(dataset, delete_contents=True)
-
-
-def sha(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-MASKED = ["XXXXX@example.com", "XXXXX@mail.example.org", sha("no address")]
-
-
-def values(client: bigquery.Client, sql: str) -> list[Any]:
-    found = [tuple(row.values()) for row in client.query_and_wait(sql)]
-    return [row[0] for row in found] if found and len(found[0]) == 1 else found
+from tests.emulator.policy_parts import MASKED, PEOPLE, attach, policy, sha, stored, values
 
 
 def test_a_masked_reader_sees_masks_a_grantee_raw_values_and_others_nothing(
@@ -292,21 +216,6 @@ def test_copies_and_lists_need_raw_access_and_storage_read_is_masked(
     assert stored(storage, people, ["email"], "email LIKE 'XXXXX@e%'") == ["XXXXX@example.com"]
     with pytest.raises(PermissionDenied):
         stored(emulator.storage("otto"), people, ["email"])
-
-
-def stored(storage: Any, table: str, columns: list[str], restriction: str = "") -> list[Any]:
-    dataset, name = table.split(".")
-    asked = types.ReadSession(
-        table=f"projects/athena/datasets/{dataset}/tables/{name}", data_format=types.DataFormat.ARROW
-    )
-    asked.read_options.selected_fields = columns
-    asked.read_options.row_restriction = restriction
-    session = storage.create_read_session(parent="projects/athena", read_session=asked, max_stream_count=1)
-    found: list[Any] = []
-    for stream in session.streams:
-        for page in storage.read_rows(stream.name).rows(session).pages:
-            found += [str(item[columns[0]]) for item in page]
-    return sorted(found)
 
 
 def test_policies_survive_a_restart(own_emulator: Any) -> None:

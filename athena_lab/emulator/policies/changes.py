@@ -8,7 +8,8 @@ from typing import Any
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog, Change, State, Table
-from athena_lab.emulator.faults import BigQueryError, unsupported
+from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.policies.masking_routines import require_routine
 from athena_lab.emulator.policies.model import (
     MASKING,
     PRECEDENCE,
@@ -27,16 +28,18 @@ from athena_lab.emulator.policies.model import (
 from athena_lab.emulator.types import Field, schema_json
 
 
-def check_policy(policy: DataPolicy) -> DataPolicy:
+def check_policy(state: State, policy: DataPolicy) -> DataPolicy:
     """Refuse a data policy that says nothing sensible."""
     if policy.kind not in (RAW, MASKING):
         raise BigQueryError("invalid", f"Invalid data policy type: {policy.kind}.")
-    if policy.kind == MASKING and policy.mask is None:
+    if policy.routine is not None:
+        require_routine(state, policy.routine)
+    if policy.kind == MASKING and (policy.mask is None) == (policy.routine is None):
         raise BigQueryError("invalid", "A data masking policy needs a masking expression.")
-    if policy.kind == RAW and policy.mask is not None:
+    if policy.kind == RAW and (policy.mask is not None or policy.routine is not None):
         raise BigQueryError("invalid", "A raw data access policy has no masking expression.")
     if policy.mask is not None and policy.mask not in PRECEDENCE:
-        raise unsupported(f"The masking expression {policy.mask}")
+        raise BigQueryError("invalid", f"Invalid masking expression: {policy.mask}.")
     check_members(policy.grantees)
     return policy
 
@@ -51,7 +54,7 @@ def put_policy(catalog: Catalog, principal: Principal, policy: DataPolicy, *, is
         if existing.kind != policy.kind:
             raise BigQueryError("invalid", f"The type of the data policy {policy.name} cannot be changed.")
         policy = replace(policy, grantees=policy.grantees or existing.grantees)
-    catalog.put_policy(policy.name, check_policy(policy).to_json())
+    catalog.put_policy(policy.name, check_policy(catalog.state, policy).to_json())
 
 
 def require_policy(catalog: Catalog, name: str) -> DataPolicy:

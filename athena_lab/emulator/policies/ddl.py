@@ -10,6 +10,7 @@ from athena_lab.emulator.catalog import Catalog, Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query
 from athena_lab.emulator.policies import changes
 from athena_lab.emulator.policies.filters import filter_sql
+from athena_lab.emulator.policies.masking_routines import routine_key
 from athena_lab.emulator.policies.model import (
     RAW,
     DataPolicy,
@@ -52,7 +53,12 @@ class PolicyStatements:
         kind = str(statement.options.get("data_policy_type") or RAW).upper()
         mask = statement.options.get("masking_expression")
         name = policy_id(statement.name, self._catalog.project)
-        return changes.check_policy(DataPolicy(name, kind, None if mask is None else str(mask).upper()))
+        made = DataPolicy(name, kind)
+        if mask is not None and ("." in mask or "/" in mask):
+            made = replace(made, routine=routine_key(mask, self._catalog.project))
+        elif mask is not None:
+            made = replace(made, mask=str(mask).upper())
+        return changes.check_policy(self._catalog.state, made)
 
     def _create(self, statement: PolicyStatement) -> Callable[[], None]:
         made = self._policy(statement)
@@ -65,7 +71,8 @@ class PolicyStatements:
         if statement.is_lenient and find_policy(self._catalog.state, name) is None:
             return lambda: None
         present = changes.require_policy(self._catalog, name)
-        options = {"data_policy_type": present.kind, "masking_expression": present.mask, **statement.options}
+        routine = None if present.routine is None else ".".join((self._catalog.project, *present.routine))
+        options = {"data_policy_type": present.kind, "masking_expression": routine or present.mask, **statement.options}
         made = self._policy(replace(statement, options=options))
         return lambda: changes.put_policy(self._catalog, self._principal, made, is_replace=True)
 

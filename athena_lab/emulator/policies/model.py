@@ -15,7 +15,7 @@ from typing import Any
 from athena_lab.emulator.access import LOCAL_DOMAIN, Principal
 from athena_lab.emulator.catalog import State, Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query
-from athena_lab.emulator.types import Field
+from athena_lab.emulator.types import Field, googlesql_type
 
 RAW, MASKING = "RAW_DATA_ACCESS_POLICY", "DATA_MASKING_POLICY"
 PRECEDENCE = (
@@ -40,10 +40,13 @@ class DataPolicy:
     kind: str = RAW
     mask: str | None = None
     grantees: tuple[str, ...] = ()
+    routine: tuple[str, str] | None = None
+    """The masking routine (dataset, name) that masks instead of an expression of BigQuery's own."""
 
     def to_json(self) -> dict[str, Any]:
         """Give what is kept."""
-        return {"name": self.name, "kind": self.kind, "mask": self.mask, "grantees": list(self.grantees)}
+        made = {"name": self.name, "kind": self.kind, "mask": self.mask, "grantees": list(self.grantees)}
+        return made | ({"routine": list(self.routine)} if self.routine is not None else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,11 @@ class RowPolicy:
 
 def data_policy(resource: Mapping[str, Any]) -> DataPolicy:
     """Read what was kept."""
-    return DataPolicy(resource["name"], resource["kind"], resource["mask"], tuple(resource["grantees"]))
+    routine = resource.get("routine")
+    return DataPolicy(
+        resource["name"], resource["kind"], resource["mask"], tuple(resource["grantees"]),
+        None if routine is None else (routine[0], routine[1]),
+    )  # fmt: skip
 
 
 def row_policies(table: Table) -> tuple[RowPolicy, ...]:
@@ -161,6 +168,10 @@ def _check_one(state: State, column: Field, name: str) -> None:
     found = find_policy(state, name)
     if found is None:
         raise BigQueryError("notFound", f"Not found: Data policy {name}")
+    if found.routine is not None:
+        takes = state.routines.get(found.routine, {}).get("arguments") or [{}]
+        if (takes[0].get("dataType") or {}).get("typeKind") != googlesql_type(column):
+            raise BigQueryError("invalid", f"The masking routine of {name} does not take column {column.name}'s type.")
     if found.mask is not None and not fits(found.mask, column):
         where = f"column {column.name} of type {column.type}"
         raise BigQueryError("invalid", f"Masking expression {found.mask} cannot be applied to {where}.")

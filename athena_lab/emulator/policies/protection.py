@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import State, Table
 from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.policies.masking_routines import routine_mask
 from athena_lab.emulator.policies.masks import mask_sql
 from athena_lab.emulator.policies.model import (
     MASKING,
@@ -37,6 +38,16 @@ _SUBQUERY = re.compile(
     rf"(?i)\b(SELECT|{'|'.join(macro.partition('(')[0] for macro in MACROS if 'SELECT' in macro)})\b"
 )
 _DENIED = ""
+ROUTINE = "a masking routine"
+"""Stands for the mask of a column that a routine masks; it goes before all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Masking:
+    """What masks are made with: the statement's salt, and the routines' masks in DuckDB's SQL by path."""
+
+    salt: str
+    routines: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +60,8 @@ class Protection:
     masks: dict[str, str] = field(default_factory=dict)
     filters: tuple[str, ...] | None = None
     """GoogleSQL conditions; None where all rows are seen."""
+    routines: dict[str, str] = field(default_factory=dict)
+    """Masks in GoogleSQL, made of masking routines, of the paths whose mask is ROUTINE."""
 
     @property
     def is_volatile(self) -> bool:
@@ -58,33 +71,38 @@ class Protection:
         """Give the columns and fields that cannot be read at all, in lower case."""
         return tuple(name for name, mask in self.masks.items() if mask == _DENIED)
 
-    def relation(self, conditions: Iterable[str], salt: str, fields: Iterable[Field] | None = None) -> str:
-        """Give the DuckDB query of what is seen; `conditions` are the filters, translated."""
-        columns = [self._column(item, salt) for item in (self.table.fields if fields is None else fields)]
+    def relation(self, translate: Callable[[str], str], salt: str, fields: Iterable[Field] | None = None) -> str:
+        """Give the DuckDB query of what is seen; `translate` makes DuckDB's SQL of a condition or mask."""
+        routines = {path: f"TRY({translate(text)})" for path, text in self.routines.items()}
+        columns = [
+            self._column(item, _Masking(salt, routines)) for item in (self.table.fields if fields is None else fields)
+        ]
         select = f"SELECT {', '.join(columns) or '1 AS nothing'} FROM {self.table.physical} AS {ALIAS}"  # noqa: S608
         if self.filters is None:
             return select
-        where = " OR ".join(_guarded(condition) for condition in conditions) or "false"
+        where = " OR ".join(_guarded(translate(text)) for text in self.filters) or "false"
         return f"{select} WHERE {where} {_ALL_ROWS}"
 
-    def _column(self, item: Field, salt: str) -> str:
+    def _column(self, item: Field, made: _Masking) -> str:
         value = f"{ALIAS}.{quote(item.name)}"
-        return f"{self._seen(item, item.name.lower(), value, salt)} AS {quote(item.name)}"
+        return f"{self._seen(item, item.name.lower(), value, made)} AS {quote(item.name)}"
 
-    def _seen(self, item: Field, path: str, value: str, salt: str) -> str:
+    def _seen(self, item: Field, path: str, value: str, made: _Masking) -> str:
         """Give the expression of what is seen of a column, a field or an element."""
         mask = self.masks.get(path)
+        if mask == ROUTINE:
+            return f"CAST({made.routines[path]} AS {duckdb_type(item)})"
         if mask is not None:
-            return f"CAST(NULL AS {duckdb_type(item)})" if mask == _DENIED else mask_sql(mask, item, value, salt)
+            return f"CAST(NULL AS {duckdb_type(item)})" if mask == _DENIED else mask_sql(mask, item, value, made.salt)
         if not any(known.startswith(f"{path}.") for known in self.masks):
             return value
         if item.is_repeated:
             name = f"e{path.count('.')}"
-            made = f"list_transform({value}, lambda {name}: {self._seen(item.element(), path, name, salt)})"
-            return f"CAST({made} AS {duckdb_type(item)})"
+            elements = f"list_transform({value}, lambda {name}: {self._seen(item.element(), path, name, made)})"
+            return f"CAST({elements} AS {duckdb_type(item)})"
         parts = ", ".join(
             f"{quote(part.name)}: "
-            + self._seen(part, f"{path}.{part.name.lower()}", f"({value}).{quote(part.name)}", salt)
+            + self._seen(part, f"{path}.{part.name.lower()}", f"({value}).{quote(part.name)}", made)
             for part in item.fields
         )
         return f"CAST(CASE WHEN {value} IS NOT NULL THEN {{{parts}}} END AS {duckdb_type(item)})"
@@ -121,9 +139,17 @@ def protection_of(state: State, project: str, principal: Principal, table: Table
     Row access policies bind administrators too, as in BigQuery: they may grant themselves all rows.
     """
     masks: dict[str, str] = {}
+    routines: dict[str, str] = {}
     if not principal.is_administrator:
         for path, item in leaves_of(table.fields):
-            mask = _mask_of(state, project, principal, item) if item.extras.get("dataPolicies") else None
+            if not item.extras.get("dataPolicies"):
+                continue
+            mask, routine = _mask_of(state, project, principal, item)
+            text = None if routine is None else routine_mask(state, routine, path, item, ALIAS)
+            if text is not None:
+                routines[path] = text
+            elif routine is not None:
+                mask = _DENIED  # the routine is gone, or no longer one that masks
             if mask is not None:
                 masks[path] = mask
     policies = row_policies(table)
@@ -132,16 +158,22 @@ def protection_of(state: State, project: str, principal: Principal, table: Table
         filters = tuple(policy.condition for policy in policies if is_member(principal, policy.grantees))
         if any(condition.strip(" ()").upper() == "TRUE" for condition in filters):
             filters = None
-    return Protection(project, table, masks, filters) if masks or filters is not None else None
+    return Protection(project, table, masks, filters, routines) if masks or filters is not None else None
 
 
-def _mask_of(state: State, project: str, principal: Principal, column: Field) -> str | None:
+def _mask_of(
+    state: State, project: str, principal: Principal, column: Field
+) -> tuple[str | None, tuple[str, str] | None]:
+    """Give the mask that BigQuery prefers of those that apply, and the routine where it is one."""
     found = [find_policy(state, name) for name in policy_ids(column, project)]
     mine = [policy for policy in found if policy is not None and is_member(principal, policy.grantees)]
     if any(policy.kind == RAW for policy in mine):
-        return None
+        return None, None
+    routine = next((policy.routine for policy in mine if policy.routine is not None), None)
+    if routine is not None:
+        return ROUTINE, routine
     masks = {policy.mask for policy in mine if policy.kind == MASKING}
-    return next((mask for mask in PRECEDENCE if mask in masks), _DENIED)
+    return next((mask for mask in PRECEDENCE if mask in masks), _DENIED), None
 
 
 def no_column_access(project: str, table: Table, column: str) -> BigQueryError:

@@ -13,6 +13,7 @@ from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.policies import changes
 from athena_lab.emulator.policies.filters import filter_sql
+from athena_lab.emulator.policies.masking_routines import routine_key
 from athena_lab.emulator.policies.model import (
     IAM_POLICY,
     MASKING,
@@ -147,7 +148,7 @@ def _row_json(call: Call, policy: RowPolicy) -> dict[str, Any]:
 def create_data(call: Call) -> Answer:
     """Make a data policy."""
     name = str(call.body.get("dataPolicyId") or "")
-    made = _read(name, call.body.get("dataPolicy") or {})
+    made = _read(call, name, call.body.get("dataPolicy") or {})
     changes.put_policy(call.warehouse.catalog, call.principal, made)
     return _data_json(call, made)
 
@@ -173,7 +174,7 @@ def patch_data(call: Call) -> Answer:
     if present is None and not call.flag("allowMissing"):
         raise BigQueryError("notFound", f"Not found: Data policy {name}")
     merged = {**(_data_json(call, present) if present is not None else {}), **call.body}
-    made = _read(name, merged)
+    made = _read(call, name, merged)
     changes.put_policy(catalog, call.principal, made, is_replace=True)
     return _data_json(call, made)
 
@@ -200,12 +201,13 @@ def _grant(call: Call, *, is_revoke: bool) -> Answer:
     return _data_json(call, changes.grant(catalog, call.principal, name, members, is_revoke=is_revoke))
 
 
-def _read(name: str, body: dict[str, Any]) -> DataPolicy:
+def _read(call: Call, name: str, body: dict[str, Any]) -> DataPolicy:
     kind = str(body.get("dataPolicyType") or (MASKING if body.get("dataMaskingPolicy") else RAW))
-    mask = (body.get("dataMaskingPolicy") or {}).get("predefinedExpression")
-    if (body.get("dataMaskingPolicy") or {}).get("routine"):
-        mask = "a masking routine"
-    return changes.check_policy(DataPolicy(name, kind, mask, tuple(body.get("grantees") or ())))
+    masking = body.get("dataMaskingPolicy") or {}
+    named = masking.get("routine")
+    routine = None if not named else routine_key(str(named), call.warehouse.project)
+    made = DataPolicy(name, kind, masking.get("predefinedExpression"), tuple(body.get("grantees") or ()), routine)
+    return changes.check_policy(call.warehouse.catalog.state, made)
 
 
 def _data_json(call: Call, policy: DataPolicy) -> dict[str, Any]:
@@ -218,6 +220,9 @@ def _data_json(call: Call, policy: DataPolicy) -> dict[str, Any]:
     }
     if policy.mask is not None:
         made["dataMaskingPolicy"] = {"predefinedExpression": policy.mask}
+    if policy.routine is not None:
+        dataset, name = policy.routine
+        made["dataMaskingPolicy"] = {"routine": f"projects/{call.warehouse.project}/datasets/{dataset}/routines/{name}"}
     return {**made, "etag": etag_of(made)}
 
 

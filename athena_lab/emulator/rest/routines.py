@@ -8,6 +8,7 @@ from typing import Any
 
 from athena_lab.emulator.catalog import now_ms
 from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.policies.masking_routines import hide_body, refuse_governed
 from athena_lab.emulator.policies.roles import (
     CREATE_ROUTINE,
     DELETE_ROUTINE,
@@ -65,13 +66,15 @@ def update(call: Call) -> Answer:
 
 def delete(call: Call) -> Answer:
     """Drop a routine."""
-    _find(call)
+    refuse_governed(call.principal, _find(call))
     call.warehouse.catalog.put_routine(call.path["dataset"], call.path["routine"], None)
     return None
 
 
 def _put(call: Call, name: str, body: Mapping[str, Any], created: int) -> Answer:
     resource = {key: value for key, value in body.items() if key not in _DERIVED and value is not None}
+    present = call.warehouse.catalog.state.routines.get((call.path["dataset"], name))
+    refuse_governed(call.principal, resource, present)
     if resource.get("routineType") not in _KINDS:
         raise BigQueryError("invalid", f"Invalid routine type: {resource.get('routineType')}")
     if not resource.get("definitionBody"):
@@ -92,7 +95,7 @@ def _find(call: Call) -> Any:
 
 def _json(call: Call, name: str, resource: Any) -> dict[str, Any]:
     reference = {"projectId": call.warehouse.project, "datasetId": call.path["dataset"], "routineId": name}
-    made = {"routineReference": reference, **resource}
+    made = {"routineReference": reference, **hide_body(call.principal, resource)}
     return {**made, "etag": etag_of(made)}
 
 

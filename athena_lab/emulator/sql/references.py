@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from sqlglot import exp
@@ -244,8 +245,8 @@ class References:
         name = f"seen_{name}"
         self.sources.tables[name], self.sources.protections[name] = table, protection
         self._put(node, name, alias, fields)
-        filters = [self.space.filter_sql(self.space, table, text) for text in protection.filters or ()]
-        node.meta["rows"] = protection.relation(filters, self.space.salt, fields)
+        translate = partial(self.space.filter_sql, self.space, table)
+        node.meta["rows"] = protection.relation(translate, self.space.salt, fields)
 
     def _put_wildcard(self, node: exp.Table, dataset: str, name: str, depth: int) -> None:
         """Put in the tables of a wildcard."""

@@ -10,6 +10,8 @@ from sqlglot import exp
 from athena_lab.emulator.sql.typenames import standard_text, standard_type
 from athena_lab.emulator.sql.udfs import is_table_body
 
+_GOVERNANCE = "data_governance_type"
+
 
 def function_text(name: str, resource: Mapping[str, Any]) -> str:
     """Give the CREATE TEMP FUNCTION that a stored function is."""
@@ -41,6 +43,9 @@ def function_resource(statement: exp.Create) -> dict[str, Any]:
         "definitionBody": body.name if is_javascript else inner.sql("bigquery"),
         "arguments": [_argument(item) for item in head.expressions],
     }
+    governed = next((item for item in statement.find_all(exp.Property) if item.name.lower() == _GOVERNANCE), None)
+    if governed is not None:
+        found["dataGovernanceType"] = governed.args["value"].name.upper()
     if returns is not None and isinstance(returns.this, exp.DataType) and not is_table:
         found["returnType"] = standard_type(returns.this)
     return found
