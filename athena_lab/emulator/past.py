@@ -12,6 +12,7 @@ import duckdb
 from sqlglot import exp
 
 from athena_lab.emulator.catalog import Catalog, Table, now_us
+from athena_lab.emulator.changes import table_changes
 from athena_lab.emulator.faults import BigQueryError, invalid_query, table_not_found
 from athena_lab.emulator.history import WINDOW_MS
 from athena_lab.emulator.physical import keep_old_rows
@@ -28,6 +29,8 @@ _POLICIES = ("dataPolicies", "policyTags")
 
 def table_as_of(catalog: Catalog, key: tuple[str, str], expression: exp.Expression, given: Given) -> Table:
     """Give a table as it was at the moment that a constant expression tells, under the policies of now."""
+    if isinstance(expression, exp.Anonymous) and expression.meta.get("is_ours"):
+        return table_changes(catalog, key, expression, lambda item: moment_of(catalog, item, given))
     moment = moment_of(catalog, expression, given)
     current = catalog.committed.tables.get(key)
     if current is None:

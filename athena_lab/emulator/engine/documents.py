@@ -15,6 +15,56 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+def _first_of_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for key, value in pairs:
+        made.setdefault(key, value)
+    return made
+
+
+def _loads(text: str) -> Any:
+    """Read a JSON; of members of one name the first counts."""
+    return json.loads(text, object_pairs_hook=_first_of_each)
+
+
+def rounded(text: str, mode: str) -> str:
+    """PARSE_JSON with wide_number_mode: 'round' writes numbers as FLOAT64 has them, 'exact' refuses others."""
+    if mode.lower() == "exact":
+        return canonical(text)
+    if mode.lower() != "round":
+        raise ValueError(f"Invalid `wide_number_mode` specified: {mode}")
+    try:
+        made = json.loads(text, object_pairs_hook=_first_of_each, parse_int=_narrow)
+    except ValueError as error:
+        raise ValueError(f"syntax error while parsing value - invalid literal; last read: '{text[:20]}'") from error
+    return json.dumps(made, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+def _narrow(text: str) -> int | float:
+    value = int(text)
+    return value if -(2**63) <= value < 2**64 else float(value)
+
+
+def json_object(names: list[str | None], values: str) -> str:
+    """JSON_OBJECT of an array of keys and one of values (as JSON)."""
+    found = json.loads(values)
+    if found is None or len(found) != len(names):
+        raise ValueError("JSON_OBJECT: the number of keys and values must match")
+    if any(name is None for name in names):
+        raise ValueError("JSON_OBJECT: a key is NULL")
+    made = _first_of_each([(str(name), value) for name, value in zip(names, found, strict=True)])
+    return json.dumps(made, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+def flatten(text: str) -> list[str]:
+    """JSON_FLATTEN: the elements of nested arrays as JSON, what is no array by itself."""
+    return [_dumps(part) for part in _flat(json.loads(text))]
+
+
+def _flat(value: Any) -> list[Any]:
+    return [inner for part in value for inner in _flat(part)] if isinstance(value, list) else [value]
+
+
 def keys(text: str, depth: int) -> list[str]:
     """JSON_KEYS down to a depth: paths of objects' members, arrays not entered."""
     found: set[str] = set()
@@ -31,9 +81,16 @@ def _add_keys(value: Any, before: str, depth: int, found: set[str]) -> None:
         _add_keys(part, f"{before}{name}.", depth - 1, found)
 
 
-def strip_nulls(text: str, include_arrays: bool, remove_empty: bool) -> str:  # noqa: FBT001 (called by DuckDB)
-    """JSON_STRIP_NULLS."""
-    return _dumps(_stripped(json.loads(text), include_arrays=include_arrays, remove_empty=remove_empty))
+def strip_nulls(text: str, path: str, include_arrays: bool, remove_empty: bool) -> str:  # noqa: FBT001 (DuckDB's)
+    """JSON_STRIP_NULLS of what a path leads to."""
+    document, steps = _loads(text), _steps(path)
+    found = _find(document, steps)
+    if found is None:
+        return _dumps(document)
+    made = _stripped(found, include_arrays=include_arrays, remove_empty=remove_empty)
+    if remove_empty and made in ({}, []) and (include_arrays or made == {}):
+        made = None
+    return _dumps(_set(document, steps, made, create=False))
 
 
 def _stripped(value: Any, *, include_arrays: bool, remove_empty: bool) -> Any:
@@ -41,7 +98,8 @@ def _stripped(value: Any, *, include_arrays: bool, remove_empty: bool) -> Any:
         return _stripped(part, include_arrays=include_arrays, remove_empty=remove_empty)
 
     def is_kept(part: Any) -> bool:
-        return part is not None and not (remove_empty and part in ({}, []))
+        is_empty = part == {} or (include_arrays and part == [])
+        return part is not None and not (remove_empty and is_empty)
 
     if isinstance(value, dict):
         made = {key: inner(part) for key, part in value.items()}
@@ -118,6 +176,16 @@ def _find(node: Any, steps: list[str | int]) -> Any:
     return node
 
 
+def _leads(node: Any, steps: list[str | int]) -> bool:
+    """Tell whether a path leads to a value that is there, be it null."""
+    if not steps:
+        return True
+    parent, last = _find(node, steps[:-1]) if len(steps) > 1 else node, steps[-1]
+    if isinstance(parent, dict):
+        return last in parent
+    return isinstance(parent, list) and isinstance(last, int) and last < len(parent)
+
+
 def append(text: str, path: str, value: str, at_end: bool, each: bool) -> str:  # noqa: FBT001 (called by DuckDB)
     """JSON_ARRAY_APPEND (`at_end`) and JSON_ARRAY_INSERT of one path; `each` element of an array alone."""
     document, steps, given = json.loads(text), _steps(path), json.loads(value)
@@ -130,6 +198,9 @@ def append(text: str, path: str, value: str, at_end: bool, each: bool) -> str:  
             document = _set(document, steps, parts, create=False)
         return _dumps(document)
     target, index = _find(document, steps[:-1]), steps[-1] if steps else None
+    if target is None and isinstance(index, int) and _leads(document, steps[:-1]):
+        target = []
+        document = _set(document, steps[:-1], target, create=False)
     if isinstance(target, list) and isinstance(index, int):
         target.extend([None] * max(0, index - len(target)))
         target[index:index] = parts
@@ -139,7 +210,7 @@ def append(text: str, path: str, value: str, at_end: bool, each: bool) -> str:  
 def canonical(text: str) -> str:
     """Write a JSON as BigQuery does: members in order of their names, no blanks."""
     try:
-        return json.dumps(json.loads(text), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+        return json.dumps(_loads(text), separators=(",", ":"), ensure_ascii=False, sort_keys=True)
     except ValueError as error:
         raise ValueError(f"syntax error while parsing value - invalid literal; last read: '{text[:20]}'") from error
 
@@ -194,7 +265,10 @@ def pretty(text: str) -> str:
 FUNCTIONS = {
     "athena_json_pretty": (pretty, ["VARCHAR"], "VARCHAR"),
     "athena_json_keys": (keys, ["VARCHAR", "BIGINT"], "VARCHAR[]"),
-    "athena_json_strip_nulls": (strip_nulls, ["VARCHAR", "BOOLEAN", "BOOLEAN"], "VARCHAR"),
+    "athena_json_strip_nulls": (strip_nulls, ["VARCHAR", "VARCHAR", "BOOLEAN", "BOOLEAN"], "VARCHAR"),
+    "athena_json_rounded": (rounded, ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    "athena_json_object": (json_object, ["VARCHAR[]", "VARCHAR"], "VARCHAR"),
+    "athena_json_flatten": (flatten, ["VARCHAR"], "VARCHAR[]"),
     "athena_json_set": (set_value, ["VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN"], "VARCHAR"),
     "athena_json_remove": (remove, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_json_append": (append, ["VARCHAR", "VARCHAR", "VARCHAR", "BOOLEAN", "BOOLEAN"], "VARCHAR"),

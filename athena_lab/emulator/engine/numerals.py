@@ -9,7 +9,7 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 _NUMBER = re.compile(
     r"(?P<fm>FM)?(?P<s1>S)?(?P<money>\$|C|L)?(?P<whole>[09,G]*)(?P<point>[.D])?(?P<part>[09]*)(?P<exp>EEEE)?"
@@ -135,6 +135,11 @@ def _framed(text: str, room: int, value: Decimal, shape: _Shape) -> str:
     return f"{before}{text}".rjust(width) + after
 
 
+def round_even(text: str, places: int) -> str:
+    """ROUND of a NUMERIC with ROUND_HALF_EVEN."""
+    return f"{Decimal(text).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"
+
+
 _BASES = {"BASE2": 1, "BASE8": 3, "BASE16": 4, "HEX": 4}
 
 
@@ -183,6 +188,7 @@ def _encoding(kind: str) -> str:
 
 
 FUNCTIONS = {
+    "athena_round_even": (round_even, ["VARCHAR", "BIGINT"], "VARCHAR"),
     "athena_text_of_number": (text_of_number, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_text_of_bytes": (text_of_bytes, ["BLOB", "VARCHAR"], "VARCHAR"),
     "athena_bytes_of": (bytes_of, ["VARCHAR", "VARCHAR"], "BLOB"),

@@ -21,7 +21,7 @@ _KEPT = 20_000
 def hll_init(values: list[str | None]) -> bytes | None:
     """HLL_COUNT.INIT of the distinct values, written as text."""
     hashes = {_hash(value) for value in values if value is not None}
-    return _hll_pack(hashes)
+    return _hll_pack(hashes) if hashes else None
 
 
 def _hash(value: str) -> int:

@@ -10,19 +10,19 @@ from athena_lab.emulator.faults import invalid_query, unsupported
 
 SOURCE = "athena_source"
 """What stands for the table in a function's query."""
-_TAKING = "RANGE_SESSIONIZE"
+_TAKING = frozenset({"RANGE_SESSIONIZE", "APPENDS", "CHANGES"})
 
 
 def blank_table_words(text: str) -> str:
     """Take the word TABLE out of the calls in which sqlglot does not know it, leaving all else where it was."""
-    if _TAKING not in text.upper():
+    if not any(name in text.upper() for name in _TAKING):
         return text
     try:
         tokens = sqlglot.tokenize(text, read="bigquery")
     except SqlglotError:
         return text  # said by the parser, with its place
     for name, bracket, word in zip(tokens, tokens[1:], tokens[2:], strict=False):
-        if name.text.upper() == _TAKING and bracket.text == "(" and word.text.upper() == "TABLE":
+        if name.text.upper() in _TAKING and bracket.text == "(" and word.text.upper() == "TABLE":
             text = text[: word.start] + " " * len(word.text) + text[word.end + 1 :]
     return text
 

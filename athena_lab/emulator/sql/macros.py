@@ -49,6 +49,10 @@ MACROS = (
         "ELSE athena_error('The provided JSON input is not a boolean') END"
     ),
     (
+        "athena_json_string(j) AS CASE WHEN j IS NULL THEN NULL WHEN json_type(j) = 'VARCHAR' THEN "
+        "json_extract_string(j, '$') ELSE athena_error('The provided JSON input is not a string') END"
+    ),
+    (
         "athena_json_int64(j) AS CASE WHEN j IS NULL THEN NULL WHEN json_type(j) IN ('BIGINT', 'UBIGINT') "
         "OR (json_type(j) = 'DOUBLE' AND CAST(j AS DOUBLE) = round(CAST(j AS DOUBLE))) THEN CAST(CAST(j AS "
         "DOUBLE) AS BIGINT) ELSE athena_error('The provided JSON input is not an integer') END"
@@ -153,6 +157,19 @@ MACROS = (
         "'NULLS FIRST')[CAST(round((len(l) - 1) * i / n) AS BIGINT) + 1])"
     ),
     "athena_json_step(k) AS '$.\"' || replace(replace(k, '\\', '\\\\'), '\"', '\\\"') || '\"'",
+    (
+        "athena_array_slice(l, a, b) AS CASE WHEN l IS NULL OR a IS NULL OR b IS NULL THEN NULL ELSE l["
+        "CASE WHEN a < 0 THEN greatest(len(l) + a, 0) ELSE a END + 1 : "
+        "CASE WHEN b < 0 THEN greatest(len(l) + b, -1) ELSE b END + 1] END"
+    ),
+    (
+        "athena_exp(x) AS CASE WHEN isfinite(x) AND NOT isfinite(exp(x)) THEN "
+        "athena_error('Floating point error in function: EXP(' || x || ')') ELSE exp(x) END"
+    ),
+    (
+        "athena_pow(x, y) AS CASE WHEN isfinite(x) AND isfinite(y) AND NOT isfinite(pow(x, y)) THEN "
+        "athena_error('Floating point error in function: POW(' || x || ', ' || y || ')') ELSE pow(x, y) END"
+    ),
     "athena_floor_divide(a, b) AS (a - ((a % b) + b) % b) // b",
     "athena_week(d, first) AS CAST((dayofyear(d) + 6 - ((dayofweek(d) - first + 7) % 7)) // 7 AS BIGINT)",
     *CONVERSIONS,

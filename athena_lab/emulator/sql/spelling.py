@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from sqlglot import exp
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.tokens import TokenType
+
+from athena_lab.emulator.faults import invalid_query, unsupported
 
 _DIALECT = BigQuery()
 _NO_OPERATORS = frozenset({TokenType.RLIKE, TokenType.GLOB, TokenType.ILIKE, TokenType.SIMILAR_TO})
@@ -26,8 +29,15 @@ def _set_right(tokens: Sequence[Any]) -> None:
     for index, token in enumerate(tokens):
         if token.token_type in _NO_OPERATORS:
             token.token_type = TokenType.VAR
+        elif token.text.upper() in ("KEY", "VALUE") and _is_argument(tokens, index):
+            token.token_type = TokenType.IDENTIFIER
         elif token.token_type == TokenType.FORMAT and _is_string(tokens, index + 1):
             tokens[index + 1].text = hide(tokens[index - 1].text, tokens[index + 1].text)
+
+
+def _is_argument(tokens: Sequence[Any], index: int) -> bool:
+    """Tell whether a word stands first in JSON_OBJECT: there it is no word of another database's syntax."""
+    return index > 1 and tokens[index - 1].text == "(" and tokens[index - 2].text.upper() == "JSON_OBJECT"
 
 
 def _is_string(tokens: Sequence[Any], index: int) -> bool:
@@ -47,10 +57,39 @@ def shown(text: str) -> tuple[str, str] | None:
     return kind, pattern
 
 
+_STEP = re.compile(
+    r"\.([^.\[\]\"']+)|\.\"((?:\\.|[^\"])*)\"|\[(\d+)\]|\[\s*(?:'([^']*)'|\"([^\"]*)\"|([^'\"\[\]]+))\s*\]"
+)
+
+
+def _path(text: str) -> exp.JSONPath:
+    """Read a JSONPath as BigQuery writes it: $.a."b.c"[0]['d'][e]."""
+    if text.strip().lower().startswith(("lax", "strict")):
+        raise unsupported("A JSONPath in lax mode")
+    if not text.startswith("$"):
+        raise invalid_query(f"Invalid JSONPath: {text}: must start with '$'")
+    steps: list[exp.Expression] = [exp.JSONPathRoot()]
+    at = 1
+    while at < len(text):
+        found = _STEP.match(text, at)
+        if found is None:
+            raise invalid_query(f"Invalid token in JSONPath at: {text[at:]}")
+        at = found.end()
+        if found[3] is not None:
+            steps.append(exp.JSONPathSubscript(this=int(found[3])))
+        else:
+            steps.append(exp.JSONPathKey(this=next(part for part in found.groups() if part is not None)))
+    return exp.JSONPath(expressions=steps)
+
+
 def _straight(tree: exp.Expression | None) -> exp.Expression | None:
     """Names that are words of a function's own (NFC, …) are no columns."""
     if tree is None:
         return None
+    for node in tree.find_all(exp.JSONExtract, exp.JSONExtractScalar, exp.JSONExtractArray, exp.JSONValueArray):
+        path = node.expression
+        if isinstance(path, exp.Literal) and path.is_string:
+            node.set("expression", _path(str(path.this)))
     for node in tree.find_all(exp.Normalize):
         form = node.args.get("form")
         if isinstance(form, exp.Column):

@@ -11,6 +11,7 @@ from sqlglot.errors import SqlglotError
 from athena_lab.emulator.catalog import State
 from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.policies.authorization import Authorization, Part
+from athena_lab.emulator.sql.change_tables import CALLS, changed_rows
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.namespaces import is_namespaced
 from athena_lab.emulator.sql.routine_text import function_text
@@ -75,6 +76,8 @@ def table_function(node: exp.Table, space: Space, reader: Part | None = None) ->
     _, names = call_name(call)
     if [name.upper() for name in names] == ["RANGE_SESSIONIZE"]:
         return sessionize(call.expressions)
+    if len(names) == 1 and names[0].upper() in CALLS:
+        return changed_rows(names[0].upper(), call.expressions)
     names = [part.name for part in (node.args.get("catalog"), node.args.get("db")) if part is not None] + names
     names = ".".join(names).split(".")
     dataset = names[-2] if len(names) > 1 else space.default_dataset

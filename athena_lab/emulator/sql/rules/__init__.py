@@ -14,6 +14,7 @@ from athena_lab.emulator.sql.rules import (
     anonymous,
     arrays,
     casts,
+    comparisons,
     dates,
     documents,
     formats,
@@ -31,6 +32,7 @@ Rule = Callable[[exp.Expression], exp.Expression | None]
 RULES: Mapping[type[exp.Expression], Rule] = {
     **numbers.RULES,
     **casts.RULES,
+    **comparisons.RULES,
     **strings.RULES,
     **texts.RULES,
     **substrings.RULES,

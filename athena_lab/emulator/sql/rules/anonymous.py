@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query, unsupported
-from athena_lab.emulator.sql.rules import intervals, namespaced, ranges
+from athena_lab.emulator.sql.rules import documents, intervals, namespaced, ranges
 from athena_lab.emulator.sql.rules.calls import call, cast
 from athena_lab.emulator.sql.rules.documents import json_of
 from athena_lab.emulator.sql.rules.raw import flag, raw
@@ -94,6 +94,9 @@ _MAKERS: dict[str, Callable[[Arguments], exp.Expression]] = {
     "ARRAY_IS_DISTINCT": _is_distinct,
     "ARRAY_INCLUDES": lambda given: call("list_contains", *given),
     "TYPEOF": _type_name,
+    "JSON_FLATTEN": lambda given: documents.flat(given[0]),
+    "NULLIFZERO": lambda given: raw("nullif({0}, 0)", *given),
+    "ZEROIFNULL": lambda given: raw("coalesce({0}, 0)", *given),
     **ranges.MAKERS,
 }
 for _name in ("DATE_BUCKET", "DATETIME_BUCKET", "TIMESTAMP_BUCKET"):

@@ -77,6 +77,30 @@ def struct(node: exp.Expression) -> exp.Expression | None:
     return call("row", *node.expressions)
 
 
+def part(node: exp.Expression) -> exp.Expression:
+    """ARRAY_SLICE: from 0, both ends included, negative ones from the end."""
+    return call("athena_array_slice", node.this, node.args["start"], node.args["end"])
+
+
+def indexed(node: exp.Expression) -> exp.Expression:
+    """A lambda's second parameter is the index, from 0; DuckDB's is from 1."""
+    parameters = node.expressions
+    if len(parameters) != 2:
+        return node
+    index = parameters[1].name.lower()
+    made = node.copy()
+    for name in list(made.this.find_all(exp.Identifier, exp.Column)):
+        if name.name.lower() == index and not (
+            isinstance(name, exp.Identifier) and isinstance(name.parent, exp.Column)
+        ):
+            less = exp.Paren(this=exp.Sub(this=name.copy(), expression=exp.Literal.number(1)))
+            if name is made.this:
+                made.set("this", less)
+            else:
+                name.replace(less)
+    return made
+
+
 def end(node: exp.Expression) -> exp.Expression:
     """ARRAY_FIRST and ARRAY_LAST fail on an empty array."""
     which = "first" if isinstance(node, exp.ArrayFirst) else "last"
@@ -84,6 +108,8 @@ def end(node: exp.Expression) -> exp.Expression:
 
 
 RULES = {
+    exp.ArraySlice: part,
+    exp.Lambda: indexed,
     exp.ArrayFirst: end,
     exp.ArrayLast: end,
     exp.Bracket: element,

@@ -202,7 +202,7 @@ def to_datetime(node: exp.Expression) -> exp.Expression | None:
 def to_string(node: exp.Expression) -> exp.Expression | None:
     """STRING of a TIMESTAMP in a zone would need the zone's offset in its text."""
     if is_type(node.this, exp.DType.JSON) or isinstance(node.this, exp.ParseJSON):
-        return exp.JSONExtractScalar(this=node.this.copy(), expression=exp.Literal.string("$"), only_json_types=True)
+        return raw("athena_json_string(CAST({0} AS JSON))", node.this, kind="STRING")
     if node.args.get("zone") is not None:
         raise unsupported("STRING(timestamp, zone): use FORMAT_TIMESTAMP")
     return cast(node.this, "VARCHAR")

@@ -74,6 +74,44 @@ def _lax(name: str) -> Rule:
     return lambda node: call(f"athena_lax_{name}", _text(node.this))
 
 
+def scalar(node: exp.Expression) -> exp.Expression | None:
+    """JSON_VALUE and JSON_EXTRACT_SCALAR; a text that is no JSON gives NULL."""
+    if _is_json(node.this) or node.meta.get("is_final"):
+        return None
+    made = node.copy()
+    made.meta["is_final"] = True
+    made.set("this", raw("CASE WHEN json_valid({0}) THEN {0} END", node.this))
+    return made
+
+
+def array(node: exp.Expression) -> exp.Expression:
+    """JSON_ARRAY."""
+    parts = " || ',' || ".join(str(json_of(item).sql("duckdb")) for item in node.expressions) or "''"
+    return raw("CAST({0} AS JSON)", exp.Var(this=f"('[' || {parts} || ']')"), kind="JSON")
+
+
+def object_(node: exp.Expression) -> exp.Expression:
+    """JSON_OBJECT of keys and values, or of an array of each; of a key that comes twice the first counts."""
+    pairs = [(item.this, item.expression) for item in node.expressions]
+    if len(pairs) == 1 and is_type(pairs[0][0], exp.DType.ARRAY):
+        keys_, values_ = pairs[0]
+        made = call(
+            "athena_json_object", keys_, exp.Var(this=f"coalesce({written(text_of(values_), values_.type)}, 'null')")
+        )
+        return raw("CAST({0} AS JSON)", made, kind="JSON")
+    members = []
+    for key, value in pairs:
+        name = raw("CASE WHEN {0} IS NULL THEN athena_error('JSON_OBJECT: a key is NULL') ELSE to_json({0}) END", key)
+        members.append(f"CAST({name.this} AS VARCHAR) || ':' || {json_of(value).this}")
+    text = " || ',' || ".join(members) or "''"
+    return raw("CAST(athena_json_canonical('{{' || {0} || '}}') AS JSON)", exp.Var(this=text), kind="JSON")
+
+
+def flat(node: exp.Expression) -> exp.Expression:
+    """JSON_FLATTEN: the elements of nested arrays."""
+    return raw("CAST(athena_json_flatten({0}) AS JSON[])", _text(node), kind="ARRAY<JSON>")
+
+
 def keys(node: exp.Expression) -> exp.Expression:
     """JSON_KEYS."""
     if node.args.get("mode") is not None:
@@ -85,9 +123,9 @@ def keys(node: exp.Expression) -> exp.Expression:
 def strip_nulls(node: exp.Expression) -> exp.Expression:
     """JSON_STRIP_NULLS."""
     include, empty = node.args.get("include_arrays"), node.args.get("remove_empty")
-    if node.expression is not None:
-        raise unsupported("JSON_STRIP_NULLS with a path")
-    made = call("athena_json_strip_nulls", _text(node.this), flag(include, default=True), flag(empty, default=False))
+    path = node.expression if node.expression is not None else exp.Literal.string("$")
+    flags = (flag(include, default=True), flag(empty, default=False))
+    made = call("athena_json_strip_nulls", _text(node.this), path, *flags)
     return raw("CAST({0} AS JSON)", made, kind="JSON")
 
 
@@ -143,7 +181,7 @@ def written(text: str, kind: exp.DataType | None, *, is_string: bool = False) ->
 
 def _object(text: str, parts: list[exp.ColumnDef], *, is_string: bool) -> str:
     members = []
-    for part in parts:
+    for part in parts if is_string else sorted(parts, key=lambda item: item.name):
         name = part.name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
         value = written(f'({text})."{part.name}"', part.args.get("kind"), is_string=is_string)
         members.append(f"'\"{name}\":' || coalesce({value}, 'null')")
@@ -154,7 +192,8 @@ def _object(text: str, parts: list[exp.ColumnDef], *, is_string: bool) -> str:
 def _scalar(text: str, kind: exp.DataType, *, is_string: bool) -> str:
     if kind.this in (exp.DType.DOUBLE, exp.DType.FLOAT):
         plain = f"athena_float_text({text})"
-        return f"CASE WHEN isfinite({text}) THEN {plain} ELSE '\"' || athena_json_special({text}) || '\"' END"
+        special = f"'\"' || athena_json_special({text}) || '\"'"
+        return f"CASE WHEN {text} IS NULL THEN NULL WHEN isfinite({text}) THEN {plain} ELSE {special} END"
     if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL):
         return f"athena_numeric_text({text})"
     if kind.this == exp.DType.BIGINT and is_string:
@@ -178,12 +217,22 @@ def write(node: exp.Expression) -> exp.Expression:
     """TO_JSON and TO_JSON_STRING."""
     options = node.args.get("options")
     if options is not None and not (isinstance(options, exp.Boolean) and not options.this):
+        if isinstance(options, exp.Kwarg) and options.this.name.lower() == "stringify_wide_numbers":
+            return raw("CAST({0} AS JSON)", exp.Var(this=_wide(node, options.expression)), kind="JSON")
         if isinstance(options, exp.Kwarg):
-            raise unsupported("TO_JSON with stringify_wide_numbers")
+            raise unsupported(f"TO_JSON with {options.this.name}")
         return raw("athena_json_pretty({0})", exp.Var(this=_whole(node)))
     if node.args.get("to_json"):
         return raw("CAST({0} AS JSON)", exp.Var(this=_whole(node)), kind="JSON")
     return exp.Paren(this=exp.Var(this=_whole(node)))
+
+
+def _wide(node: exp.Expression, options: exp.Expression) -> str:
+    """TO_JSON with stringify_wide_numbers: whole numbers that FLOAT64 has not are texts."""
+    if not isinstance(options, exp.Boolean):
+        raise unsupported("TO_JSON with stringify_wide_numbers that is not a constant")
+    made = written(text_of(node.this), node.this.type, is_string=bool(options.this))
+    return f"coalesce({made}, 'null')"
 
 
 def _whole(node: exp.Expression) -> str:
@@ -193,10 +242,16 @@ def _whole(node: exp.Expression) -> str:
 
 def parse(node: exp.Expression) -> exp.Expression:
     """PARSE_JSON, and the literal JSON '...'."""
-    return raw("CAST(athena_json_canonical({0}) AS JSON)", node.this, kind="JSON")
+    mode = node.expression.expression if isinstance(node.expression, exp.Kwarg) else node.expression
+    if mode is None:
+        return raw("CAST(athena_json_canonical({0}) AS JSON)", node.this, kind="JSON")
+    return raw("CAST(athena_json_rounded({0}, {1}) AS JSON)", node.this, mode, kind="JSON")
 
 
 RULES = {
+    exp.JSONExtractScalar: scalar,
+    exp.JSONArray: array,
+    exp.JSONObject: object_,
     exp.JSONExtract: extract,
     exp.JSONExtractArray: extract_array,
     exp.JSONValueArray: values,

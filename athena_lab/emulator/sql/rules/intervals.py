@@ -72,9 +72,17 @@ def justify(node: exp.Expression) -> exp.Expression:
     return call(names[type(node)], node.this)
 
 
+_OWN = {
+    exp.DType.DATE: "DATE", exp.DType.DATETIME: "TIMESTAMP", exp.DType.TIMESTAMP: "TIMESTAMP",
+    exp.DType.TIMESTAMPTZ: "TIMESTAMPTZ",
+}  # fmt: skip
+
+
 def bucket(name: str, arguments: list[exp.Expression]) -> exp.Expression:
     """DATE_BUCKET, DATETIME_BUCKET, TIMESTAMP_BUCKET."""
     kind = {"DATE": "DATE", "DATETIME": "TIMESTAMP", "TIMESTAMP": "TIMESTAMPTZ"}[name.partition("_")[0]]
+    own = arguments[0].type.this if arguments[0].type is not None else None
+    kind = _OWN.get(own, kind)
     origin = (
         arguments[2]
         if len(arguments) > 2

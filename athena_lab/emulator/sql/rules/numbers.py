@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a, is_type
 from athena_lab.emulator.sql.rules.intervals import moment_difference
 from athena_lab.emulator.sql.rules.raw import raw
@@ -49,10 +50,48 @@ def safe_divide(node: exp.Expression) -> exp.Expression:
 
 
 def round_(node: exp.Expression) -> exp.Expression | None:
-    """ROUND of an INT64 is a FLOAT64."""
+    """ROUND of an INT64 is a FLOAT64; of a NUMERIC it may say how halves are rounded."""
+    mode = node.args.get("truncate")
+    if mode is not None:
+        return _rounded(node, mode)
     if is_a(node.this, INTEGERS):
         decimals = node.args.get("decimals")
         return call("round", cast(node.this, "DOUBLE"), *([decimals] if decimals is not None else []))
+    return None
+
+
+def _rounded(node: exp.Expression, mode: exp.Expression) -> exp.Expression:
+    if not isinstance(mode, exp.Literal) or not is_a(node.this, DECIMALS):
+        raise unsupported("ROUND with a rounding mode that is not a constant, or of anything but NUMERIC")
+    if mode.name.upper() == "ROUND_HALF_AWAY_FROM_ZERO":
+        return cast(call("round", node.this, node.args["decimals"]), NUMERIC)
+    if mode.name.upper() != "ROUND_HALF_EVEN":
+        raise invalid_query(f"Could not cast literal '{mode.name}' to type ROUNDING_MODE")
+    return cast(call("athena_round_even", cast(node.this, "VARCHAR"), node.args["decimals"]), NUMERIC)
+
+
+def power(node: exp.Expression) -> exp.Expression:
+    """POW and EXP fail where the result is no number of FLOAT64, or none at all."""
+    if isinstance(node, exp.Exp):
+        return call("athena_exp", cast(node.this, "DOUBLE"))
+    if is_a(node, DECIMALS):
+        return cast(call("pow", cast(node.this, "DOUBLE"), cast(node.expression, "DOUBLE")), NUMERIC)
+    return call("athena_pow", cast(node.this, "DOUBLE"), cast(node.expression, "DOUBLE"))
+
+
+def correlation(node: exp.Expression) -> exp.Expression | None:
+    """CORR of fewer than two pairs is NULL."""
+    if isinstance(node.parent, exp.Window):
+        return None
+    return raw("CASE WHEN regr_count({0}, {1}) < 2 THEN NULL ELSE corr({0}, {1}) END", node.this, node.expression)
+
+
+def series(node: exp.Expression) -> exp.Expression | None:
+    """GENERATE_ARRAY and its kind refuse a step of 0."""
+    step = node.args.get("step")
+    inner = step.this if isinstance(step, exp.Interval) else step
+    if isinstance(inner, exp.Literal) and inner.name.strip("-") in ("0", "0.0"):
+        raise invalid_query("Sequence step cannot be 0.")
     return None
 
 
@@ -118,9 +157,15 @@ def trigonometric(node: exp.Expression) -> exp.Expression:
     """SEC, CSC, COT and the hyperbolic ones that DuckDB lacks."""
     templates = {
         exp.Sec: "(1 / cos({0}))", exp.Csc: "(1 / sin({0}))", exp.Sech: "(1 / cosh({0}))",
-        exp.Csch: "(1 / sinh({0}))", exp.Coth: "(1 / tanh({0}))",
+        exp.Csch: "(1 / sinh({0}))", exp.Coth: "(1 / tanh({0}))", exp.Cot: "(1 / tan({0}))",
     }  # fmt: skip
-    return raw(templates[type(node)], cast(node.this, "DOUBLE"))
+    value = cast(node.this, "DOUBLE")
+    made = raw(templates[type(node)], value)
+    if isinstance(node, exp.Sec | exp.Sech):
+        return made
+    name = type(node).__name__.upper()
+    text = f"CASE WHEN {{0}} = 0 THEN athena_error('Floating point error in function: {name}(0)') ELSE {{1}} END"
+    return raw(text, value, made)
 
 
 def bucket(node: exp.Expression) -> exp.Expression:
@@ -144,6 +189,7 @@ RULES = {
     exp.SafeFunc: safe_call,
     exp.Sec: trigonometric,
     exp.Csc: trigonometric,
+    exp.Cot: trigonometric,
     exp.Sech: trigonometric,
     exp.Csch: trigonometric,
     exp.Coth: trigonometric,
@@ -151,5 +197,10 @@ RULES = {
     exp.Ln: logarithm,
     exp.Log: logarithm,
     exp.Sqrt: square_root,
+    exp.Pow: power,
+    exp.Exp: power,
+    exp.Corr: correlation,
+    exp.GenerateSeries: series,
+    exp.GenerateDateArray: series,
     exp.Sub: difference,
 }

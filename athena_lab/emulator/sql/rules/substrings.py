@@ -6,9 +6,14 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from athena_lab.emulator.sql.rules.calls import call
+from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, call
+from athena_lab.emulator.sql.rules.casts import to_text
 from athena_lab.emulator.sql.rules.texts import as_bytes, is_bytes
 
+_WRITTEN = FLOATS | DECIMALS | {
+    exp.DType.INTERVAL, exp.DType.TIMESTAMP, exp.DType.DATETIME, exp.DType.TIMESTAMPTZ, exp.DType.TIME,
+}  # fmt: skip
+"""Types that DuckDB writes otherwise than BigQuery."""
 _BLANKS = "\t\n\v\f\r \x85\xa0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
 """What TRIM removes where it is not told."""
 
@@ -59,6 +64,23 @@ def translate(node: exp.Expression) -> exp.Expression:
     return call("athena_translate", *arguments)
 
 
+def joined(node: exp.Expression) -> exp.Expression | None:
+    """CONCAT: of BYTES, or of texts and what is cast to text."""
+    parts = node.expressions
+    if any(is_bytes(item) for item in parts):
+        made = as_bytes(parts[0])
+        for item in parts[1:]:
+            made = exp.DPipe(this=made, expression=as_bytes(item))
+        return exp.Paren(this=made)
+    others = [item for item in parts if item.type is not None and item.type.this in _WRITTEN]
+    if not others and len(parts) > 1:
+        return None
+    if len(parts) == 1:
+        return to_text(parts[0])
+    made_parts = [to_text(item) if item in others else item.copy() for item in parts]
+    return exp.Concat(**{**node.args, "expressions": made_parts})
+
+
 def _of_bytes(name: str) -> Callable[[exp.Expression], exp.Expression | None]:
     """A function that DuckDB has of strings only."""
 
@@ -79,6 +101,7 @@ def extract(node: exp.Expression) -> exp.Expression | None:
 
 
 RULES = {
+    exp.Concat: joined,
     exp.RegexpExtract: extract,
     exp.RegexpExtractAll: _of_bytes("athena_regexp_extract_all_bytes"),
     exp.Ascii: _of_bytes("athena_ascii_bytes"),

@@ -1,0 +1,98 @@
+"""NaN: in GoogleSQL it equals nothing, is smaller than every number when ordered, and the least of any that has it.
+
+DuckDB takes it for equal to itself and for the greatest.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from athena_lab.emulator.sql.rules.calls import FLOATS, is_a
+from athena_lab.emulator.sql.rules.raw import raw
+
+_NUMBER = "{0} <= CAST('Infinity' AS DOUBLE)"
+
+
+def _may_be_nan(node: exp.Expression) -> bool:
+    inner = node.unnest() if isinstance(node, exp.Paren) else node
+    return is_a(node, FLOATS) and not isinstance(inner, exp.Literal | exp.Null)
+
+
+def compare(node: exp.Expression) -> exp.Expression | None:
+    """=, <, <=, >, >= with NaN are false: what is the greater side must be a number."""
+    greater = node.expression if isinstance(node, exp.LT | exp.LTE) else node.this
+    if isinstance(node, exp.EQ) and not _may_be_nan(greater):
+        greater = node.expression
+        if not _may_be_nan(node.this):
+            return None
+    if not _may_be_nan(greater):
+        return None
+    plain = type(node)(this=node.this.copy(), expression=node.expression.copy())
+    return exp.Paren(this=exp.And(this=plain, expression=raw(_NUMBER, greater)))
+
+
+def differ(node: exp.Expression) -> exp.Expression | None:
+    """!= with NaN is true."""
+    if not (_may_be_nan(node.this) and _may_be_nan(node.expression)):
+        return None
+    plain = exp.NEQ(this=node.this.copy(), expression=node.expression.copy())
+    return exp.Paren(this=exp.Or(this=plain, expression=exp.Not(this=exp.Paren(this=raw(_NUMBER, node.this)))))
+
+
+def between(node: exp.Expression) -> exp.Expression | None:
+    """BETWEEN with a NaN is false."""
+    high = node.args["high"]
+    checked = [item for item in (node.this, high) if _may_be_nan(item)]
+    if not checked:
+        return None
+    made: exp.Expression = node.copy()
+    for item in checked:
+        made = exp.And(this=made, expression=raw(_NUMBER, item))
+    return exp.Paren(this=made)
+
+
+def order(node: exp.Expression) -> exp.Expression | None:
+    """ORDER BY puts NaN before all numbers (after NULL)."""
+    if not _is_free(node) or not any(_may_be_nan(item.this) for item in node.expressions):
+        return None
+    made = []
+    for item in node.expressions:
+        if _may_be_nan(item.this):
+            first = item.copy()
+            first.set("this", raw("isnan({0})", item.this))
+            first.set("desc", not item.args.get("desc"))
+            made.append(first)
+        made.append(item.copy())
+    return exp.Order(expressions=made)
+
+
+def _is_free(node: exp.Expression) -> bool:
+    """Tell whether keys may be added: not to a frame by RANGE, a DISTINCT, or a set operation."""
+    parent = node.parent
+    if isinstance(parent, exp.Select):
+        return not parent.args.get("distinct")
+    return False
+
+
+def least(node: exp.Expression) -> exp.Expression | None:
+    """MIN is NaN if there is one."""
+    if (
+        not _may_be_nan(node.this)
+        or isinstance(node.parent, exp.Window | exp.Filter)
+        or isinstance(node.this, exp.Distinct)
+    ):
+        return None
+    return raw("CASE WHEN bool_or(isnan({0})) THEN CAST('NaN' AS DOUBLE) ELSE min({0}) END", node.this)
+
+
+RULES = {
+    exp.EQ: compare,
+    exp.LT: compare,
+    exp.LTE: compare,
+    exp.GT: compare,
+    exp.GTE: compare,
+    exp.NEQ: differ,
+    exp.Between: between,
+    exp.Order: order,
+    exp.Min: least,
+}
