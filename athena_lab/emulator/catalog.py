@@ -23,7 +23,7 @@ from athena_lab.emulator.definitions import State as State
 from athena_lab.emulator.definitions import Table as Table
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found, table_not_found
 from athena_lab.emulator.history import History
-from athena_lab.emulator.partitioning import check_partitioning
+from athena_lab.emulator.partitioning import check_partitioning, with_lifetimes
 from athena_lab.emulator.physical import create_rows, drop_rows
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.transactions import OpenTransaction, changed_tables
@@ -349,6 +349,7 @@ class Catalog:
         self.dataset(dataset)
         if not (resource.get("view") or resource.get("materializedView")):
             check_partitioning(fields, resource)
+            resource = with_lifetimes(resource, self.dataset(dataset), now_ms())
         number = cursor.execute("SELECT nextval('athena_physical')").fetchone()[0]
         table = Table(dataset, name, f"t{number}", fields, resource, now_ms(), now_ms())
         if table.view is None:

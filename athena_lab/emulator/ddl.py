@@ -14,6 +14,8 @@ from athena_lab.emulator.copies import derivation, rows_of
 from athena_lab.emulator.ddl_options import column_of, options_of
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.partitions import decorated, in_partition
+from athena_lab.emulator.physical import remove_rows
 from athena_lab.emulator.policies.authorization import ACCESS, default_access
 from athena_lab.emulator.policies.model import ROW_POLICIES, check_assignment
 from athena_lab.emulator.policies.protection import require_raw
@@ -187,15 +189,20 @@ def define(
 
 
 def drop_table(warehouse: Warehouse, key: tuple[str, str], *, if_exists: bool = False) -> None:
-    """Drop a table or view."""
+    """Drop a table or view; of `table$partition` the partition's rows."""
     if if_exists and key not in warehouse.catalog.state.tables:
         return
     table = warehouse.catalog.table(*key)
+    _, partition = decorated(key[1])
 
     def work(cursor: Any, state: State, change: Change) -> None:
-        del cursor, state
-        change.based_on[key] = table
-        change.dropped.append(table)
+        del state
+        change.based_on[table.key] = table
+        if partition is None:
+            change.dropped.append(table)
+            return
+        remove_rows(cursor, change, table, in_partition(table, partition))
+        change.written.append(table)
 
     warehouse.catalog.transact(work)
 

@@ -16,6 +16,7 @@ from athena_lab.emulator.physical import NOW, SINCE
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
 from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
 from athena_lab.emulator.select import Preparer
+from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion, partition_unit
 from athena_lab.emulator.sql.references import Namespace, References, check_access
 from athena_lab.emulator.sql.resolve import columns_read, resolve
 from athena_lab.emulator.sql.rules import apply_rules
@@ -81,6 +82,8 @@ class _Builder:
                 f"Inserted row has wrong column count; Has {len(prepared.fields)}, expected {len(columns)}"
             )
         source = Source(prepared.shaped(columns), columns, prepared.parameters(self.values), prepared.arrow())
+        if any(item.name == PARTITION_TIME for item in columns):
+            source = _dated(source, target)
         sources = prepared.translation.sources
         read = read_bytes(self.warehouse, sources, self.values)
         return Plan("INSERT", target, sources.referenced, read, [], {}, self.references, source=source)
@@ -240,6 +243,8 @@ class _Builder:
 
     def _columns(self, target: Table, names: list[str]) -> tuple[Field, ...]:
         known = {item.name.lower(): item for item in target.fields}
+        if is_by_ingestion(target.resource):
+            known["_partitiontime"] = Field(PARTITION_TIME, "TIMESTAMP")
         for name in names:
             if name.lower() not in known:
                 raise invalid_query(f"Column {name} is not present in table {target.dataset}.{target.name}")
@@ -295,6 +300,18 @@ class _Builder:
         if archiving is not None:
             made.alias, made.archiving = archiving
         return made
+
+
+def _dated(source: Source, target: Table) -> Source:
+    """Put the time of ingestion, cut to the table's partitions, behind the other columns."""
+    names = [f'"c{index}"' for index in range(len(source.fields))]
+    pairs = list(zip(names, source.fields, strict=True))
+    fields = tuple(item for _, item in pairs if item.name != PARTITION_TIME)
+    unit = partition_unit(target.resource)
+    moments = [f"date_trunc('{unit}', {name})" for name, item in pairs if item.name == PARTITION_TIME]
+    values = [name for name, item in pairs if item.name != PARTITION_TIME] + moments
+    sql = f"SELECT {', '.join(values)} FROM ({source.sql}) AS q({', '.join(names)})"  # noqa: S608 (translated)
+    return replace(source, sql=sql, fields=fields, is_dated=True)
 
 
 def _select_of(expressions: list[exp.Expression]) -> exp.Select:

@@ -10,9 +10,8 @@ from typing import Any
 
 from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import invalid_query
-from athena_lab.emulator.history import has_past
 from athena_lab.emulator.jobs import Job
-from athena_lab.emulator.physical import archive, keep_old_rows
+from athena_lab.emulator.physical import archive, has_past, keep_old_rows
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source, Target, write

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from athena_lab.emulator.definitions import Change, Key, State, Table
-from athena_lab.emulator.physical import SINCE, UNTIL, drop_rows, old_rows
+from athena_lab.emulator.physical import SINCE, UNTIL, drop_rows, has_past, old_rows
 from athena_lab.emulator.types import Field, fields_from_json
 
 logger = logging.getLogger(__name__)
@@ -233,11 +233,6 @@ class History:
 
     def _sizes(self, cursor: Any) -> dict[str, int]:
         return dict(cursor.execute("SELECT table_name, estimated_size FROM duckdb_tables()").fetchall())
-
-
-def has_past(table: Table) -> bool:
-    """Tell whether a table's past is kept: not of views, nor of temporary tables."""
-    return table.view is None and not table.dataset.startswith("_")
 
 
 def _ended(table: Table, now_us: int) -> Version:

@@ -16,6 +16,7 @@ import pyarrow.parquet
 from athena_lab.emulator import json_rows
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.partitions import decorated
 from athena_lab.emulator.types import Field, arrow_schema, duckdb_type, field_from_arrow, fields_from_json, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source, Target, write
@@ -28,7 +29,7 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
     warehouse.require_project(str(destination.get("projectId", warehouse.project)))
     warehouse.require_write(job.owner, destination["datasetId"], destination["tableId"])
     warehouse.catalog.dataset(destination["datasetId"])
-    existing = warehouse.catalog.state.tables.get((destination["datasetId"], destination["tableId"]))
+    existing = warehouse.catalog.state.tables.get((destination["datasetId"], decorated(destination["tableId"])[0]))
     disposition = load.get("writeDisposition") or "WRITE_APPEND"
     declared = fields_from_json(load.get("schema"))
     known = declared or (existing.fields if existing is not None and disposition != "WRITE_TRUNCATE" else ())

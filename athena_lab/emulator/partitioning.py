@@ -11,6 +11,20 @@ from athena_lab.emulator.types import Field
 _UNITS = ("HOUR", "DAY", "MONTH", "YEAR")
 
 
+def with_lifetimes(resource: Mapping[str, Any], dataset: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
+    """Give a new table's resource with the lifetimes that its dataset sets by default.
+
+    A partitioned table takes the default of partitions instead of that of tables, if there is one.
+    """
+    made = dict(resource)
+    by_time, lifetime = made.get("timePartitioning"), dataset.get("defaultPartitionExpirationMs")
+    if by_time and lifetime:
+        made["timePartitioning"] = {"expirationMs": str(lifetime), **by_time}
+    elif dataset.get("defaultTableExpirationMs") and "expirationTime" not in made:
+        made["expirationTime"] = str(now_ms + int(str(dataset["defaultTableExpirationMs"])))
+    return made
+
+
 def check_partitioning(fields: Sequence[Field], resource: Mapping[str, Any]) -> None:
     """Refuse a partitioning that the table's columns cannot have."""
     by_time, by_range = resource.get("timePartitioning") or {}, resource.get("rangePartitioning") or {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from athena_lab.emulator.definitions import Table
+from athena_lab.emulator.definitions import Change, Table
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion, partition_unit
 from athena_lab.emulator.types import Field, duckdb_type, quote
 
@@ -63,3 +63,17 @@ def archive(physical: str, alias: str, where: str) -> str:
         f"INSERT INTO {old_rows(physical)} BY NAME SELECT {alias}.*, {NOW} AS {UNTIL}"  # noqa: S608 (translated)
         f" FROM {physical} AS {alias} WHERE {where}"
     )
+
+
+def has_past(table: Table) -> bool:
+    """Tell whether a table's past is kept: not of views, nor of temporary tables."""
+    return table.view is None and not table.dataset.startswith("_")
+
+
+def remove_rows(cursor: Any, change: Change, table: Table, where: str) -> int:
+    """Remove rows of a table, which stay as history; give their number."""
+    change.rewritten.append(table)
+    if has_past(table):
+        keep_old_rows(cursor, table.physical)
+        cursor.execute(archive(table.physical, table.physical, where))
+    return int(cursor.execute(f"DELETE FROM {table.physical} WHERE {where}").fetchone()[0])  # noqa: S608 (our own)

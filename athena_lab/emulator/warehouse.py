@@ -10,6 +10,7 @@ from pathlib import Path
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog, State, Table
+from athena_lab.emulator.expiration import Expiration
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found
 from athena_lab.emulator.job_views import FIELDS as JOB_FIELDS
 from athena_lab.emulator.job_views import VIEWS as JOB_VIEWS
@@ -45,6 +46,7 @@ class Warehouse:
         for name in [name for name, resource in self.catalog.state.datasets.items() if resource.get("isHidden")]:
             self.catalog.drop_dataset(name, with_contents=True)  # of scripts that a crash ended
         self.sizes = Sizes(self.catalog)
+        self._expiration = Expiration(self.catalog)
         self.jobs = Jobs(project, location, threads=_THREADS)
         for name in [name for name in self.catalog.state.datasets if name.startswith(TEMPORARY)]:
             self.catalog.drop_dataset(name, with_contents=True)  # left by a process that was killed
@@ -68,6 +70,7 @@ class Warehouse:
 
     def namespace(self, principal: Principal, default_dataset: str | None) -> Namespace:
         """Tell where a statement of the principal's looks names up."""
+        self.expire()
         return Namespace(
             self.catalog.state,
             self.project,
@@ -82,6 +85,10 @@ class Warehouse:
             self.authorization(principal),
             past=partial(table_as_of, self.catalog),
         )
+
+    def expire(self) -> None:
+        """Drop the tables and partitions whose time has come."""
+        self._expiration.apply()
 
     def authorization(self, principal: Principal) -> Authorization:
         """Tell what a principal may do."""
@@ -165,6 +172,7 @@ class Warehouse:
         """Give a table whose rows can be read by name; refuse views and other people's temporary tables."""
         if dataset.startswith(TEMPORARY):
             raise dataset_not_found(self.project, dataset, self.location)
+        self.expire()
         table = self.catalog.table(dataset, name)
         if table.view is not None:
             raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")

@@ -10,10 +10,9 @@ import pyarrow as pa
 
 from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import BigQueryError, table_not_found
-from athena_lab.emulator.history import has_past
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.partitions import decorated, decorated_bounds, in_partition, start_of
-from athena_lab.emulator.physical import archive, keep_old_rows
+from athena_lab.emulator.physical import remove_rows
 from athena_lab.emulator.policies.model import check_assignment
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.types import Field, duckdb_type, quote, schema_json
@@ -111,15 +110,6 @@ def _partition_for(
         name = f"{warehouse.project}:{target.dataset}.{target.name}${partition}"
         raise BigQueryError("duplicate", f"Already Exists: Table {name}")
     return table
-
-
-def remove_rows(cursor: Any, change: Change, table: Table, where: str) -> int:
-    """Remove rows of a table, which stay as history; give their number."""
-    change.rewritten.append(table)
-    if has_past(table):
-        keep_old_rows(cursor, table.physical)
-        cursor.execute(archive(table.physical, table.physical, where))
-    return int(cursor.execute(f"DELETE FROM {table.physical} WHERE {where}").fetchone()[0])  # noqa: S608 (our own)
 
 
 def _table_for(

@@ -76,6 +76,7 @@ async def answer_call(request: Request, handler: Handler | AsyncHandler, needs: 
     """Let a handler answer a request."""
     call = await read_call(request)
     call.warehouse.require_project(call.path["project"])
+    call.warehouse.expire()
     if call.path.get("dataset", "").startswith(TEMPORARY):
         raise dataset_not_found(call.warehouse.project, call.path["dataset"], call.warehouse.location)
     if needs:

@@ -111,7 +111,7 @@ def insert_all(call: Call) -> Answer:
         stopped = {"reason": "stopped", "location": "", "debugInfo": "", "message": ""}
         errors += [{"index": index, "errors": [stopped]} for index in range(len(rows)) if index not in failed]
     elif good:
-        target = Target(table.dataset, table.name, create="CREATE_NEVER")
+        target = Target(table.dataset, call.path["table"], create="CREATE_NEVER")
         write(call.warehouse, rows_to_source(good, table.fields), target)
         _remembered.add(table, ids)
     answer: dict[str, Any] = {"kind": "bigquery#tableDataInsertAllResponse"}
