@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from zoneinfo import ZoneInfo
 
 from airflow.sdk import (
     DAG,
+    Asset,
+    AssetAll,
     BaseOperator,
     RetryDecision,
     RetryPolicy,
@@ -24,8 +26,12 @@ from croniter import croniter  # Airflow's own reader of cron, loaded already
 from pendulum import instance
 
 from athena_lab.airflow.timetable import ALL, LATEST, JobTimetable
+from athena_lab.airflow.waiting import TASK_ID as WAIT_TASK_ID
+from athena_lab.airflow.waiting import WaitForUpdates
+from athena_lab.gateway_api.assets import asset_uri
 
 SCHEMA_VERSION = 1
+TIME, UPDATES, TIME_AND_UPDATES = "time", "updates", "time_and_updates"
 LOST_WORKER_RETRIES = 2
 LOST_WORKER_DELAY = timedelta(seconds=3)
 NOTEBOOK_RETRY_DELAY_S = 60
@@ -134,7 +140,7 @@ def build_dag(spec: dict[str, Any]) -> DAG:
     with DAG(
         dag_id=f"athena__{spec['team']}__{spec['id']}",
         dag_display_name=str(spec["name"]),
-        schedule=timetable_of(schedule),
+        schedule=_schedule_of(spec),
         start_date=_start_of(spec),
         end_date=_moment(schedule, "end"),
         catchup=schedule.get("missed", LATEST) == ALL,
@@ -142,15 +148,38 @@ def build_dag(spec: dict[str, Any]) -> DAG:
         is_paused_upon_creation=False,
         tags=["athena", f"v{spec['version']}", f"owner:{owner}"],
     ) as dag:
-        NotebookOperator(
+        notebook = NotebookOperator(
             task_id=TASK_ID,
             spec=spec,
             owner=owner,
             retries=LOST_WORKER_RETRIES + spec["retries"],
             retry_delay=LOST_WORKER_DELAY,
             retry_policy=_policy_of(spec["retries"], guards),
+            outlets=[Asset(uri) for uri in _uris_of(spec, (spec.get("tables") or {}).get("writes", ()))],
         )
+        if _mode_of(spec) == TIME_AND_UPDATES:
+            WaitForUpdates(task_id=WAIT_TASK_ID, job_id=spec["id"], version=spec["version"], owner=owner) >> notebook
     return dag
+
+
+def _schedule_of(spec: Mapping[str, Any]) -> JobTimetable | AssetAll | None:
+    """Give what makes the DAG run: its timetable, or that all the tables it waits for were updated."""
+    if _mode_of(spec) != UPDATES:
+        return timetable_of(spec["schedule"])
+    awaited = [Asset(uri) for uri in _uris_of(spec, spec["after"]["tables"])]
+    if not awaited:
+        raise ValueError("it names no table to run after")
+    return AssetAll(*awaited)
+
+
+def _mode_of(spec: Mapping[str, Any]) -> str:
+    return str((spec.get("after") or {}).get("mode", TIME))
+
+
+def _uris_of(spec: Mapping[str, Any], tables: Iterable[str]) -> list[str]:
+    """Name tables as assets; a spec of before the project was kept in it has none."""
+    project = str(spec.get("project") or "")
+    return [asset_uri(str(table), project) for table in tables] if project else []
 
 
 def _check(spec: dict[str, Any]) -> None:

@@ -7,11 +7,18 @@ from starlette.concurrency import run_in_threadpool
 
 from athena_lab.gateway.access import MEBIBYTE, WORKER, GuardedRoute, Recording, guard
 from athena_lab.gateway.services import CurrentServices, Services
-from athena_lab.gateway_api.worker import Attempt, AttemptRequest, CellEvent, Finish, Heartbeat
+from athena_lab.gateway_api.worker import Attempt, AttemptRequest, CellEvent, Finish, Heartbeat, WaitAnswer, WaitQuery
 
 LARGEST_OUTPUT = 100 * MEBIBYTE
 
 router = APIRouter(prefix="/v1/worker", route_class=GuardedRoute, tags=["worker"])
+
+
+@router.post("/waits")
+@guard("wait.ask", WORKER, recording=Recording.BEFORE, is_polled=True)
+def ask_waits(query: WaitQuery, services: CurrentServices) -> WaitAnswer:
+    """Say which of the runs that wait for updates of tables may begin."""
+    return services.waits.ask(query)
 
 
 @router.post("/attempts")

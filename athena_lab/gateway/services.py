@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -11,6 +12,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from athena_lab.errors import AthenaError
 from athena_lab.gateway.access import Guardian
 from athena_lab.gateway.audit import Audit
 from athena_lab.gateway.beat import Beat
@@ -35,6 +37,7 @@ from athena_lab.jobs.run_store import RunStore
 from athena_lab.jobs.run_watch import RunWatch
 from athena_lab.jobs.runs import Runs
 from athena_lab.jobs.services import Services as PromotionServices
+from athena_lab.jobs.waits import Waits
 from athena_lab.settings import GatewaySettings
 
 TEAM = "local"
@@ -44,6 +47,7 @@ PUMP_SLOW_S = 1.0
 PUMP_IDLE_S = 2.0
 QUICK_ROUNDS = 300
 WATCH_S = 2.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,7 @@ class Services:
     users: LocalUsers
     runs: Runs
     attempts: Attempts
+    waits: Waits
     outputs: Outputs
     pump: Beat
     watch: Beat
@@ -126,14 +131,16 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
     tables = Tables(settings, mint)
     lineage = BundleLineage(bundles, tables.columns_of, settings.project, now=utc_now)
     parts = PromotionServices(repository, outbox, bundles, scheduler, lineage)
+    runs = Runs(store, repository, scheduler, now=utc_now)
+    waits = Waits(store, runs, repository, scheduler, settings.project, now=utc_now)
     promoter = Promoter(
         parts,
         PromotionRules(minimum_interval_s=settings.minimum_interval_s, team=TEAM),
         now=utc_now,
         at_seam=at_seam,
+        updated_at=waits.updated_at,
     )
     powers = PowersOverRuns(mint, revocations, users, tables)
-    runs = Runs(store, repository, scheduler, now=utc_now)
     watch = RunWatch(store, runs, scheduler, powers, now=utc_now)
     identities = Identities([WorkerKey(secrets.worker_key), users, RunTokens(verifier)])
     return Services(
@@ -149,9 +156,10 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
         users=users,
         runs=runs,
         attempts=Attempts(store, runs, repository, powers, now=utc_now),
+        waits=waits,
         outputs=Outputs(home.gateway / "outputs"),
         pump=Beat("pump", _Pump(promoter).round),
-        watch=Beat("watch", lambda: _look(watch)),
+        watch=Beat("watch", lambda: _look(watch, waits)),
         at_seam=at_seam,
         now=utc_now,
         opened=opened,
@@ -178,8 +186,12 @@ class _Pump:
         return PUMP_PENDING_S if self._rounds < QUICK_ROUNDS else PUMP_SLOW_S
 
 
-def _look(watch: RunWatch) -> float:
+def _look(watch: RunWatch, waits: Waits) -> float:
     watch.look()
+    try:
+        waits.look()
+    except AthenaError as error:
+        _log.warning("Updates of tables are not followed for now: %s", error)
     return WATCH_S
 
 

@@ -222,6 +222,9 @@ class GatewayClient:
     def begin_attempt(self, request: worker.AttemptRequest) -> worker.Attempt:
         return self._send("POST", "/v1/worker/attempts", worker.Attempt, request)
 
+    def ask_waits(self, query: worker.WaitQuery) -> worker.WaitAnswer:
+        return self._send("POST", "/v1/worker/waits", worker.WaitAnswer, query)
+
     def heartbeat(self, run_id: str, attempt: int) -> worker.Heartbeat:
         return self._send("POST", f"/v1/worker/attempts/{run_id}/{attempt}/heartbeat", worker.Heartbeat)
 

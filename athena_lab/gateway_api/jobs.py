@@ -227,6 +227,8 @@ class RunState(StrEnum):
     """What a run does at present."""
 
     QUEUED = "queued"
+    WAITING = "waiting"
+    """For updates of tables."""
     RUNNING = "running"
     RETRYING = "retrying"
     SUCCEEDED = "succeeded"
@@ -254,6 +256,10 @@ class RunSummary(Wire):
     error: str | None = None
     cells_done: int = 0
     cells_total: int = 0
+    waits_for: tuple[str, ...] = ()
+    """Tables that are not updated yet, while it is waiting."""
+    is_late: bool = False
+    """It waited, or waits, longer than its job's deadline."""
 
 
 class CellRun(Wire):

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 import urllib3
 from airflow_client.client import ApiClient, Configuration
+from airflow_client.client.api.asset_api import AssetApi
 from airflow_client.client.api.dag_api import DAGApi
 from airflow_client.client.api.dag_parsing_api import DAGParsingApi
 from airflow_client.client.api.dag_run_api import DagRunApi
@@ -215,6 +218,21 @@ class Scheduler:
             ),
         )
         return tuple(_run_of(run) for run in page.dag_runs)
+
+    # -- updates of tables
+
+    def updates(self, since: datetime, prefix: str) -> dict[str, datetime]:
+        """Give when assets whose URI begins so were last updated, by URI, of those updated since then."""
+        found: dict[str, datetime] = {}
+        what = {"timestamp_gte": since, "name_prefix_pattern": prefix, "order_by": ["timestamp"], "limit": _PAGE}
+        for offset in count(0, _PAGE):
+            ask = partial(AssetApi(self._client).get_asset_events, **what, offset=offset, **self._limit())
+            page = self._call("updates of tables", ask)
+            for event in page.asset_events:
+                found[event.uri] = max(_utc(event.timestamp), found.get(event.uri, since))
+            if len(page.asset_events) < _PAGE:
+                break
+        return found
 
     def stop_run(self, dag_id: str, run_id: str) -> None:
         """Mark a run failed, which ends its tasks; raise NotFoundError if there is none."""

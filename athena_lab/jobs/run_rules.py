@@ -28,7 +28,8 @@ class RunFacts:
 
     `attempts` are the attempts' states in order; `airflow_state` is Airflow's state of the DAG run
     (None if not asked or unknown); `is_silent` says that the running attempt's heartbeat is overdue;
-    `failures_allowed` is how many failures of the notebook the owner wants retried.
+    `failures_allowed` is how many failures of the notebook the owner wants retried; `is_waiting` says that
+    its first task waits for updates of tables.
     """
 
     attempts: tuple[str, ...] = ()
@@ -36,6 +37,7 @@ class RunFacts:
     is_cancel_requested: bool = False
     is_silent: bool = False
     failures_allowed: int = 0
+    is_waiting: bool = False
 
 
 def state_of(facts: RunFacts) -> RunState:
@@ -65,7 +67,7 @@ def _state_before_attempts(facts: RunFacts) -> RunState:
         return RunState.SUCCEEDED
     if facts.airflow_state == "failed":
         return RunState.FAILED
-    return RunState.QUEUED
+    return RunState.WAITING if facts.is_waiting else RunState.QUEUED
 
 
 def anchor_of(

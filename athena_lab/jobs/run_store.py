@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
@@ -28,7 +28,16 @@ CREATE TABLE IF NOT EXISTS runs (
 CREATE INDEX IF NOT EXISTS runs_of_job ON runs (job_id, queued_at DESC);
 CREATE INDEX IF NOT EXISTS runs_of_owner ON runs (owner, queued_at DESC);
 CREATE INDEX IF NOT EXISTS runs_unfinished ON runs (state) WHERE state IN ('queued', 'running', 'retrying');
+CREATE INDEX IF NOT EXISTS runs_by_end ON runs (ended_at);
 CREATE INDEX IF NOT EXISTS runs_to_stop ON runs (must_stop) WHERE must_stop = 1;
+CREATE INDEX IF NOT EXISTS runs_waiting ON runs (state) WHERE state = 'waiting';
+CREATE TABLE IF NOT EXISTS waits (
+  run_id TEXT PRIMARY KEY, job_id TEXT NOT NULL, tables TEXT NOT NULL, missing TEXT NOT NULL, baseline_at TEXT NOT NULL,
+  deadline_at TEXT NOT NULL, seen_at TEXT NOT NULL, late_at TEXT, ready_at TEXT, consumed TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+CREATE INDEX IF NOT EXISTS waits_of_job ON waits (job_id, ready_at);
+CREATE TABLE IF NOT EXISTS updates (name TEXT PRIMARY KEY, updated_at TEXT NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS updates_by_time ON updates (updated_at);
 CREATE TABLE IF NOT EXISTS attempts (
   run_id TEXT NOT NULL, attempt INTEGER NOT NULL, worker TEXT NOT NULL, state TEXT NOT NULL,
   is_isolated INTEGER NOT NULL, try_number INTEGER NOT NULL, started_at TEXT NOT NULL,
@@ -39,7 +48,7 @@ CREATE TABLE IF NOT EXISTS cells (
   started_at TEXT, ended_at TEXT, error TEXT, PRIMARY KEY (run_id, attempt, position)
 ) STRICT;
 """
-_UNFINISHED = "state IN ('queued', 'running', 'retrying')"
+_UNFINISHED = "state IN ('queued', 'waiting', 'running', 'retrying')"
 
 
 class Standing(StrEnum):
@@ -103,6 +112,26 @@ class AttemptRow:
 
 
 @dataclass(frozen=True, slots=True)
+class WaitRow:
+    """A run that waits, or waited, for updates of tables.
+
+    `missing` are those not updated yet; `baseline_at` counts where no run of the job before it waited for a table;
+    `consumed` has the update of each table with which the wait ended; `seen_at` is when Airflow last asked.
+    """
+
+    run_id: str
+    job_id: str
+    tables: list[str]
+    missing: list[str]
+    baseline_at: datetime
+    deadline_at: datetime
+    seen_at: datetime
+    late_at: datetime | None = None
+    ready_at: datetime | None = None
+    consumed: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CellRow:
     """One code cell of one attempt."""
 
@@ -115,7 +144,7 @@ class CellRow:
     error: str | None = None
 
 
-Row = TypeVar("Row", RunRow, AttemptRow, CellRow)
+Row = TypeVar("Row", RunRow, AttemptRow, CellRow, WaitRow)
 
 
 class RunStore:
@@ -230,6 +259,54 @@ class RunStore:
         )
         return {row["run_id"]: row["done"] for row in rows}
 
+    # -- waits and updates of tables
+
+    def put_wait(self, row: WaitRow) -> None:
+        """Keep a wait's newest state in place of the former one."""
+        self._insert("waits", row, "OR REPLACE")
+
+    def waits_of(self, run_ids: Sequence[str]) -> dict[str, WaitRow]:
+        """Give the waits of those of the runs that have one."""
+        rows = self._select(
+            WaitRow,
+            "SELECT w.* FROM json_each(?) AS j JOIN waits AS w ON w.run_id = j.value",
+            json.dumps(list(run_ids)),
+        )
+        return {row.run_id: row for row in rows}
+
+    def last_ready_waits(self, job_id: str, limit: int) -> list[WaitRow]:
+        """Give a job's waits that ended with updates, the last first."""
+        return self._select(
+            WaitRow,
+            "SELECT * FROM waits WHERE job_id = ? AND ready_at IS NOT NULL ORDER BY ready_at DESC LIMIT ?",
+            job_id,
+            limit,
+        )
+
+    def put_updates(self, updates: Mapping[str, datetime]) -> None:
+        """Keep when tables (by the URI of their asset) were updated, where that is later than what is known."""
+        with self.transaction():
+            for name, updated_at in updates.items():
+                self._run(
+                    "INSERT INTO updates VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET updated_at = "
+                    "max(updated_at, excluded.updated_at)",
+                    name,
+                    _write(updated_at),
+                )
+
+    def updates_of(self, names: Iterable[str]) -> dict[str, datetime]:
+        """Give when each of the tables was last updated, of those that were."""
+        rows = self._query(
+            "SELECT u.name, u.updated_at FROM json_each(?) AS j JOIN updates AS u ON u.name = j.value",
+            json.dumps(list(names)),
+        )
+        return {row["name"]: datetime.fromisoformat(row["updated_at"]) for row in rows}
+
+    def last_update_at(self) -> datetime | None:
+        """Give when a table was last updated."""
+        rows = self._query("SELECT max(updated_at) AS last FROM updates")
+        return datetime.fromisoformat(rows[0]["last"]) if rows[0]["last"] else None
+
     # -- how a row is read and written
 
     def _query(self, sql: str, *values: Any) -> list[sqlite3.Row]:
@@ -274,7 +351,7 @@ def _write(value: Any) -> Any:
     if isinstance(value, datetime):
         # Always with microseconds and in UTC, so that text sorts as time does.
         return value.astimezone(UTC).isoformat(timespec="microseconds")
-    if isinstance(value, dict):
+    if isinstance(value, dict | list):
         return json.dumps(value)
     if isinstance(value, bool):
         return int(value)
@@ -291,7 +368,7 @@ def _read(name: str, value: Any) -> Any:
         return None
     if name.endswith("_at") or name == "anchor":
         return datetime.fromisoformat(value)
-    if name in ("requested", "parameters"):
+    if name in ("requested", "parameters", "tables", "missing", "consumed"):
         return json.loads(value)
     if name.startswith(("is_", "must_")):
         return bool(value)

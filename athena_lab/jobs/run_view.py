@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from athena_lab.gateway_api.jobs import AttemptRecord, CellRun, Run, RunSummary
+from athena_lab.gateway_api.jobs import AttemptRecord, CellRun, Run, RunState, RunSummary
 from athena_lab.jobs.run_rules import may_be_doubled
-from athena_lab.jobs.run_store import AttemptRow, CellRow, RunRow, RunStore
+from athena_lab.jobs.run_store import AttemptRow, CellRow, RunRow, RunStore, WaitRow
 
 
 def view_run(store: RunStore, row: RunRow) -> Run:
@@ -15,7 +15,7 @@ def view_run(store: RunStore, row: RunRow) -> Run:
     attempts = store.list_attempts(row.run_id)
     cells = store.list_cells(row.run_id, attempts[-1].attempt) if attempts else []
     return Run(
-        **_common(row, done=sum(cell.state == "succeeded" for cell in cells)),
+        **_common(row, store.waits_of([row.run_id]), done=sum(cell.state == "succeeded" for cell in cells)),
         airflow_run_id=row.airflow_run_id,
         dag_id=row.dag_id,
         anchor=row.anchor,
@@ -30,11 +30,15 @@ def view_run(store: RunStore, row: RunRow) -> Run:
 def view_summaries(store: RunStore, rows: Sequence[RunRow]) -> tuple[RunSummary, ...]:
     """Make the lines of a list of runs, in the order given."""
     done = store.count_done_cells([row.run_id for row in rows])
-    return tuple(RunSummary(**_common(row, done=done.get(row.run_id, 0))) for row in rows)
+    waits = store.waits_of([row.run_id for row in rows])
+    return tuple(RunSummary(**_common(row, waits, done=done.get(row.run_id, 0))) for row in rows)
 
 
-def _common(row: RunRow, *, done: int) -> dict[str, Any]:
+def _common(row: RunRow, waits: Mapping[str, WaitRow], *, done: int) -> dict[str, Any]:
+    wait = waits.get(row.run_id)
     return {
+        "waits_for": tuple(wait.missing) if wait is not None and row.state is RunState.WAITING else (),
+        "is_late": wait is not None and wait.late_at is not None,
         "id": row.run_id,
         "job_id": row.job_id,
         "job_name": row.job_name,

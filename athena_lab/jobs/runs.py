@@ -133,6 +133,7 @@ class Runs:
                     is_cancel_requested=row.cancel_requested_at is not None,
                     is_silent=bool(attempts) and is_silent(attempts[-1], now),
                     failures_allowed=row.failures_allowed,
+                    is_waiting=self._is_waiting(run_id),
                 )
             )
             ended_at = (row.ended_at or now) if state.is_final else None
@@ -140,6 +141,10 @@ class Runs:
             if (state, started_at, ended_at) != (row.state, row.started_at, row.ended_at):
                 self._store.change_run(run_id, state=state, started_at=started_at, ended_at=ended_at)
         return state
+
+    def _is_waiting(self, run_id: str) -> bool:
+        wait = self._store.waits_of([run_id]).get(run_id)
+        return wait is not None and wait.ready_at is None
 
     def row(self, run_id: str, *, also_hidden: bool = False) -> RunRow:
         """Give a run's record; raise NotFoundError."""

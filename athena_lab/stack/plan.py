@@ -57,6 +57,7 @@ def _describe(place: Place, options: Options, cluster: Path, *, is_migrated: boo
         airflow.api_server(place, after=database),
         airflow.scheduler(place, after=database),
         airflow.dag_processor(place, after=(*database, *repository)),
+        airflow.triggerer(place, after=database),
     ]
     if options.is_celery:
         processes.append(celery.redis(place))

@@ -41,6 +41,7 @@ class AirflowDouble:
         self.import_errors: list[dict] = []
         self.requests: list[tuple[str, str]] = []
         self.reparsed: list[str] = []
+        self.updates: list[dict] = []
         self.tokens = {"token-1"}
         self.logins = 0
         self.is_reading = True
@@ -118,6 +119,11 @@ class AirflowDouble:
                     for dag in known
                 ]
             }
+        if path == "/api/v2/assets/events":
+            since = datetime.fromisoformat(query["timestamp_gte"][0])
+            found = [event for event in self.updates if datetime.fromisoformat(event["timestamp"]) >= since]
+            page = found[int(query["offset"][0]) :][: int(query["limit"][0])]
+            return 200, {"asset_events": page, "total_entries": len(found)}
         if path == "/api/v2/importErrors":
             name = query["filename"][0]
             found = [error for error in self.import_errors if error["filename"] == name]
@@ -129,6 +135,8 @@ class AirflowDouble:
 
     def handle_dags(self, method: str, path: list[str], query: dict, body: dict) -> tuple[int, object]:
         dag_id, *rest = path
+        if path == ["~", "dagRuns"]:
+            return 200, {"dag_runs": self.runs, "total_entries": len(self.runs)}
         if dag_id not in self.dags:
             return 404, {"detail": f"The Dag with ID: `{dag_id}` was not found"}
         if rest[:1] == ["dagRuns"]:
@@ -191,6 +199,12 @@ class AirflowDouble:
     def git(self, *arguments: str) -> str:
         command = ["git", "--git-dir", str(self.remote), *arguments]
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def update(self, uri: str, at: datetime) -> None:
+        """Note an event of a table's asset."""
+        number = len(self.updates) + 1
+        event = {"id": number, "asset_id": 1, "uri": uri, "name": uri, "group": "asset", "source_map_index": -1}
+        self.updates.append(event | {"timestamp": at.isoformat(), "created_dagruns": [], "extra": {}})
 
     def _add_beacon(self) -> None:
         self.dags["athena_beacon"] = dag_of("athena_beacon", "beacon.py", ("athena",))

@@ -117,7 +117,7 @@ export interface IPromotion {
 }
 
 export type JobState = 'active' | 'paused' | 'deleted';
-export type RunState = 'queued' | 'running' | 'retrying' | 'succeeded' | 'failed' | 'cancelled' | 'skipped';
+export type RunState = 'queued' | 'waiting' | 'running' | 'retrying' | 'succeeded' | 'failed' | 'cancelled' | 'skipped';
 
 export interface IRunSummary {
   id: string;
@@ -132,6 +132,8 @@ export interface IRunSummary {
   error: string | null;
   cells_done: number;
   cells_total: number;
+  waits_for?: string[];
+  is_late?: boolean;
 }
 
 export interface IRun extends IRunSummary {

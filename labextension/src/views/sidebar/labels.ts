@@ -6,6 +6,7 @@ import type { RunState } from '../../tokens/wire.js';
 export function runStateLabel(state: RunState, trans: IWords): string {
   const labels: Record<RunState, string> = {
     queued: trans.__('queued'),
+    waiting: trans.__('waiting for tables'),
     running: trans.__('running'),
     retrying: trans.__('retrying'),
     succeeded: trans.__('done'),
