@@ -23,6 +23,8 @@ class Table:
     resource: Mapping[str, Any]
     created_ms: int
     modified_ms: int
+    later: tuple[Table, ...] = ()
+    """Of a table as it was: the definitions that it had since. Their policies protect its rows as well as its own."""
 
     @property
     def key(self) -> Key:

@@ -150,6 +150,10 @@ class History:
         ]
         return min(later, default=2**62)
 
+    def since(self, key: Key, moment: int) -> tuple[Table, ...]:
+        """Give the definitions that a name had after a moment, but the present one."""
+        return tuple(item.table for item in self._versions.get(key, ()) if item.until > moment)
+
     def last_moment(self, key: Key) -> int | None:
         """Give until when a table was there that is dropped, in microseconds."""
         return max((item.until for item in self._versions.get(key, ())), default=None)

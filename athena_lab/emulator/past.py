@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import duckdb
 from sqlglot import exp
@@ -16,19 +14,17 @@ from athena_lab.emulator.changes import table_changes
 from athena_lab.emulator.faults import BigQueryError, invalid_query, table_not_found
 from athena_lab.emulator.history import WINDOW_MS
 from athena_lab.emulator.physical import keep_old_rows
-from athena_lab.emulator.policies.model import HIDDEN
 from athena_lab.emulator.sql.pruning import microseconds
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.sql.references import Given, Sources
 from athena_lab.emulator.sql.translate import bind_names, finish
-from athena_lab.emulator.types import Field, quote
+from athena_lab.emulator.types import quote
 
 _ATTEMPTS = 20
-_POLICIES = ("dataPolicies", "policyTags")
 
 
 def table_as_of(catalog: Catalog, key: tuple[str, str], expression: exp.Expression, given: Given) -> Table:
-    """Give a table as it was at the moment that a constant expression tells, under the policies of now."""
+    """Give a table as it was at the moment that a constant expression tells, under all policies since then."""
     if isinstance(expression, exp.Anonymous) and expression.meta.get("is_ours"):
         return table_changes(catalog, key, expression, lambda item: moment_of(catalog, item, given))
     moment = moment_of(catalog, expression, given)
@@ -108,25 +104,8 @@ def _at(catalog: Catalog, key: tuple[str, str], current: Table | None, moment: i
         except duckdb.TransactionException:  # somebody makes it at this moment
             if attempt == _ATTEMPTS - 1:
                 raise
-    fields = found.fields if current is None else _guarded(found.fields, current.fields)
-    columns = [quote(item.name) for item in fields] or ['"athena_no_columns"']
+    columns = [quote(item.name) for item in found.fields] or ['"athena_no_columns"']
     columns += [PARTITION_TIME] if is_by_ingestion(found.resource) else []
     rows = catalog.history.rows_sql(found.physical, ", ".join(columns), moment)
-    hidden = (found if current is None else current).resource
-    resource = {key: value for key, value in found.resource.items() if key not in HIDDEN}
-    resource |= {key: hidden[key] for key in HIDDEN if key in hidden}
-    return replace(found, physical=f"({rows})", fields=fields, resource=resource)
-
-
-def _guarded(then: tuple[Field, ...], now: tuple[Field, ...]) -> tuple[Field, ...]:
-    """Give columns as they were with the policies that they have; those that are gone keep theirs."""
-    present: Mapping[str, Field] = {item.name.lower(): item for item in now}
-    made = []
-    for item in then:
-        known = present.get(item.name.lower())
-        if known is not None:
-            extras: dict[str, Any] = {key: value for key, value in item.extras.items() if key not in _POLICIES}
-            extras |= {key: known.extras[key] for key in _POLICIES if key in known.extras}
-            item = replace(item, extras=extras, fields=_guarded(item.fields, known.fields))
-        made.append(item)
-    return tuple(made)
+    later = catalog.history.since(key, moment) + (() if current is None else (current,))
+    return replace(found, physical=f"({rows})", later=tuple(item for item in later if item is not found))

@@ -140,25 +140,39 @@ def protection_of(state: State, project: str, principal: Principal, table: Table
     """
     masks: dict[str, str] = {}
     routines: dict[str, str] = {}
-    if not principal.is_administrator:
-        for path, item in leaves_of(table.fields):
-            if not item.extras.get("dataPolicies"):
-                continue
-            mask, routine = _mask_of(state, project, principal, item)
-            text = None if routine is None else routine_mask(state, routine, path, item, ALIAS)
-            if text is not None:
-                routines[path] = text
-            elif routine is not None:
-                mask = _DENIED  # the routine is gone, or no longer one that masks
-            if mask is not None:
-                masks[path] = mask
-    policies = row_policies(table)
-    filters: tuple[str, ...] | None = None
-    if policies:
-        filters = tuple(policy.condition for policy in policies if is_member(principal, policy.grantees))
-        if any(condition.strip(" ()").upper() == "TRUE" for condition in filters):
-            filters = None
+    definitions = () if principal.is_administrator else (table, *table.later)
+    for path, item in (pair for definition in definitions for pair in leaves_of(definition.fields)):
+        if not item.extras.get("dataPolicies"):
+            continue
+        mask, routine = _mask_of(state, project, principal, item)
+        text = None if routine is None else routine_mask(state, routine, path, item, ALIAS)
+        if text is not None:
+            routines[path] = text
+        elif routine is not None:
+            mask = _DENIED  # the routine is gone, or no longer one that masks
+        if mask is not None:
+            masks[path] = max(mask, masks.get(path, mask), key=_strictness)
+    filters = _filters_of(principal, table)
+    others = [found for item in table.later if (found := _filters_of(principal, item)) not in (None, filters)]
+    if others:
+        every = (
+            " OR ".join(f"({text})" for text in found) or "FALSE" for found in (filters, *others) if found is not None
+        )
+        filters = (" AND ".join(f"({text})" for text in dict.fromkeys(every)),)
     return Protection(project, table, masks, filters, routines) if masks or filters is not None else None
+
+
+def _filters_of(principal: Principal, table: Table) -> tuple[str, ...] | None:
+    """Give the conditions of which one must hold; None where all rows are seen."""
+    policies = row_policies(table)
+    found = tuple(policy.condition for policy in policies if is_member(principal, policy.grantees))
+    is_free = any(condition.strip(" ()").upper() == "TRUE" for condition in found)
+    return None if not policies or is_free else found
+
+
+def _strictness(mask: str) -> int:
+    """Order masks: that which BigQuery prefers shows most, and a closed column nothing."""
+    return {ROUTINE: -1, _DENIED: len(PRECEDENCE)}.get(mask, PRECEDENCE.index(mask) if mask in PRECEDENCE else 0)
 
 
 def _mask_of(
