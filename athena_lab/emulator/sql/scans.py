@@ -172,11 +172,15 @@ class _Walk:
 
         parts = []
         for node in usable:
-            tables = {item.table for item in node.find_all(exp.Column)}
+            tables = {item.table for item in node.walk(prune=_is_query) if isinstance(item, exp.Column)}
             if tables <= {alias} and (column is not None or not tables):
                 parts.append(self.reader.read(node, is_column))
         condition = Together(tuple(parts), is_all=True) if parts else None
         self.found.append(Scan(source.name, frozenset(paths), condition, is_copied))
+
+
+def _is_query(node: exp.Expression) -> bool:
+    return isinstance(node, exp.Query)
 
 
 def _conjuncts(node: Any) -> Iterator[exp.Expression]:
