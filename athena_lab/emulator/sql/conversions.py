@@ -36,6 +36,11 @@ CONVERSIONS = (
     ),
     "athena_clock_text(x) AS athena_fraction(CAST(x AS VARCHAR))",
     "athena_moment_text(x) AS athena_fraction(CAST(timezone('UTC', x) AS VARCHAR)) || '+00'",
+    (
+        "athena_offset_text(s) AS CASE WHEN s < 0 THEN '-' ELSE '+' END || "
+        "lpad(CAST(abs(s) // 3600 AS VARCHAR), 2, '0')"
+        " || CASE WHEN abs(s) % 3600 = 0 THEN '' ELSE ':' || lpad(CAST(abs(s) % 3600 // 60 AS VARCHAR), 2, '0') END"
+    ),
     "athena_interval_of(t) AS CAST(athena_interval_parts(t) AS INTERVAL)",
     (
         "athena_interval_text(i) AS athena_interval_written(CAST(athena_interval_months(i) AS BIGINT), "

@@ -153,6 +153,16 @@ MACROS = (
         "AS BIGINT))]"
     ),
     (
+        "athena_between(l, k) AS CASE WHEN floor(k) = k THEN l[CAST(k AS BIGINT) + 1] "
+        "WHEN l[CAST(floor(k) AS BIGINT) + 1] IS NULL THEN l[CAST(ceil(k) AS BIGINT) + 1] "
+        "ELSE l[CAST(floor(k) AS BIGINT) + 1] + (l[CAST(ceil(k) AS BIGINT) + 1] - l[CAST(floor(k) AS BIGINT) + 1]) "
+        "* (k - floor(k)) END"
+    ),
+    (
+        "athena_percentile_cont(l, p) AS athena_between(list_sort(l, 'ASC', 'NULLS FIRST'), "
+        "CAST(p * (len(l) - 1) AS DOUBLE))"
+    ),
+    (
         "athena_quantiles(l, n) AS list_transform(range(CAST(n AS BIGINT) + 1), lambda i: list_sort(l, 'ASC', "
         "'NULLS FIRST')[CAST(round((len(l) - 1) * i / n) AS BIGINT) + 1])"
     ),

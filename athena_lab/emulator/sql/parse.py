@@ -63,6 +63,9 @@ def parse_statement(text: str) -> exp.Expression:
         for item in statements[:-1]:
             refuse_unknown_functions(item, text, _made_by(statements))
         statement = inline_functions(statements[:-1], statement)
+    if isinstance(statement, exp.Delete) and statement.this is None and len(statement.args.get("tables") or ()) == 1:
+        statement.set("this", statement.args["tables"][0])  # DELETE without FROM
+        statement.set("tables", None)
     if not isinstance(statement, _KNOWN):
         if isinstance(statement, exp.Command | exp.Declare | exp.Transaction | exp.Set | exp.Execute):
             raise unsupported(f"The statement {statement.key.upper()}")
@@ -79,13 +82,25 @@ def _made_by(statements: list[exp.Expression]) -> frozenset[str]:
 
 
 _SNAPSHOT = re.compile(r"(?is)^(\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?|DROP\s+))(SNAPSHOT)(\s+TABLE\b)")
+_AGGREGATE = re.compile(r"(?is)(\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\s+|TEMPORARY\s+)?)AGGREGATE(\s+FUNCTION\b)")
+_NOT_AGGREGATE = re.compile(r"(?is)\bNOT\s+AGGREGATE(?=\s*[,)])")
 _TABLE_FUNCTION = re.compile(r"(?is)^(\s*DROP\s+)TABLE(\s+FUNCTION\b)")
 
 
 def _plain(text: str) -> str:
     """Take out the words that sqlglot does not know, leaving every other where it was."""
     text = _SNAPSHOT.sub(r"\g<1>        \g<3>", without_clauses(text))
+    if _AGGREGATE.search(text):
+        text = _plain_aggregate(text)
     return plain_literals(blank_table_words(_TABLE_FUNCTION.sub(r"\g<1>     \g<2>", text)))
+
+
+def _plain_aggregate(text: str) -> str:
+    """A function of aggregates is put in like any other: its body has the aggregates."""
+    if re.search(r"(?i)\bLANGUAGE\s+js\b", text):
+        raise unsupported("An aggregate function in JavaScript")
+    text = _AGGREGATE.sub(r"\g<1>         \g<2>", text)
+    return _NOT_AGGREGATE.sub(lambda found: " " * len(found[0]), text)
 
 
 def _parse(text: str) -> list[exp.Expression | None]:

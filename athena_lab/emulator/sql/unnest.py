@@ -20,9 +20,19 @@ def name_tuples(tree: exp.Expression) -> None:
             item.replace(exp.Struct(expressions=named))
 
 
+def _name_scalars(tree: exp.Expression) -> None:
+    """An array of scalars written out, without an alias, gives no names: outer ones are seen through it."""
+    for unnest in tree.find_all(exp.Unnest):
+        array = unnest.expressions[0] if unnest.expressions else None
+        is_plain = isinstance(array, exp.Array) and all(isinstance(item, exp.Literal) for item in array.expressions)
+        if unnest.args.get("alias") is None and is_plain and isinstance(unnest.parent, exp.From | exp.Join):
+            unnest.set("alias", exp.TableAlias(columns=[exp.to_identifier("athena_scalar")]))
+
+
 def name_struct_unnests(tree: exp.Expression) -> None:
     """Before resolution: an array of structs written out, without an alias, gives the fields' names as columns."""
     name_tuples(tree)
+    _name_scalars(tree)
     for unnest in list(tree.find_all(exp.Unnest)):
         names = _written_names(unnest)
         if unnest.args.get("alias") is not None or not names:
@@ -82,15 +92,18 @@ def _count_from_zero(unnest: exp.Unnest, alias: exp.TableAlias, select: exp.Sele
 
 
 def _open_structs(unnest: exp.Unnest, alias: exp.TableAlias, select: exp.Select) -> None:
-    """Without an alias for the element the fields of a struct stand for themselves."""
-    if alias.args.get("columns"):
-        return
+    """Without an alias for the element the fields of a struct stand for themselves; `*` gives them in any case."""
+    named = alias.args.get("columns") or []
     kind = unnest.expressions[0].type
     element = kind.expressions[0] if kind is not None and kind.expressions else None
     if element is None or not isinstance(element, exp.DataType) or element.this != exp.DType.STRUCT:
         return
     offset = unnest.args.get("offset")
     kept = offset.name.lower() if isinstance(offset, exp.Identifier) else ""
+    fields = {part.name.lower() for part in element.expressions}
+    if named:
+        _open_named(named[0].name, alias.name, fields, select)
+        return
     alias.set("columns", [exp.to_identifier("element", quoted=True)])
     for column in list(select.find_all(exp.Column)):
         if column.table == alias.name and column.name.lower() != kept:
@@ -101,6 +114,26 @@ def _open_structs(unnest: exp.Unnest, alias: exp.TableAlias, select: exp.Select)
             made.type = column.type
             column.replace(made)
     _open_star(alias, element, select)
+
+
+def _open_named(name: str, table: str, fields: set[str], select: exp.Select) -> None:
+    """What `*` gives of a named element are its fields, and not itself."""
+    kept = [item for item in select.expressions if not _is_starred(item, name, table)]
+    if kept:
+        select.set("expressions", kept)
+    for column in list(select.find_all(exp.Column)):
+        if column.table == table and column.name.lower() != name.lower() and column.name.lower() in fields:
+            whole = exp.column(exp.to_identifier(name, quoted=True), table=exp.to_identifier(table, quoted=True))
+            made = exp.Dot(this=whole, expression=column.this.copy())
+            made.type = column.type
+            column.replace(made)
+
+
+def _is_starred(item: exp.Expression, name: str, table: str) -> bool:
+    """Tell whether a column is the element, and nobody wrote it (name_columns gives labels to what is written)."""
+    inner = item.unalias()
+    is_element = isinstance(inner, exp.Column) and inner.table == table and inner.name.lower() == name.lower()
+    return is_element and not item.meta.get("label")
 
 
 def _open_star(alias: exp.TableAlias, element: exp.DataType, select: exp.Select) -> None:

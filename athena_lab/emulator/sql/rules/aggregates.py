@@ -124,11 +124,12 @@ def concatenated(node: exp.Expression) -> exp.Expression | None:
 def _percentile(node: exp.Expression) -> exp.Expression | None:
     """PERCENTILE_DISC(x, p RESPECT NULLS) OVER (...): NULLs come first."""
     inner = node.this.this if isinstance(node.this, exp.RespectNulls) else None
-    if not isinstance(inner, exp.PercentileDisc):
+    if not isinstance(inner, exp.PercentileDisc | exp.PercentileCont):
         return None
     made = node.copy()
     made.set("this", exp.ArrayAgg(this=inner.this.copy()))
-    return call("athena_percentile_disc", made, inner.expression)
+    name = "disc" if isinstance(inner, exp.PercentileDisc) else "cont"
+    return call(f"athena_percentile_{name}", made, inner.expression)
 
 
 def quantiles(node: exp.Expression) -> exp.Expression | None:

@@ -7,6 +7,7 @@ from sqlglot import exp
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules import intervals
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
+from athena_lab.emulator.sql.rules.casts import to_text
 from athena_lab.emulator.sql.rules.raw import raw
 from athena_lab.emulator.sql.rules.zones import clock_at, moment_of
 
@@ -204,8 +205,11 @@ def to_string(node: exp.Expression) -> exp.Expression | None:
     if is_type(node.this, exp.DType.JSON) or isinstance(node.this, exp.ParseJSON):
         return raw("athena_json_string(CAST({0} AS JSON))", node.this, kind="STRING")
     if node.args.get("zone") is not None:
-        raise unsupported("STRING(timestamp, zone): use FORMAT_TIMESTAMP")
-    return cast(node.this, "VARCHAR")
+        moment = cast(node.this, "TIMESTAMPTZ")
+        local = clock_at(node.args["zone"], moment)
+        offset = raw("CAST((epoch_us({0}) - epoch_us({1})) // 1000000 AS BIGINT)", local, moment)
+        return raw("athena_clock_text({0}) || athena_offset_text({1})", local, offset)
+    return to_text(node.this)
 
 
 def truncate_time(node: exp.Expression) -> exp.Expression:
