@@ -9,12 +9,12 @@ from typing import Any
 
 import duckdb
 import grpc
-from google.cloud.bigquery_storage_v1 import types
 
 from athena_lab.emulator import storage_write
 from athena_lab.emulator.access import Guard, Principal
 from athena_lab.emulator.faults import BigQueryError, engine_fault
 from athena_lab.emulator.storage_read import SERVICE, STATUS, StorageRead
+from athena_lab.emulator.storage_types import types
 from athena_lab.emulator.storage_write import StorageWrite
 from athena_lab.errors import AthenaError
 

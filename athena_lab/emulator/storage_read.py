@@ -11,7 +11,6 @@ from typing import Any
 
 import grpc
 import sqlglot
-from google.cloud.bigquery_storage_v1 import types
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -24,6 +23,7 @@ from athena_lab.emulator.queries import Queries
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.select import space_for
 from athena_lab.emulator.snapshots import Snapshots
+from athena_lab.emulator.storage_types import types
 from athena_lab.emulator.warehouse import Warehouse
 
 SERVICE = "google.cloud.bigquery.storage.v1.BigQueryRead"

@@ -16,13 +16,13 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from google.cloud.bigquery_storage_v1 import types
 from google.rpc import code_pb2, status_pb2  # type: ignore[import-untyped]
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, engine_fault
 from athena_lab.emulator.policies.roles import UPDATE_DATA
+from athena_lab.emulator.storage_types import types
 from athena_lab.emulator.types import Field, duckdb_type, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.write_rows import BadRowsError, ProtoRows, from_arrow
