@@ -24,7 +24,7 @@ from athena_lab.gateway_api.jobs import (
     RunRequest,
     RunState,
 )
-from athena_lab.gateway_api.terms import Parameter, ParameterType, RelativeDate, Schedule
+from athena_lab.gateway_api.terms import After, Parameter, ParameterType, RelativeDate, Schedule
 from athena_lab.gateway_api.versions import (
     CloneRequest,
     DiffRequest,
@@ -37,6 +37,7 @@ from athena_lab.gateway_api.versions import (
 from athena_lab.gateway_api.wire import Wire
 from athena_lab.jobs.drafting import DraftRequest, upload_of
 from athena_lab.stack import jobs_output
+from athena_lab.stack.jobs_terms import after_of, runs_by_updates, tables_of
 
 EXIT_FAILED, EXIT_PLATFORM = 1, 3
 LONG_POLL_S = 20.0
@@ -79,6 +80,10 @@ class JobsActions:
         versions = self._gateway.list_versions(self._find(arguments.job).id)
         return Outcome(versions, jobs_output.format_versions(versions))
 
+    def dependencies(self, arguments: argparse.Namespace) -> Outcome:
+        found = self._gateway.get_dependencies(self._find(arguments.job).id)
+        return Outcome(found, jobs_output.format_dependencies(found))
+
     def diff(self, arguments: argparse.Namespace) -> Outcome:
         job = self._find(arguments.job)
         bundle = None
@@ -115,6 +120,8 @@ class JobsActions:
         request = EditRequest(
             name=arguments.name,
             schedule=None if schedule == job.schedule else schedule,
+            after=None if (after := after_of(arguments, job.after, schedule)) == job.after else after,
+            tables=tables_of(arguments, job.tables),
             parameters=_values_of(arguments.param, job.parameters) if arguments.param else None,
             retries=arguments.retries,
             timeout_s=arguments.timeout_s,
@@ -155,10 +162,13 @@ class JobsActions:
         # What the command does not say stays as the job has it; of a new one, as the notebook has it.
         kept = {parameter.name: parameter for parameter in known.parameters} if known else {}
         present = tuple(kept.get(parameter.name, parameter) for parameter in bundle.parameters)
+        schedule = _schedule_of(arguments, known.schedule if known else Schedule())
         request = PromoteRequest(
             bundle=bundle.hash,
             name=name,
-            schedule=_schedule_of(arguments, known.schedule if known else Schedule()),
+            schedule=schedule,
+            after=after_of(arguments, known.after if known else After(), schedule),
+            tables=tables_of(arguments, bundle.lineage),
             parameters=_values_of(arguments.param, present),
             message=arguments.message,
             **{key: value for key in ("retries", "timeout_s") if (value := getattr(arguments, key)) is not None},
@@ -231,7 +241,7 @@ def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
 
 def _schedule_of(arguments: argparse.Namespace, present: Schedule) -> Schedule:
     """Lay the command's schedule over the present one; `--by-hand` takes the schedule away."""
-    cron = None if arguments.by_hand else arguments.cron or present.cron
+    cron = None if arguments.by_hand or runs_by_updates(arguments) else arguments.cron or present.cron
     return Schedule(cron=cron, timezone=arguments.zone or present.timezone)
 
 

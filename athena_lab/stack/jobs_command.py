@@ -10,6 +10,7 @@ from athena_lab.gateway_api.bundles import DestinationMode, EnvironmentKind
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.settings import Home, Settings
 from athena_lab.stack.jobs_actions import JobsActions, Outcome
+from athena_lab.stack.jobs_terms import add_tables
 
 Action = Callable[[JobsActions, argparse.Namespace], Outcome]
 
@@ -33,6 +34,7 @@ def build_parser() -> argparse.ArgumentParser:
     for name, text, action in (
         ("show", "show one job", JobsActions.show),
         ("versions", "list a job's versions", JobsActions.versions),
+        ("dependencies", "show whose tables a job reads, and who reads its own", JobsActions.dependencies),
         ("pause", "stop a job's schedule", JobsActions.pause),
         ("resume", "start a paused job's schedule again", JobsActions.resume),
         ("delete", "delete a job (`restore` brings it back)", JobsActions.delete),
@@ -75,6 +77,7 @@ def _add_deploying(commands: argparse._SubParsersAction) -> None:  # type: ignor
         parser.add_argument("--zone", metavar="ZONE", help="the schedule's time zone, such as Europe/London")
         parser.add_argument("--retries", type=int, metavar="N")
         parser.add_argument("--timeout", type=int, metavar="SECONDS", dest="timeout_s")
+        add_tables(parser)
         _add_parameters(parser)
         _add_message(parser)
         _add_wait(parser)

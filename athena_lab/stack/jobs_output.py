@@ -7,6 +7,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from athena_lab.gateway_api.jobs import Job, JobVersion, Promotion, Run
+from athena_lab.gateway_api.lineage import Dependencies
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.versions import CellDifference, JobDiff
 
@@ -48,6 +49,24 @@ def format_job(job: Job) -> str:
         value = parameter.relative or (parameter.default if parameter.value is None else parameter.value)
         lines.append(f"parameter {parameter.name} ({parameter.type.value}): {value}")
     return "\n".join(lines)
+
+
+def format_dependencies(found: Dependencies) -> str:
+    """Give who writes what a job reads and who reads what it writes, one a line, and what is odd about it."""
+    names = {node.id: node for node in found.nodes}
+    lines = []
+    for one in found.upstreams:
+        verb = "waits for" if one.is_awaited else "reads"
+        whose = f"'{one.job_name}' ({one.owner}, {one.schedule})" if one.job_id else "no job"
+        lines.append(f"{verb} {one.table}, written by {whose}, updated {_moment(one.updated_at, 'UTC')}")
+    for edge in found.edges:
+        if edge.source == found.job_id:
+            node = names[edge.target]
+            verb = "waits for it" if edge.is_awaited else "reads it"
+            lines.append(f"writes {edge.table}: '{node.name}' ({node.owner}, {node.schedule}) {verb}")
+    lines += [f"not decided: {item.text}" for item in found.unknown]
+    lines += [warning.message for warning in found.warnings]
+    return "\n".join(lines) or "It reads no table that is known, and no job reads what it writes."
 
 
 def format_versions(versions: Sequence[JobVersion]) -> str:

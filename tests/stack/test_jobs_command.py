@@ -150,6 +150,26 @@ def test_a_job_moves_by_a_file_and_to_another_user(athena, tmp_path):
     assert (theirs["owner"], theirs["state"]) == ("bob", "paused")
 
 
+def test_a_job_runs_after_the_tables_that_the_command_names(athena, tmp_path):
+    made = write(tmp_path / "made.ipynb", "%%athena x --into ds.made\nSELECT 1 AS n")
+    assert athena("promote", made, "--cron", "0 6 * * *")[0] == 0
+    read = write(tmp_path / "read.ipynb", "%%athena\nSELECT n FROM ds.made JOIN ds.other USING (n)")
+    assert athena("promote", read, "--after-mode", "updates")[0] == 1, "it names no table"
+    assert athena("promote", read, "--after-tables", "ds.made", "--writes", "ds.by_hand", "--wait")[0] == 0
+    _, job = athena("show", "read", "--json")
+    assert job["after"] == {"mode": "updates", "tables": ["ds.made"], "deadline_s": 21600}
+    assert job["tables"] == {"reads": ["ds.made", "ds.other"], "writes": ["ds.by_hand"]}
+    _, text = athena("dependencies", "read")
+    assert "waits for ds.made, written by 'made' (ann, 0 6 * * * UTC)" in text
+    assert "reads ds.other, written by no job" in text
+    assert "'read' (ann, after ds.made) waits for it" in athena("dependencies", "made")[1]
+    assert athena("edit", "read", "--cron", "0 7 * * *", "--after-mode", "time_and_updates")[0] == 0
+    _, job = athena("show", "read", "--json")
+    assert (job["after"]["mode"], job["schedule"]["cron"]) == ("time_and_updates", "0 7 * * *")
+    code, text = athena("edit", "made", "--by-hand", "--after-tables", "ds.by_hand")
+    assert (code, "would wait in a circle" in text) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "says"),
     [
