@@ -1,6 +1,6 @@
 # Every target makes its own environment first; nothing but Python 3.11+, git and the internet is needed.
 .DEFAULT_GOAL := help
-.PHONY: help lab test check bench corpus conformance story story-real soak clean environment labextension format openapi
+.PHONY: help lab test check bench corpus conformance story story-real soak clients clean environment labextension format openapi
 PY := .venv/bin/python
 ARGS ?=
 ONLY ?=
@@ -30,6 +30,10 @@ check: labextension ## formatting, types, architecture, shape, TypeScript
 	@$(PY) -m pytest -q tests/test_shape.py
 	@$(PY) hatch_build.py --check
 
+clients: environment ## other people's BigQuery clients against the emulator, in an environment of their own (.cache/clients)
+	@scripts/clients-environment
+	@.cache/clients/bin/python -m pytest tests/clients -W default --disable-warnings $(ARGS)
+
 story: labextension ## the README's story end to end, in a real browser and over HTTP
 	@$(PY) -m pytest tests/acceptance -m story $(ARGS)
 
@@ -39,7 +43,7 @@ story-real: labextension ## the same story on real input: make story-real DATA=v
 soak: labextension ## long acceptance runs (workers killed, schedules awaited); prints JSON lines
 	@$(PY) -m pytest tests -m soak -s $(ARGS)
 
-bench: labextension ## figures as JSON lines (ONLY=query, run or deploy)
+bench: labextension ## figures as JSON lines (ONLY=query, run, deploy or emulator)
 	@$(PY) -m bench $(ONLY)
 
 corpus: environment ## the corpora of slicing and lineage: figures as JSON lines
@@ -55,5 +59,5 @@ openapi: environment ## write docs/openapi.json anew from the gateway's models
 	@$(PY) -m athena_lab.gateway.openapi > docs/openapi.json
 
 clean: ## remove what the targets made (not ATHENA_HOME)
-	rm -rf .venv .tools artifacts dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf .venv .tools .cache/clients artifacts dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 	rm -rf athena_lab/labextension labextension/node_modules labextension/lib
