@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 
@@ -21,6 +21,8 @@ from athena_lab.emulator.types import Field
 
 logger = logging.getLogger(__name__)
 _KEPT = 5000
+KEPT_MS = 24 * 3_600_000
+"""A day, as BigQuery keeps anonymous results."""
 _INTERRUPT_EVERY_S = 0.05
 _RESULTS_KEPT_BYTES = 2 * 1024**3
 
@@ -40,7 +42,6 @@ class Job:
     """What the kind of job adds to `statistics`: {"query": {...}} or {"load": {...}}."""
     processed_bytes: int = 0
     fields: tuple[Field, ...] | None = None
-    result: Result | None = None
     destination: dict[str, str] | None = None
     affected_rows: int | None = None
     is_cancelled: bool = False
@@ -49,7 +50,11 @@ class Job:
     parent: Job | None = None
     """The script that this job is a statement of."""
     children: list[Job] = field(default_factory=list)
+    stored_file: str | None = None
+    """The file of its result that is kept from an earlier process."""
+    result_bytes: int = 0
     done: Future[None] = field(default_factory=Future)
+    _result: Result | Callable[[], Result | None] | None = None
     _cursor: Any = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -62,6 +67,22 @@ class Job:
         if self.done.done():
             return "DONE"
         return "PENDING" if self.started_ms is None else "RUNNING"
+
+    @property
+    def result(self) -> Result | None:
+        """The rows, of a job of an earlier process read when they are first asked for."""
+        found = self._result
+        if callable(found):
+            found = self._result = found()
+        return found
+
+    @result.setter
+    def result(self, result: Result | None) -> None:
+        self._result, self.result_bytes = result, 0 if result is None else result.size_bytes
+
+    def keep_result(self, read: Callable[[], Result | None], size_bytes: int) -> None:
+        """Remember how to read the rows."""
+        self._result, self.result_bytes = read, size_bytes
 
     def hold(self, cursor: Any) -> None:
         """Remember which connection works for this job, to interrupt it; None when it is done."""
@@ -94,13 +115,23 @@ def stopped() -> BigQueryError:
     return BigQueryError("stopped", "Job execution was cancelled: User requested cancellation")
 
 
-class Jobs:
-    """All jobs since the start, the oldest forgotten first; each is its owner's alone."""
+class Keeper(Protocol):
+    """Keeps jobs beyond the process (job_journal.py)."""
 
-    def __init__(self, project: str, location: str, *, threads: int) -> None:
-        self.project, self.location = project, location
+    def load(self, most: int) -> list[Job]: ...
+    def write(self, job: Job) -> None: ...
+    def forget(self, job_id: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class Jobs:
+    """All jobs of the last day, the oldest forgotten first; each is its owner's alone."""
+
+    def __init__(self, project: str, location: str, keeper: Keeper, *, threads: int) -> None:
+        self.project, self.location, self._keeper = project, location, keeper
         self._lock = threading.Lock()
-        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._jobs = OrderedDict((job.id, job) for job in keeper.load(_KEPT))
+        self._bytes = sum(job.result_bytes for job in self._jobs.values())
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="job")
 
     def submit(self, job: Job, work: Callable[[Job], None]) -> None:
@@ -108,17 +139,25 @@ class Jobs:
         with self._lock:
             if job.id in self._jobs:
                 raise BigQueryError("duplicate", f"Already Exists: Job {self.project}:{self.location}.{job.id}")
-            self._jobs[job.id] = job
-            self._forget_oldest()
+            self._keep(job)
         self._pool.submit(run, job, work)
 
     def adopt(self, job: Job) -> None:
         """Keep a statement of a script, which the script's own thread runs."""
         with self._lock:
-            self._jobs[job.id] = job
-            self._forget_oldest()
+            self._keep(job)
         if job.parent is not None:
             job.parent.children.append(job)
+
+    def _keep(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        job.done.add_done_callback(lambda _: self._ended(job))
+        self._forget_oldest()
+
+    def _ended(self, job: Job) -> None:
+        with self._lock:
+            self._bytes += job.result_bytes
+        self._keeper.write(job)
 
     def find(self, job_id: str, principal: Principal) -> Job:
         """Give a job of the principal's own (any for the platform), else refuse with notFound."""
@@ -134,9 +173,8 @@ class Jobs:
         if not job.done.done():
             raise BigQueryError("invalid", f"Job {job_id} is still running; cancel it first.")
         with self._lock:
-            self._jobs.pop(job_id, None)
-        if job.result is not None:
-            job.result.discard()
+            self._drop(job_id)
+        self._keeper.forget(job_id)
 
     def visible(self, principal: Principal) -> Iterator[Job]:
         """Give the jobs that the principal may see, the newest first."""
@@ -152,17 +190,26 @@ class Jobs:
             if not job.done.done():
                 job.cancel()
         self._pool.shutdown(wait=True, cancel_futures=True)
+        self._keeper.close()
 
     def _forget_oldest(self) -> None:
-        size = sum(job.result.size_bytes for job in self._jobs.values() if job.result is not None)
-        while len(self._jobs) > _KEPT or (size > _RESULTS_KEPT_BYTES and len(self._jobs) > 1):
-            oldest = next((key for key, job in self._jobs.items() if job.done.done()), None)
+        horizon = now_ms() - KEPT_MS
+        while len(self._jobs) > 1:
+            oldest = next((job for job in self._jobs.values() if job.done.done()), None)
             if oldest is None:
                 return
-            job = self._jobs.pop(oldest)
-            if job.result is not None:
-                size -= job.result.size_bytes
-                job.result.discard()
+            is_old = (oldest.ended_ms or 0) < horizon
+            if not is_old and len(self._jobs) <= _KEPT and self._bytes <= _RESULTS_KEPT_BYTES:
+                return
+            self._drop(oldest.id)
+
+    def _drop(self, job_id: str) -> None:
+        job = self._jobs.pop(job_id, None)
+        if job is None:
+            return
+        self._bytes -= job.result_bytes
+        if job.result is not None:
+            job.result.discard()
 
 
 def may_see(job: Job, principal: Principal) -> bool:

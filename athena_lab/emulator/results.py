@@ -97,14 +97,19 @@ def _spill(
                 writer.write_batch(batch)
             for batch in reader:
                 writer.write_batch(conform(batch, schema))
-        with path.open("rb") as file:
-            mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
-        read = pa.ipc.open_file(pa.py_buffer(mapped))
-        batches = [read.get_batch(index) for index in range(read.num_record_batches)]
+        return spilled(fields, path)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
-    return Result(fields, schema, batches, path, mapped)
+
+
+def spilled(fields: tuple[Field, ...], path: Path) -> Result:
+    """Give a result that was written into a file."""
+    with path.open("rb") as file:
+        mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+    read = pa.ipc.open_file(pa.py_buffer(mapped))
+    batches = [read.get_batch(index) for index in range(read.num_record_batches)]
+    return Result(fields, arrow_schema(fields), batches, path, mapped)
 
 
 def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

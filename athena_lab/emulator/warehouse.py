@@ -12,6 +12,7 @@ from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog, State, Table
 from athena_lab.emulator.expiration import Expiration
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found
+from athena_lab.emulator.job_journal import Journal
 from athena_lab.emulator.job_views import FIELDS as JOB_FIELDS
 from athena_lab.emulator.job_views import VIEWS as JOB_VIEWS
 from athena_lab.emulator.job_views import job_rows
@@ -47,7 +48,7 @@ class Warehouse:
             self.catalog.drop_dataset(name, with_contents=True)  # of scripts that a crash ended
         self.sizes = Sizes(self.catalog)
         self._expiration = Expiration(self.catalog)
-        self.jobs = Jobs(project, location, threads=_THREADS)
+        self.jobs = Jobs(project, location, Journal(directory / "jobs", self.store.results), threads=_THREADS)
         for name in [name for name in self.catalog.state.datasets if name.startswith(TEMPORARY)]:
             self.catalog.drop_dataset(name, with_contents=True)  # left by a process that was killed
 
