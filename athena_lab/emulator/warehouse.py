@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -30,7 +31,7 @@ from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.schema_views import result_of, schema_view
 from athena_lab.emulator.sizes import Sizes, TableSize
-from athena_lab.emulator.sql.references import TEMPORARY, Namespace
+from athena_lab.emulator.sql.references import ANONYMOUS, TEMPORARY, Namespace
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.types import Field, duckdb_type, quote
 
@@ -42,6 +43,7 @@ class Warehouse:
 
     def __init__(self, directory: Path, project: str, location: str) -> None:
         self.project, self.location = project, location
+        self._key = secrets.token_bytes(16)
         self.store = Store(directory)
         self.catalog = Catalog(self.store, project, location)
         for name in [name for name, resource in self.catalog.state.datasets.items() if resource.get("isHidden")]:
@@ -85,6 +87,7 @@ class Warehouse:
             principal.email,
             self.authorization(principal),
             past=partial(table_as_of, self.catalog),
+            anonymous=self.anonymous_dataset(principal),
         )
 
     def expire(self) -> None:
@@ -146,11 +149,26 @@ class Warehouse:
 
     def anonymous_table(self, job: Job) -> dict[str, str]:
         """Name the result of a query without a destination; only its owner can read it."""
-        return {"projectId": self.project, "datasetId": anonymous_dataset(job.owner), "tableId": f"anon_{job.id}"}
+        dataset = self.anonymous_dataset(job.owner)
+        self.keep_temporary(dataset)
+        return {"projectId": self.project, "datasetId": dataset, "tableId": f"anon_{job.id}"}
+
+    def anonymous_dataset(self, owner: Principal) -> str:
+        """Name the hidden dataset of a user's (or run's) own results, into which he may load and write, too.
+
+        It ends with the process, and nobody else can know its name.
+        """
+        whose = f"{owner.user}/{owner.run or ''}".encode()
+        return ANONYMOUS + hashlib.blake2b(whose, key=self._key, digest_size=16).hexdigest()
+
+    def is_hidden(self, dataset: str, principal: Principal) -> bool:
+        """Tell whether a dataset is a script's, a session's, or of somebody else's results."""
+        is_anonymous = dataset.startswith(ANONYMOUS) and dataset != self.anonymous_dataset(principal)
+        return is_anonymous or dataset.startswith(TEMPORARY)
 
     def find_result(self, dataset: str, table: str, principal: Principal) -> Result | None:
         """Give an anonymous result by its table's name, or None if the name is no anonymous one."""
-        if not dataset.startswith("_anon") or not table.startswith("anon_"):
+        if not dataset.startswith(ANONYMOUS) or not table.startswith("anon_"):
             return None
         try:
             job = self.jobs.find(table.removeprefix("anon_"), principal)
@@ -223,8 +241,3 @@ def select_list(fields: tuple[Field, ...]) -> str:
         )
         or "1 AS nothing"
     )
-
-
-def anonymous_dataset(owner: Principal) -> str:
-    """Name the hidden dataset of a user's (or run's) own results."""
-    return "_anon" + hashlib.sha256(f"{owner.user}/{owner.run or ''}".encode()).hexdigest()[:32]

@@ -77,7 +77,8 @@ def wait_until(is_true, message, deadline_s=DEADLINE_S):
 
 
 @contextlib.contextmanager
-def running_parts(folder):
+def running_parts(folder, python=sys.executable):
+    """Run both, with their state in `folder`, by an interpreter that has the platform's packages."""
     home = Home(folder)
     prepare_secrets(home.gateway, home.public)
     token_file = home.analyst / "token"
@@ -88,9 +89,9 @@ def running_parts(folder):
     rest, grpc, gateway = free_ports(3)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ATHENA_", "GOOGLE_"))}
     emulator_url, gateway_url = f"http://127.0.0.1:{rest}", f"http://127.0.0.1:{gateway}"
-    emulator_argv = [sys.executable, "-m", "athena_lab.emulator.main", "--port", str(rest), "--grpc-port", str(grpc)]
+    emulator_argv = [python, "-m", "athena_lab.emulator.main", "--port", str(rest), "--grpc-port", str(grpc)]
     emulator_argv += ["--data", str(home.emulator), "--jwks", str(home.jwks), "--revoked", str(home.revoked)]
-    gateway_argv = [sys.executable, "-m", "athena_lab.gateway.main", "--home", str(folder), "--port", str(gateway)]
+    gateway_argv = [python, "-m", "athena_lab.gateway.main", "--home", str(folder), "--port", str(gateway)]
     places = {"ATHENA_WAREHOUSE_URL": emulator_url, "ATHENA_WAREHOUSE_GRPC": f"127.0.0.1:{grpc}"}
     with (
         running(emulator_argv, environment, f"{emulator_url}/healthz", folder / "emulator.log"),

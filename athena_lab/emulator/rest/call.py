@@ -19,7 +19,6 @@ from starlette.routing import Route
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found, engine_fault
 from athena_lab.emulator.queries import Queries
-from athena_lab.emulator.sql.references import TEMPORARY
 from athena_lab.emulator.warehouse import Warehouse
 
 logger = logging.getLogger(__name__)
@@ -77,7 +76,7 @@ async def answer_call(request: Request, handler: Handler | AsyncHandler, needs: 
     call = await read_call(request)
     call.warehouse.require_project(call.path["project"])
     call.warehouse.expire()
-    if call.path.get("dataset", "").startswith(TEMPORARY):
+    if call.warehouse.is_hidden(call.path.get("dataset", ""), call.principal):
         raise dataset_not_found(call.warehouse.project, call.path["dataset"], call.warehouse.location)
     if needs:
         call.warehouse.require(call.principal, needs, call.path["dataset"], call.path.get("table"))

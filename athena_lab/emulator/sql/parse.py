@@ -66,6 +66,9 @@ def parse_statement(text: str) -> exp.Expression:
     if isinstance(statement, exp.Delete) and statement.this is None and len(statement.args.get("tables") or ()) == 1:
         statement.set("this", statement.args["tables"][0])  # DELETE without FROM
         statement.set("tables", None)
+    if isinstance(statement, exp.Delete) and not statement.this and len(statement.args.get("tables") or ()) == 1:
+        statement.set("this", statement.args["tables"][0])  # DELETE without FROM
+        statement.set("tables", None)
     if not isinstance(statement, _KNOWN):
         if isinstance(statement, exp.Command | exp.Declare | exp.Transaction | exp.Set | exp.Execute):
             raise unsupported(f"The statement {statement.key.upper()}")

@@ -40,6 +40,8 @@ _MAX_DEPTH = 16
 _SCHEMA_VIEWS = "INFORMATION_SCHEMA."
 TEMPORARY = ("_script", "_session")
 """How the names of hidden datasets begin."""
+ANONYMOUS = "_anon"
+"""How the names of the datasets of users' own results begin."""
 
 
 @dataclass(slots=True)
@@ -101,6 +103,8 @@ class Namespace:
     nested: int = 0
     temporary: str | None = None
     """The hidden dataset of a script's or session's temporary tables."""
+    anonymous: str = ""
+    """The reader's own dataset of results."""
 
     def require(self, permission: str, dataset: str, table: str | None = None) -> None:
         """Refuse what the reader may not do."""
@@ -152,8 +156,8 @@ class References:
         return found
 
     def _refuse_hidden(self, dataset: str, name: str) -> None:
-        """Temporary tables are their script's or session's alone."""
-        if dataset.startswith(TEMPORARY) and dataset != self.space.temporary:
+        """Temporary tables are their script's or session's alone, results their owner's."""
+        if dataset.startswith((*TEMPORARY, ANONYMOUS)) and dataset not in (self.space.temporary, self.space.anonymous):
             raise self._not_found(dataset, name)
 
     def name_of(self, node: exp.Table) -> tuple[str, str]:
