@@ -134,6 +134,10 @@ class GatewaySettings:
     warehouse_token_s: int = 900
     run_token_s: int = 60
     is_isolated: bool = False
+    smtp_url: str | None = None
+    mail_from: str = "athena@localhost"
+    alert_hosts: tuple[str, ...] = ()
+    lab_url: str | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], home: Home) -> GatewaySettings:
@@ -150,6 +154,10 @@ class GatewaySettings:
             warehouse_token_s=read_integer(environ, "ATHENA_WAREHOUSE_TOKEN_S", 900) or 900,
             run_token_s=read_integer(environ, "ATHENA_RUN_TOKEN_S", 60) or 60,
             is_isolated=environ.get("ATHENA_ISOLATED") == "1",
+            smtp_url=environ.get("ATHENA_SMTP_URL") or None,
+            mail_from=environ.get("ATHENA_MAIL_FROM") or "athena@localhost",
+            alert_hosts=tuple(host for host in environ.get("ATHENA_ALERT_HOSTS", "").split(",") if host),
+            lab_url=environ.get("ATHENA_LAB_URL") or None,
         )
 
 

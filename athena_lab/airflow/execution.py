@@ -182,6 +182,7 @@ def _run_in_sandbox(
             parameters=type_parameters(attempt.parameters, order.spec.get("parameters", ())),
             source_path=str(order.spec.get("source", {}).get("path", "")),
             cell_timeout_s=order.spec.get("guards", {}).get("cell_timeout_s"),
+            secrets=tuple(str(attempt.parameters[name]) for name in attempt.secret_parameters),
         )
         if reporter.is_stopping():
             raise StoppedError("Cannot start the run: it was asked to stop. Start it again if that was a mistake.")

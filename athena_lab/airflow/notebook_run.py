@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from papermill.translators import papermill_translators
 
 from athena_lab.airflow.kernels import RunKernel
 from athena_lab.airflow.parameters import TypedTranslator
+from athena_lab.airflow.redaction import Redaction, redact_tokens
 from athena_lab.errors import AthenaError, PlatformError
 
 KERNEL_NAME = "athena"
@@ -31,7 +31,6 @@ _START_TIMEOUT_S = 120
 _IOPUB_TIMEOUT_S = 30  # nbclient's 4 s fail runs on a busy worker
 _INTERRUPT_GRACE_S = 5
 _LONGEST_ERROR = 400
-_TOKEN = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}")
 _log = logging.getLogger("athena_lab.airflow")
 _papermill_log = logging.getLogger("athena_lab.airflow.papermill")
 _papermill_log.setLevel(logging.INFO)  # at DEBUG nbclient logs every output, and with it whatever a cell prints
@@ -72,6 +71,8 @@ class NotebookInput:
     parameters: Mapping[str, Any]
     source_path: str
     cell_timeout_s: int | None = None
+    secrets: tuple[str, ...] = ()
+    """Values that may stand in no output and no error."""
 
 
 def run_notebook(source: NotebookInput, kernel: RunKernel, environment: dict[str, str], listener: Listener) -> None:
@@ -80,7 +81,7 @@ def run_notebook(source: NotebookInput, kernel: RunKernel, environment: dict[str
     Raises NotebookError when a cell raised or the kernel died, StoppedError when the listener asked to stop.
     """
     notebook = _prepare(source)
-    progress = _Progress(notebook, listener)
+    progress = _Progress(notebook, listener, Redaction(source.secrets))
     client = _Client(
         progress,
         km=kernel.manager,
@@ -176,11 +177,11 @@ class _Client(PapermillNotebookClient):  # type: ignore[misc]
 class _Progress(NotebookExecutionManager):  # type: ignore[misc]
     """Papermill's bookkeeping of one execution; what it would save to a file goes to the listener instead."""
 
-    def __init__(self, notebook: Any, listener: Listener) -> None:
+    def __init__(self, notebook: Any, listener: Listener, redaction: Redaction) -> None:
         super().__init__(notebook, output_path=None, progress_bar=False, autosave_cell_every=0)
         self.failure: str | None = None
         self.overtime_s: int | None = None
-        self._listener = listener
+        self._listener, self._redaction = listener, redaction
         self._saved_at = 0.0
         code = [index for index, cell in enumerate(notebook.cells) if _is_counted(cell)]
         self._numbers = {index: number for number, index in enumerate(code)}
@@ -196,7 +197,7 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
 
     def publish(self) -> None:
         self._saved_at = time.monotonic()
-        self._listener.tell_output(redact_tokens(json.dumps(self.nb).encode()))
+        self._listener.tell_output(self._redaction.of_json(json.dumps(self.nb)).encode())
 
     def cell_start(self, cell: Any, cell_index: int | None = None, **kwargs: Any) -> None:
         if self._listener.is_stopping():
@@ -236,7 +237,7 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
         text = "Stopped: the run was asked to stop" if self._listener.is_stopping() else text
         if self._running is None:
             self.nb.metadata.papermill["exception"] = True
-            return _shorten(text)
+            return self._shorten(text)
         index, self._running = self._running, None
         super().cell_exception(self.nb.cells[index], index)
         message = self._describe(index, text)
@@ -249,7 +250,10 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
     def _describe(self, index: int | None, text: str) -> str:
         number = self._numbers.get(index) if index is not None else None
         where = f" (code cell {number + 1} of {len(self._numbers)})" if number is not None else " (parameters cell)"
-        return _shorten(text) + where
+        return self._shorten(text) + where
+
+    def _shorten(self, text: str) -> str:
+        return _shorten(self._redaction.of_text(text))
 
     def _tell(self, index: int | None, state: str, error: str | None = None) -> None:
         if index is not None:
@@ -261,10 +265,5 @@ def _is_counted(cell: Any) -> bool:
 
 
 def _shorten(text: str) -> str:
-    plain = redact_tokens(text.encode(errors="replace")).decode()
+    plain = redact_tokens(text.encode(errors="replace").decode())
     return plain if len(plain) <= _LONGEST_ERROR else plain[: _LONGEST_ERROR - 1] + "…"
-
-
-def redact_tokens(content: bytes) -> bytes:
-    """Replace whatever looks like a JSON Web Token: no token may outlive its run in an output or an error."""
-    return _TOKEN.sub(b"[token removed]", content)

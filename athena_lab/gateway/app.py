@@ -9,7 +9,15 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from athena_lab.gateway import routes_about, routes_jobs, routes_runs, routes_versions, routes_worker
+from athena_lab.gateway import (
+    routes_about,
+    routes_alerts,
+    routes_jobs,
+    routes_runs,
+    routes_secrets,
+    routes_versions,
+    routes_worker,
+)
 from athena_lab.gateway.answers import answer_of
 from athena_lab.gateway.services import Services
 from athena_lab.gateway_api.wire import API_VERSION, ErrorBody
@@ -37,7 +45,8 @@ def make_app(services: Services | None = None) -> FastAPI:
         app.state.services = services
         app.state.guardian = services.guardian
     app.get("/healthz", tags=["about"], responses={})(get_health)
-    for routes in (routes_about, routes_jobs, routes_versions, routes_runs, routes_worker):
+    subjects = (routes_about, routes_jobs, routes_versions, routes_runs, routes_alerts, routes_secrets, routes_worker)
+    for routes in subjects:
         app.include_router(routes.router)
     app.add_exception_handler(HTTPException, _answer_unknown)
     app.add_middleware(SafeHeaders)

@@ -23,7 +23,9 @@ from athena_lab.gateway.outputs import Outputs
 from athena_lab.gateway.repeats import Repeats
 from athena_lab.gateway.revoke import Revocations
 from athena_lab.gateway.seams import crash_at
+from athena_lab.gateway.stewards import Records, Stewards
 from athena_lab.gateway.tables import Tables
+from athena_lab.gateway.vault import Vault
 from athena_lab.gateway_api.tokens import GATEWAY, TokenVerifier
 from athena_lab.jobs.airflow_api import Scheduler
 from athena_lab.jobs.bundle_lineage import BundleLineage
@@ -32,7 +34,7 @@ from athena_lab.jobs.job_changes import JobChanges
 from athena_lab.jobs.outbox import Outbox
 from athena_lab.jobs.promote import Promoter, PromotionRules
 from athena_lab.jobs.repository import JobsRepository
-from athena_lab.jobs.run_attempts import Attempts
+from athena_lab.jobs.run_attempts import Attempts, Means
 from athena_lab.jobs.run_store import RunStore
 from athena_lab.jobs.run_watch import RunWatch
 from athena_lab.jobs.runs import Runs
@@ -70,6 +72,8 @@ class Services:
     outputs: Outputs
     pump: Beat
     watch: Beat
+    stewards: Stewards
+    steward: Beat
     at_seam: Callable[[str], None]
     now: Callable[[], datetime]
     opened: ExitStack
@@ -79,11 +83,13 @@ class Services:
         self.promoter.recover()
         self.pump.start()
         self.watch.start()
+        self.steward.start()
 
     def close(self) -> None:
         """Stop the threads, close the files."""
         self.pump.stop()
         self.watch.stop()
+        self.steward.stop()
         self.opened.close()
 
 
@@ -133,15 +139,17 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
     parts = PromotionServices(repository, outbox, bundles, scheduler, lineage)
     runs = Runs(store, repository, scheduler, now=utc_now)
     waits = Waits(store, runs, repository, scheduler, settings.project, now=utc_now)
+    vault = Vault(home.gateway, utc_now)
     promoter = Promoter(
         parts,
-        PromotionRules(minimum_interval_s=settings.minimum_interval_s, team=TEAM),
+        PromotionRules(settings.minimum_interval_s, TEAM, lambda user: {one.name for one in vault.names(user)}),
         now=utc_now,
         at_seam=at_seam,
         updated_at=waits.updated_at,
     )
     powers = PowersOverRuns(mint, revocations, users, tables)
     watch = RunWatch(store, runs, scheduler, powers, now=utc_now)
+    stewards = Stewards(settings, Records(store, runs, repository, vault), tables, opened, utc_now)
     identities = Identities([WorkerKey(secrets.worker_key), users, RunTokens(verifier)])
     return Services(
         settings=settings,
@@ -155,11 +163,13 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
         changes=JobChanges(parts, promoter, utc_now),
         users=users,
         runs=runs,
-        attempts=Attempts(store, runs, repository, powers, now=utc_now),
+        attempts=Attempts(store, runs, repository, Means(powers, stewards.budgets, vault.reveal), now=utc_now),
         waits=waits,
         outputs=Outputs(home.gateway / "outputs"),
         pump=Beat("pump", _Pump(promoter).round),
         watch=Beat("watch", lambda: _look(watch, waits)),
+        stewards=stewards,
+        steward=Beat("steward", stewards.look),
         at_seam=at_seam,
         now=utc_now,
         opened=opened,

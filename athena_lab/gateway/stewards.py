@@ -1,21 +1,33 @@
-"""Who keeps runs within their jobs' terms beside the watch: budgets, counted on a beat of their own."""
+"""Who keeps runs within their jobs' terms beside the watch: budgets, secrets and alerts, on a beat of their own."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
-from athena_lab.jobs.budgets import Billing, Budgets
+from athena_lab.errors import AthenaError
+from athena_lab.gateway.channels import Channels, ChannelSettings
+from athena_lab.gateway.tables import Tables
+from athena_lab.gateway.vault import Vault
+from athena_lab.gateway_api.terms import AlertOn
+from athena_lab.jobs.alert_outbox import AlertOutbox
+from athena_lab.jobs.alert_rules import AlertEvent
+from athena_lab.jobs.alerts import AlertMeans, Alerts
+from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.ledger import Ledger
 from athena_lab.jobs.repository import JobsRepository
-from athena_lab.jobs.run_store import RunStore
+from athena_lab.jobs.run_events import RunEvents
+from athena_lab.jobs.run_store import RunRow, RunStore
 from athena_lab.jobs.runs import Runs
+from athena_lab.jobs.spec import JobSpec
 from athena_lab.jobs.spec_at import spec_at
+from athena_lab.settings import GatewaySettings
 
 LOOK_S = 1.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +37,64 @@ class Records:
     store: RunStore
     runs: Runs
     repository: JobsRepository
+    vault: Vault
 
 
 class Stewards:
     """Opened once at start; `look` is called again and again from one thread."""
 
     def __init__(
-        self, folder: Path, records: Records, billing: Billing, opened: ExitStack, now: Callable[[], datetime]
+        self,
+        settings: GatewaySettings,
+        records: Records,
+        tables: Tables,
+        opened: ExitStack,
+        now: Callable[[], datetime],
     ) -> None:
+        folder = settings.home.gateway
+        self._runs, self._repository = records.runs, records.repository
         ledger = opened.enter_context(closing(Ledger(folder / "ledger.sqlite")))
-        self._runs = records.runs
-        self.budgets = Budgets(
-            ledger, records.store, billing, lambda job, version: spec_at(records.repository, job, version), now=now
-        )
+        outbox = opened.enter_context(closing(AlertOutbox(folder / "alerts.sqlite")))
+        events = opened.enter_context(closing(RunEvents(folder / "runs.sqlite")))
+        self.vault = records.vault
+        self.budgets = Budgets(ledger, records.store, tables, self._spec_of, now=now)
+        channels = Channels(_channel_settings(settings), self.vault.reveal)
+        means = AlertMeans(events, channels, tables, self._spec_of, _link_of(settings.lab_url))
+        self.alerts = Alerts(outbox, means, now=now)
 
     def look(self) -> float:
-        """Make one pass; give the seconds until the next."""
-        self.budgets.look(self._runs.stop)
+        """Make one pass; give the seconds until the next. What fails now is tried again at the next."""
+        for work in (self._count, self.alerts.look, self.alerts.pump):
+            try:
+                work()
+            except AthenaError as error:
+                _log.warning("%s", error)
         return LOOK_S
+
+    def _count(self) -> None:
+        self.budgets.look(self._stop)
+
+    def _spec_of(self, job_id: str, version: int) -> JobSpec:
+        return spec_at(self._repository, job_id, version)
+
+    def _stop(self, row: RunRow, why: str) -> None:
+        """Tell of it first: a crash in between must not leave it untold."""
+        key = f"failure:{row.run_id}"
+        self.alerts.tell(AlertEvent(key, AlertOn.FAILURE, row.job_id, row.job_version, row.run_id, detail=why))
+        self._runs.stop(row.run_id, why)
+
+
+def _channel_settings(settings: GatewaySettings) -> ChannelSettings:
+    return ChannelSettings(
+        smtp_url=settings.smtp_url,
+        mail_from=settings.mail_from,
+        password_file=settings.home.gateway / "smtp.password",
+        hosts=settings.alert_hosts,
+    )
+
+
+def _link_of(lab_url: str | None) -> Callable[[str], str]:
+    def link(run_id: str) -> str:
+        return f"{lab_url}/lab?athena-run={run_id}" if lab_url else run_id
+
+    return link

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from datetime import datetime
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from athena_lab.errors import UnreachableError
@@ -15,6 +15,7 @@ from athena_lab.settings import GatewaySettings
 from athena_lab.warehouse.catalog import list_tables, read_schemas
 from athena_lab.warehouse.connect import connect_with
 from athena_lab.warehouse.jobs import billed_bytes, cancel_jobs
+from athena_lab.warehouse.sizes import count_rows
 
 _CONNECT_S = 2.0
 RUN_LABEL = "athena_run"
@@ -43,6 +44,12 @@ class Tables:
         self._require_answer()
         with connect_with(lambda: self.token_for(principal)) as client:
             return {name: [column.name for column in found] for name, found in read_schemas(client, tables).items()}
+
+    def count_rows(self, table: str) -> int | None:
+        """Give the rows of `dataset.table` as the platform, None for a view; raise NotFoundError."""
+        self._require_answer()
+        with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
+            return count_rows(client, table)
 
     def stop_queries(self, run_id: str) -> None:
         """Cancel every warehouse job of a run, as the platform."""

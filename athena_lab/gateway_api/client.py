@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from athena_lab import errors
-from athena_lab.gateway_api import jobs, lineage, versions, warehouse, wire, worker
+from athena_lab.gateway_api import alerts, jobs, lineage, secrets, versions, warehouse, wire, worker
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.settings import Settings
 
@@ -216,6 +216,25 @@ class GatewayClient:
         """Give the run's output notebook (nbformat 4 JSON), partial while it runs or after a failure."""
         notebook: dict[str, Any] = self._json("GET", f"/v1/runs/{run_id}/output")
         return notebook
+
+    # -- alerts and secrets
+
+    def list_deliveries(self, job_id: str) -> tuple[alerts.AlertDelivery, ...]:
+        items = self._json("GET", f"/v1/jobs/{quote(job_id, safe='')}/alerts")
+        return tuple(alerts.AlertDelivery.model_validate(item) for item in items)
+
+    def test_alerts(self, job_id: str) -> tuple[alerts.AlertDelivery, ...]:
+        items = self._json("POST", f"/v1/jobs/{quote(job_id, safe='')}/alerts/test")
+        return tuple(alerts.AlertDelivery.model_validate(item) for item in items)
+
+    def list_secrets(self) -> tuple[secrets.SecretName, ...]:
+        return tuple(secrets.SecretName.model_validate(item) for item in self._json("GET", "/v1/secrets"))
+
+    def set_secret(self, name: str, value: secrets.SecretValue) -> secrets.SecretName:
+        return self._send("PUT", f"/v1/secrets/{quote(name, safe='')}", secrets.SecretName, value)
+
+    def delete_secret(self, name: str) -> None:
+        self._request("DELETE", f"/v1/secrets/{quote(name, safe='')}")
 
     # -- a worker's side of a run
 

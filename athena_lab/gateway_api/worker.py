@@ -71,9 +71,13 @@ class Attempt(Wire):
     anchor: datetime
     parameters: dict[str, JsonValue]
     timeout_s: int
+    secret_parameters: tuple[str, ...] = ()
+    """Those whose values are secrets: they may stand in no output, no log and no record."""
     is_cancelled: bool = False
     is_skipped: bool = False
     """The run before this one is still under way and the job skips overlaps: nothing is to be executed."""
+    bytes_left: int | None = None
+    """What the run's queries may still be billed; its kernel keeps to it, the gateway watches."""
     failed_before: int | None = None
     """Earlier attempts of the run that ended as "failed": the owner's retries are counted by these (None: unknown)."""
 

@@ -28,7 +28,7 @@ class Billing(Protocol):
 
 
 SpecOf = Callable[[str, int], JobSpec]
-Stop = Callable[[str, str], None]
+Stop = Callable[[RunRow, str], None]
 """Stop a run with a message that says why."""
 
 
@@ -92,7 +92,7 @@ class Budgets:
         if limit is None or count <= limit:
             return
         try:
-            stop(bill.run_id, _overrun(row, count, limit))
+            stop(row, _overrun(row, count, limit))
         except AthenaError as error:
             _log.warning("Run %s is over its budget and not stopped yet: %s", bill.run_id, error)
 

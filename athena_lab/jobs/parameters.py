@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from athena_lab.errors import Fault
 from athena_lab.gateway_api.terms import Parameter, ParameterType, RelativeDate
+from athena_lab.jobs.alert_rules import SECRET_NAME
 from athena_lab.jobs.dates import resolve_relative
 
 PARAMETERS_TAG = "parameters"
@@ -259,6 +260,13 @@ def resolve_parameters(
     return result
 
 
+def secret_of(parameter: Parameter, value: JsonValue) -> str | None:
+    """Give the name of the secret that a value refers to (`{"secret": "NAME"}` for text), None for a plain value."""
+    if parameter.type is not ParameterType.STRING or not isinstance(value, dict) or set(value) != {"secret"}:
+        return None
+    return str(value["secret"])
+
+
 def _is_word(parameter: Parameter, value: JsonValue) -> bool:
     return parameter.type in _DATES and isinstance(value, str) and value in set(RelativeDate)
 
@@ -287,6 +295,9 @@ def _form_trouble(given: Parameter, declared: Parameter) -> tuple[str, str]:
 
 
 def _typed_trouble(type_: ParameterType, value: JsonValue) -> tuple[str, str]:
+    name = secret_of(Parameter(name="_", type=type_), value)
+    if name is not None:
+        return ("", "") if SECRET_NAME.fullmatch(name) else (f"'{name[:40]}' is no name of a secret", "Use A-Z, 0-9, _")
     trouble = _value_trouble(type_, value)
     return (trouble, f"Give {_EXAMPLES[type_]}") if trouble else ("", "")
 

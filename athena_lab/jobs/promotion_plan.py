@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from athena_lab.errors import Fault
 from athena_lab.gateway_api.jobs import Bundle, PromoteRequest, Source
 from athena_lab.gateway_api.terms import Tables, terms_of
+from athena_lab.jobs.alert_rules import alert_faults
+from athena_lab.jobs.guards import guard_faults
 from athena_lab.jobs.parameters import merge_parameters, parameter_faults
 from athena_lab.jobs.schedule import schedule_faults
 from athena_lab.jobs.spec import JobSpec, free_id, start_of, with_content_hash
@@ -25,6 +27,8 @@ class PromotionRules:
 
     minimum_interval_s: int
     team: str
+    secret_names: Callable[[str], Collection[str]] | None = None
+    """The names of a user's secrets; None where nobody keeps any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ def form_faults(request: PromoteRequest, owner: str, known: Known, rules: Promot
     faults += schedule_faults(request.schedule, rules.minimum_interval_s, known.now)
     if known.bundle is not None:
         faults += parameter_faults(request.parameters, known.bundle.parameters)
-    faults += _bound_faults(request)
+    faults += [*_bound_faults(request), *guard_faults(request)]
+    faults += alert_faults(request, None if rules.secret_names is None else rules.secret_names(owner))
     return tuple(faults)
 
 

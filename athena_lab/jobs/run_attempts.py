@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from athena_lab.errors import ConflictError, Fault, InvalidError, NotFoundError, PlatformError
+from athena_lab.errors import ConflictError, Fault, InvalidError, NotFoundError, OverBudgetError, PlatformError
 from athena_lab.gateway_api.jobs import RunState
+from athena_lab.gateway_api.terms import Overlap
 from athena_lab.gateway_api.worker import Attempt, AttemptRequest, CellEvent, Finish, Heartbeat, run_id_of
 from athena_lab.jobs import run_rules
-from athena_lab.jobs.parameters import resolve_parameters
+from athena_lab.jobs.budgets import Budgets
+from athena_lab.jobs.parameters import resolve_parameters, secret_of
 from athena_lab.jobs.repository import JobsRepository
 from athena_lab.jobs.run_store import AttemptRow, CellRow, RunRow, RunStore, Standing
 from athena_lab.jobs.runs import Runs, new_row
 from athena_lab.jobs.spec import JobSpec
+from athena_lab.jobs.spec_at import spec_at
 
 _LONGEST_ERROR = 20_000
 _CELL_STATES = {"started": "running", "running": "running", "succeeded": "succeeded", "failed": "failed"}
@@ -36,6 +39,15 @@ class RunPowers(Protocol):
         """Cancel the run's warehouse jobs; raise a PlatformError when the warehouse does not do so."""
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What attempts need beside their records: credentials, budgets of bytes, and the values of a user's secrets."""
+
+    powers: RunPowers
+    budgets: Budgets
+    reveal: Callable[[str, str], str]
+
+
 class Attempts:
     """What workers may do; threads may share one."""
 
@@ -44,20 +56,21 @@ class Attempts:
         store: RunStore,
         runs: Runs,
         repository: JobsRepository,
-        powers: RunPowers,
+        means: Means,
         *,
         now: Callable[[], datetime],
     ) -> None:
         self._store, self._runs = store, runs
-        self._repository, self._powers = repository, powers
-        self._now = now
+        self._repository, self._powers = repository, means.powers
+        self._budgets, self._reveal, self._now = means.budgets, means.reveal, now
 
     def begin(self, request: AttemptRequest) -> Attempt:
         """Give leave to execute; earlier attempts lose their token first."""
-        job = self._spec(request.job_id, request.version)
+        job = spec_at(self._repository, request.job_id, request.version)
         _require_match(job, request)
         run_id = run_id_of(request.dag_id, request.airflow_run_id)
         now = self._now()
+        self._require_budget(job, request, run_id)
         with self._store.transaction():
             row = self._known_row(job, request, run_id)
             _require_owner(job, row)
@@ -70,12 +83,15 @@ class Attempts:
                 self._store.change_attempt(run_id, attempt, state=run_rules.ABANDONED, ended_at=now)
             parameters = self._resolve(job, row, request)
             is_cancelled = row.cancel_requested_at is not None or row.standing is Standing.WITHDRAWN
-            self._store.add_attempt(_new_attempt(request, run_id, number, now, is_cancelled=is_cancelled))
-            if is_cancelled:
+            is_skipped = not is_cancelled and number == 1 and self._overlaps(job, row)
+            ending = run_rules.CANCELLED if is_cancelled else run_rules.SKIPPED if is_skipped else None
+            self._store.add_attempt(_new_attempt(request, run_id, number, now, ending))
+            if ending is not None:
                 self._powers.revoke(run_id, number)
             self._runs.settle(run_id)
         if lost:
             self._stop_lost_queries(run_id)
+        revealed = self._revealed(job, parameters)
         token, expires_at = self._powers.mint(job.owner, run_id, number)
         return Attempt(
             run_id=run_id,
@@ -84,9 +100,12 @@ class Attempts:
             token_expires_at=expires_at,
             owner=job.owner,
             anchor=self._runs.row(run_id, also_hidden=True).anchor or now,
-            parameters=parameters,
+            parameters=parameters | revealed,
+            secret_parameters=tuple(revealed),
             timeout_s=job.timeout_s,
             is_cancelled=is_cancelled,
+            is_skipped=is_skipped,
+            bytes_left=self._budgets.left(job, run_id),
             failed_before=sum(one.state == run_rules.FAILED for one in attempts),
         )
 
@@ -142,24 +161,38 @@ class Attempts:
                 [Fault("state", f"Cannot end the attempt: '{finish.state}' is no ending. Use succeeded or failed.")]
             )
         with self._store.transaction():
-            _, current = self._current(run_id, attempt)
+            row, current = self._current(run_id, attempt)
             if current.state == finish.state:
                 return
             self._require_running(current)
             self._powers.revoke(run_id, attempt)
             self._end_cells(run_id, attempt, finish)
             self._store.change_attempt(run_id, attempt, state=finish.state, ended_at=finish.at)
-            self._store.change_run(run_id, error=_shorten(finish.error))
+            if finish.state != run_rules.CANCELLED or row.error is None:  # else: why the platform stopped it
+                self._store.change_run(run_id, error=_shorten(finish.error))
             self._runs.settle(run_id)
 
-    def _spec(self, job_id: str, version: int) -> JobSpec:
-        current = self._repository.spec(job_id)
-        if current.version == version:
-            return current
-        for spec in self._repository.past_specs(job_id):
-            if spec.version == version:
-                return spec
-        raise NotFoundError(f"Cannot find version {version} of the job '{job_id}': there is none. Deploy it again.")
+    def _require_budget(self, job: JobSpec, request: AttemptRequest, run_id: str) -> None:
+        """Refuse a run whose job has used up its bytes, and keep why in the run's record."""
+        refusal = self._budgets.begin(job, run_id)
+        if refusal is None:
+            return
+        with self._store.transaction():
+            self._known_row(job, request, run_id)
+            self._store.change_run(run_id, error=refusal)
+        raise OverBudgetError(refusal)
+
+    def _revealed(self, job: JobSpec, parameters: Mapping[str, Any]) -> dict[str, str]:
+        """Give the values of the parameters that refer to secrets of the owner's; they are kept nowhere."""
+        declared = {parameter.name: parameter for parameter in job.parameters}
+        names = {name: secret_of(declared[name], value) for name, value in parameters.items() if name in declared}
+        return {name: self._reveal(job.owner, secret) for name, secret in names.items() if secret is not None}
+
+    def _overlaps(self, job: JobSpec, row: RunRow) -> bool:
+        """Is the run to be skipped, because an earlier one of the job is under way? Backfills are asked for by hand."""
+        if job.guards.overlap is not Overlap.SKIP or row.type == "backfill":
+            return False
+        return self._store.has_active_before(row)
 
     def _known_row(self, job: JobSpec, request: AttemptRequest, run_id: str) -> RunRow:
         """Give the run's record, made now where only Airflow knew of the run; it follows the version that runs."""
@@ -221,17 +254,17 @@ class Attempts:
             )
 
 
-def _new_attempt(request: AttemptRequest, run_id: str, number: int, now: datetime, *, is_cancelled: bool) -> AttemptRow:
+def _new_attempt(request: AttemptRequest, run_id: str, number: int, now: datetime, ending: str | None) -> AttemptRow:
     return AttemptRow(
         run_id=run_id,
         attempt=number,
         worker=request.worker,
-        state=run_rules.CANCELLED if is_cancelled else run_rules.RUNNING,
+        state=ending or run_rules.RUNNING,
         is_isolated=request.is_isolated,
         try_number=request.try_number,
         started_at=now,
         heartbeat_at=now,
-        ended_at=now if is_cancelled else None,
+        ended_at=now if ending else None,
     )
 
 

@@ -13,10 +13,13 @@ SUCCEEDED = "succeeded"
 FAILED = "failed"
 CANCELLED = "cancelled"
 ABANDONED = "abandoned"
+SKIPPED = "skipped"
 """States of an attempt; "abandoned" is one whose worker was lost or that another attempt superseded."""
 
 ATTEMPT_ENDINGS = (SUCCEEDED, FAILED, CANCELLED)
 """How a worker may say that its attempt ended."""
+
+_ENDINGS = {SUCCEEDED: RunState.SUCCEEDED, CANCELLED: RunState.CANCELLED, SKIPPED: RunState.SKIPPED}
 
 AIRFLOW_ENDINGS = ("success", "failed")
 """Airflow's final states of a DAG run."""
@@ -45,10 +48,8 @@ def state_of(facts: RunFacts) -> RunState:
     if not facts.attempts:
         return _state_before_attempts(facts)
     last = facts.attempts[-1]
-    if last == SUCCEEDED:
-        return RunState.SUCCEEDED
-    if last == CANCELLED:
-        return RunState.CANCELLED
+    if last in _ENDINGS:
+        return _ENDINGS[last]
     if facts.airflow_state in AIRFLOW_ENDINGS and last != RUNNING:
         return RunState.CANCELLED if facts.is_cancel_requested else RunState.FAILED
     if last == RUNNING:

@@ -222,6 +222,12 @@ class RunStore:
             limit,
         )
 
+    def has_active_before(self, row: RunRow) -> bool:
+        """Is an earlier run of the same job, backfills apart, still under way?"""
+        where = f"job_id = ? AND {_UNFINISHED} AND standing = 'listed' AND type != 'backfill'"
+        sql = f"SELECT 1 FROM runs WHERE {where} AND (queued_at, run_id) < (?, ?) LIMIT 1"  # noqa: S608 (our words)
+        return bool(self._query(sql, row.job_id, _write(row.queued_at), row.run_id))
+
     def change_run(self, run_id: str, **changes: Any) -> None:
         """Set the named columns of a run."""
         self._update("runs", changes, {"run_id": run_id})

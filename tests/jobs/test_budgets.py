@@ -40,7 +40,7 @@ class Office:
 
     def look(self):
         self.at += timedelta(seconds=10)
-        self.budgets.look(lambda run_id, why: self.stopped.append((run_id, why)))
+        self.budgets.look(lambda row, why: self.stopped.append((row.run_id, why)))
 
     def end(self, run_id):
         self.store.change_run(run_id, state=RunState.SUCCEEDED, ended_at=self.at)

@@ -8,10 +8,13 @@ from athena_lab.errors import ConflictError, InvalidError, NotFoundError, Unreac
 from athena_lab.gateway_api.jobs import RunRequest, RunState
 from athena_lab.gateway_api.terms import Parameter, ParameterType
 from athena_lab.gateway_api.worker import AttemptRequest, CellEvent, Finish, run_id_of
-from athena_lab.jobs.run_attempts import Attempts
+from athena_lab.jobs.budgets import Budgets
+from athena_lab.jobs.ledger import Ledger
+from athena_lab.jobs.run_attempts import Attempts, Means
 from athena_lab.jobs.run_store import RunStore
 from athena_lab.jobs.run_watch import RunWatch
 from athena_lab.jobs.runs import Runs
+from athena_lab.jobs.spec_at import spec_at
 
 
 class Powers:
@@ -21,6 +24,7 @@ class Powers:
         self.revoked = {}
         self.stopped = []
         self.minted = 0
+        self.bills = {}
 
     def mint(self, owner, run_id, attempt):
         self.minted += 1
@@ -28,6 +32,9 @@ class Powers:
 
     def revoke(self, run_id, attempt):
         self.revoked[run_id] = attempt
+
+    def billed(self, _since):
+        return self.bills
 
     def stop_queries(self, run_id):
         self.stopped.append(run_id)
@@ -43,7 +50,11 @@ class Office:
         self.powers = Powers()
         self.store = RunStore(bench.home / "gateway" / "runs.sqlite")
         self.runs = Runs(self.store, services.repository, services.scheduler, now=self.clock)
-        self.attempts = Attempts(self.store, self.runs, services.repository, self.powers, now=self.clock)
+        self.ledger = Ledger(bench.home / "gateway" / "ledger.sqlite")
+        spec_of = lambda job, version: spec_at(services.repository, job, version)  # noqa: E731
+        self.budgets = Budgets(self.ledger, self.store, self.powers, spec_of, now=self.clock)
+        means = Means(self.powers, self.budgets, lambda user, name: f"{user}'s {name}")
+        self.attempts = Attempts(self.store, self.runs, services.repository, means, now=self.clock)
         self.watch = RunWatch(self.store, self.runs, services.scheduler, self.powers, now=self.clock)
         self.audited = []
         self.deploy()
