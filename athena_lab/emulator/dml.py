@@ -129,7 +129,7 @@ class _Builder:
         select.set("where", where.copy())
         resolved = self._resolved(select)
         sets = ", ".join(
-            f"{quote(name)} = {generate(item.unalias())}" for name, item in zip(names, resolved.selects, strict=True)
+            f"{quote(name)} = {_text(item)}" for name, item in zip(names, resolved.selects, strict=True)
         )
         condition = generate(resolved.args["where"].this)
         joined = [generate(item.this) for item in resolved.args.get("joins") or ()]
@@ -163,7 +163,7 @@ class _Builder:
         changing: list[tuple[bool, str]] = []
         for when in whens:
             pool = matched if when.args.get("matched") or when.args.get("source") else unmatched
-            texts = [generate(next(pool).unalias()) for _ in _merge_expressions(when)]
+            texts = [_text(next(pool)) for _ in _merge_expressions(when)]
             clauses.append(self._clause(target, when, texts, using))
             if not isinstance(when.args["then"], exp.Insert):
                 condition = texts[0] if when.args.get("condition") is not None else "true"
@@ -317,6 +317,14 @@ def _dated(source: Source, target: Table) -> Source:
 def _select_of(expressions: list[exp.Expression]) -> exp.Select:
     items = [exp.alias_(item.copy(), f"s{index}") for index, item in enumerate(expressions)]
     return exp.Select(expressions=items or [exp.alias_(exp.Literal.number(1), "s0")])
+
+
+def _text(item: exp.Expression) -> str:
+    """Write a value; a subquery's own name, which it was given while names were resolved, would be in the way."""
+    value = item.unalias()
+    if isinstance(value, exp.Subquery):
+        value.set("alias", None)
+    return generate(value)
 
 
 def _merge_expressions(when: exp.Expression) -> list[exp.Expression]:

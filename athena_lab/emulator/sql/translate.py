@@ -52,6 +52,7 @@ def finish(query: exp.Query, sources: Sources) -> Translation:
     """Resolve and rewrite a query whose references are replaced already."""
     if isinstance(query, exp.Select) and query.args.get("kind") == "STRUCT":
         query.set("kind", None)  # at the top a struct's fields are the result's columns
+    _open_structs(query)
     name_struct_unnests(query)
     name_columns(query)
     resolved = resolve(query, sources)
@@ -62,6 +63,15 @@ def finish(query: exp.Query, sources: Sources) -> Translation:
     hints = tuple(_hint(item) for item in resolved.selects)
     used = parameters_in(resolved)
     return Translation(generate(apply_rules(resolved)), sources, tuple(labels), hints, read, used)
+
+
+def _open_structs(query: exp.Query) -> None:
+    """A struct's fields are columns as well where a query of structs stands in FROM, or in WITH."""
+    for select in query.find_all(exp.Select):
+        holder = select.parent
+        in_from = isinstance(holder, exp.Subquery) and isinstance(holder.parent, exp.From | exp.Join)
+        if select.args.get("kind") == "STRUCT" and (in_from or isinstance(holder, exp.CTE)):
+            select.set("kind", None)
 
 
 def rewrite(resolved: exp.Expression) -> exp.Expression:
