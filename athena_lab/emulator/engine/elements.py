@@ -23,7 +23,8 @@ _MONTHS = (
 )  # fmt: skip
 
 
-def _elements(pattern: str) -> list[str]:
+def elements(pattern: str) -> list[str]:
+    """Take a pattern apart; refuse what is none."""
     made, at = [], 0
     while at < len(pattern):
         found = _ELEMENT.match(pattern, at)
@@ -37,7 +38,7 @@ def _elements(pattern: str) -> list[str]:
 def text_of_moment(micros: int, offset: int, pattern: str) -> str:
     """Write a wall-clock moment (microseconds since 1970) with its offset in seconds by a pattern."""
     at = _EPOCH + datetime.timedelta(microseconds=micros)
-    return "".join(_written(at, offset, element) for element in _elements(pattern))
+    return "".join(_written(at, offset, element) for element in elements(pattern))
 
 
 def _written(at: datetime.datetime, offset: int, element: str) -> str:
@@ -154,7 +155,7 @@ class _Reader:
 def moment_of_text(text: str, pattern: str, zone: str) -> int:
     """Read a moment; microseconds since 1970, in UTC if `zone` is not empty, else as the clock on the wall."""
     reader = _Reader(text.strip())
-    for element in _elements(pattern.strip()):
+    for element in elements(pattern.strip()):
         reader.take(element)
     if reader.at != len(reader.text):
         raise reader.fail("its end")

@@ -10,7 +10,9 @@ import json
 import math
 import zlib
 
-_HLL, _KLL = b"AH1", b"AK1"
+_HLL, _KLL = b"AH2", b"AK1"
+_TAGS = {"VARCHAR": b"s", "BLOB": b"b", "DECIMAL": b"n"}
+"""Of what type a sketch is: those of different types do not merge."""
 _EXACT = 20_000
 """Hashes that an HLL sketch keeps as they are; beyond that it is 2**_BITS registers."""
 _BITS = 15
@@ -18,22 +20,22 @@ _KEPT = 20_000
 """Values that a KLL sketch keeps, each with the number of values that it stands for."""
 
 
-def hll_init(values: list[str | None]) -> bytes | None:
-    """HLL_COUNT.INIT of the distinct values, written as text."""
+def hll_init(values: list[str | None], kind: str) -> bytes | None:
+    """HLL_COUNT.INIT of the distinct values, written as text, of a type."""
     hashes = {_hash(value) for value in values if value is not None}
-    return _hll_pack(hashes) if hashes else None
+    return _hll_pack(hashes, _TAGS.get(kind.partition("(")[0], b"i")) if hashes else None
 
 
 def _hash(value: str) -> int:
     return int.from_bytes(hashlib.blake2b(value.encode(), digest_size=8).digest(), "big")
 
 
-def _hll_pack(hashes: set[int]) -> bytes:
+def _hll_pack(hashes: set[int], tag: bytes) -> bytes:
     if len(hashes) <= _EXACT:
         body = b"E" + b"".join(item.to_bytes(8, "big") for item in sorted(hashes))
     else:
         body = b"R" + bytes(_registers(hashes))
-    return _HLL + zlib.compress(body, 1)
+    return _HLL + tag + zlib.compress(body, 1)
 
 
 def _registers(hashes: set[int]) -> bytearray:
@@ -48,7 +50,7 @@ def _registers(hashes: set[int]) -> bytearray:
 def _hll_read(sketch: bytes) -> set[int] | bytearray:
     if not sketch.startswith(_HLL):
         raise ValueError("Invalid or incompatible sketch in HLL_COUNT")
-    body = zlib.decompress(sketch[3:])
+    body = zlib.decompress(sketch[4:])
     if body[:1] == b"E":
         return {int.from_bytes(body[at : at + 8], "big") for at in range(1, len(body), 8)}
     return bytearray(body[1:])
@@ -56,17 +58,22 @@ def _hll_read(sketch: bytes) -> set[int] | bytearray:
 
 def hll_merge_partial(sketches: list[bytes | None]) -> bytes | None:
     """HLL_COUNT.MERGE_PARTIAL."""
-    found = [_hll_read(item) for item in sketches if item is not None]
+    present = [item for item in sketches if item is not None]
+    found = [_hll_read(item) for item in present]
     if not found:
         return None
+    tags = {item[3:4] for item in present}
+    if len(tags) > 1:
+        raise ValueError("Invalid or incompatible sketch in HLL_COUNT.MERGE")
+    tag = tags.pop()
     exact = [item for item in found if isinstance(item, set)]
     if len(exact) == len(found):
-        return _hll_pack(set().union(*exact))
+        return _hll_pack(set().union(*exact), tag)
     merged = _registers(set().union(*exact)) if exact else bytearray(1 << _BITS)
     for item in found:
         if isinstance(item, bytearray):
             merged = bytearray(max(one, two) for one, two in zip(merged, item, strict=True))
-    return _HLL + zlib.compress(b"R" + bytes(merged), 1)
+    return _HLL + tag + zlib.compress(b"R" + bytes(merged), 1)
 
 
 def hll_extract(sketch: bytes) -> int:
@@ -147,7 +154,7 @@ def kll_point_integer(sketch: bytes, phi: float) -> int:
 
 
 FUNCTIONS = {
-    "athena_hll_init": (hll_init, ["VARCHAR[]"], "BLOB"),
+    "athena_hll_init": (hll_init, ["VARCHAR[]", "VARCHAR"], "BLOB"),
     "athena_hll_merge_partial": (hll_merge_partial, ["BLOB[]"], "BLOB"),
     "athena_hll_extract": (hll_extract, ["BLOB"], "BIGINT"),
     "athena_kll_init": (kll_init, ["DOUBLE[]"], "BLOB"),

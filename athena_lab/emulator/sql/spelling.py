@@ -82,6 +82,32 @@ def _path(text: str) -> exp.JSONPath:
     return exp.JSONPath(expressions=steps)
 
 
+def _part(node: exp.SetOperation) -> None:
+    """In pipes sqlglot forgets the brackets around a side; GoogleSQL itself takes no mixture without them."""
+    left, right = node.this, node.expression
+    if isinstance(right, exp.SetOperation):
+        node.set("expression", exp.Subquery(this=right.copy()))
+    if isinstance(left, exp.SetOperation):
+        ours, theirs = (type(left), left.args.get("distinct")), (type(node), node.args.get("distinct"))
+        if ours != theirs:
+            node.set("this", exp.Subquery(this=left.copy()))
+
+
+def _name_fields(select: exp.Select) -> None:
+    """SELECT AS STRUCT: fields without a name, and those of a set operation's right side, are named by place."""
+    above = select.parent
+    first = above.this if isinstance(above, exp.SetOperation) and above.expression is select else None
+    names = [item.alias_or_name for item in first.selects] if isinstance(first, exp.Select) else []
+    made = []
+    for index, item in enumerate(select.expressions):
+        is_named = isinstance(item, exp.Alias | exp.Column | exp.Dot) or item.is_star
+        if len(names) == len(select.expressions) and not item.is_star:
+            made.append(exp.alias_(item.unalias().copy(), names[index], quoted=True))
+        else:
+            made.append(item if is_named else exp.alias_(item.copy(), f"_field_{index + 1}", quoted=True))
+    select.set("expressions", made)
+
+
 def _straight(tree: exp.Expression | None) -> exp.Expression | None:
     """Names that are words of a function's own (NFC, …) are no columns."""
     if tree is None:
@@ -90,6 +116,11 @@ def _straight(tree: exp.Expression | None) -> exp.Expression | None:
         path = node.expression
         if isinstance(path, exp.Literal) and path.is_string:
             node.set("expression", _path(str(path.this)))
+    for node in list(tree.find_all(exp.SetOperation)):
+        _part(node)
+    for select in tree.find_all(exp.Select):
+        if select.args.get("kind") == "STRUCT":
+            _name_fields(select)
     for node in tree.find_all(exp.Normalize):
         form = node.args.get("form")
         if isinstance(form, exp.Column):

@@ -23,6 +23,7 @@ from athena_lab.emulator.sql.rules import (
     namespaced,
     numbers,
     strings,
+    structs,
     substrings,
     texts,
 )
@@ -33,6 +34,7 @@ RULES: Mapping[type[exp.Expression], Rule] = {
     **numbers.RULES,
     **casts.RULES,
     **comparisons.RULES,
+    **structs.RULES,
     **strings.RULES,
     **texts.RULES,
     **substrings.RULES,

@@ -73,10 +73,21 @@ def _is_distinct(given: Arguments) -> exp.Expression:
 
 
 def _type_name(given: Arguments) -> exp.Expression:
-    kind = given[0].type
-    if isinstance(given[0], exp.Null) or kind is None or kind.this in (exp.DType.NULL, exp.DType.UNKNOWN):
-        return exp.Literal.string("INT64")
-    return exp.Literal.string(kind.sql("bigquery"))
+    return exp.Literal.string(_name_of(given[0]))
+
+
+def _name_of(value: exp.Expression) -> str:
+    kind = value.type
+    if isinstance(value, exp.Null) or (kind is not None and kind.this == exp.DType.NULL):
+        return "INT64"
+    if isinstance(value, exp.Tuple) or (isinstance(value, exp.Anonymous) and value.name == "row"):
+        return f"STRUCT<{', '.join(_name_of(part) for part in value.expressions)}>"
+    if kind is None or kind.this == exp.DType.UNKNOWN:
+        raise unsupported("TYPEOF of this expression")
+    plain = kind.copy()
+    for part in list(plain.find_all(exp.DataTypeParam)):
+        part.pop()
+    return str(plain.sql("bigquery")).replace("`", "")
 
 
 def _typeof(node: exp.Expression) -> exp.Expression:

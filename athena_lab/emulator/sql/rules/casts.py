@@ -156,7 +156,7 @@ def _nested(node: exp.Expression, to: exp.DataType) -> exp.Expression:
     if parts is not None and len(parts) == len(to.expressions):
         made = [_inside(part, _kind(piece)) for part, piece in zip(parts, to.expressions, strict=True)]
         return cast(call("row", *made), _duckdb(to))
-    return cast(_by_place(value, to), _duckdb(to))
+    return cast(by_place(value, to), _duckdb(to))
 
 
 def _written_fields(value: exp.Expression) -> list[exp.Expression] | None:
@@ -179,7 +179,7 @@ def _inside(value: exp.Expression, to: exp.DataType) -> exp.Expression:
     return convert(inner) or inner
 
 
-def _by_place(value: exp.Expression, to: exp.DataType) -> exp.Expression:
+def by_place(value: exp.Expression, to: exp.DataType) -> exp.Expression:
     """A struct's fields are converted by their places, whatever their names are."""
     own = value.type
     if own is None or not _differs(own, to):

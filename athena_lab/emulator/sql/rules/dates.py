@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules import intervals
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
 from athena_lab.emulator.sql.rules.casts import to_text
@@ -235,6 +235,9 @@ def from_days(node: exp.Expression) -> exp.Expression:
 
 def moments(node: exp.Expression) -> exp.Expression:
     """GENERATE_TIMESTAMP_ARRAY."""
+    step = node.args["step"]
+    if isinstance(step, exp.Interval) and isinstance(step.this, exp.Literal) and step.this.name == "0":
+        raise invalid_query("Sequence step cannot be 0.")
     start, end = cast(node.args["start"], "TIMESTAMPTZ"), cast(node.args["end"], "TIMESTAMPTZ")
     return call("generate_series", start, end, node.args["step"])
 

@@ -39,7 +39,6 @@ _SAME = frozenset(
         "u",
         "w",
         "f",
-        "g",
         "%",
         "-d",
         "-m",

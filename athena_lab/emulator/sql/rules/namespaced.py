@@ -29,7 +29,7 @@ def _bytes_calls(name: str, decode: str = "{}") -> Callable[[Arguments], exp.Exp
 
 
 _FUNCTIONS: dict[str, Callable[[Arguments], exp.Expression]] = {
-    "HLL_COUNT.INIT": _listed("athena_hll_init(list(CAST({0} AS VARCHAR)))"),
+    "HLL_COUNT.INIT": _listed("athena_hll_init(list(CAST({0} AS VARCHAR)), max(typeof({0})))"),
     "HLL_COUNT.MERGE": _listed("coalesce(athena_hll_extract(athena_hll_merge_partial(list({0}))), 0)"),
     "HLL_COUNT.MERGE_PARTIAL": _listed("athena_hll_merge_partial(list({0}))"),
     "HLL_COUNT.EXTRACT": _listed("coalesce(athena_hll_extract({0}), 0)"),

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.engine.elements import elements
+from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw
 from athena_lab.emulator.sql.rules.zones import clock_at
@@ -24,8 +25,36 @@ def written(node: exp.Expression) -> exp.Expression:
     hidden = shown(given.name)
     if hidden is None:
         raise unsupported("CAST with FORMAT of this kind")
+    try:
+        _refuse_elements(_kind(node.this), hidden[1])
+    except BigQueryError:
+        if isinstance(node, exp.TryCast):
+            return cast(exp.Null(), "VARCHAR")
+        raise
     made = _written(node.this, node.args["to"], exp.Literal.string(hidden[1]), zone)
     return call("TRY", made) if isinstance(node, exp.TryCast) else made
+
+
+_OF_DAYS = "Y,YYY YYYY YYY YY Y RRRR RR MONTH MON MM DDD DD DAY DY D"
+_OF_CLOCKS = "HH24 HH12 HH MI SSSSS SS AM PM A.M. P.M."
+_ABSENT = {
+    "DATE": {*_OF_CLOCKS.split(), *(f"FF{digit}" for digit in range(1, 10)), "TZH", "TZM"},
+    "TIME": {*_OF_DAYS.split(), "TZH", "TZM"},
+    "DATETIME": {"TZH", "TZM"},
+}
+"""Elements that a type has not."""
+
+
+def _refuse_elements(kind: str, pattern: str) -> None:
+    if kind not in _ABSENT:
+        return  # a number's or BYTES' pattern
+    for element in elements(pattern):
+        if element.upper() in _ABSENT[kind]:
+            raise invalid_query(f"{kind} does not support '{element}'")
+
+
+def _kind(value: exp.Expression) -> str:
+    return str(value.type.sql("bigquery")) if value.type is not None else ""
 
 
 def _written(
@@ -55,6 +84,12 @@ def read(node: exp.Expression) -> exp.Expression | None:
     if hidden is None:
         return None
     kind, pattern = hidden
+    try:
+        _refuse_elements(kind, pattern)
+    except BigQueryError:
+        if node.args.get("safe"):
+            return cast(exp.Null(), {"DATETIME": "TIMESTAMP", "TIMESTAMP": "TIMESTAMPTZ"}.get(kind, kind))
+        raise
     zone = node.args.get("zone") or exp.Literal.string("UTC" if kind == "TIMESTAMP" else "")
     micros = call("athena_moment_of_text", node.this, exp.Literal.string(pattern), zone)
     made = raw("make_timestamptz({0})" if kind == "TIMESTAMP" else "make_timestamp({0})", micros)

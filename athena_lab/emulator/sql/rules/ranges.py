@@ -34,7 +34,7 @@ def from_text(node: exp.Expression) -> exp.Expression:
     kind = _KINDS[element]
     if not isinstance(node.this, exp.Literal):
         return (
-            _made(f"CAST(NULL AS {kind})", f"CAST(NULL AS {kind})", element)
+            raw(f"CAST(NULL AS STRUCT({START} {kind}, {END} {kind}))", kind=f"RANGE<{element}>")
             if isinstance(node.this, exp.Null)
             else _given(node)
         )

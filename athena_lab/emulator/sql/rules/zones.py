@@ -26,11 +26,13 @@ def _changed(macro: str, zone: exp.Expression | str | None, value: exp.Expressio
     if isinstance(zone, exp.Literal):
         zone = str(zone.this)
     if zone is None or isinstance(zone, str):
-        return _constant(zone or "UTC", value, sign=sign)
+        return _constant("UTC" if zone is None else zone, value, sign=sign)
     return call(macro, zone, value)
 
 
 def _constant(zone: str, value: exp.Expression, *, sign: int) -> exp.Expression:
+    if not zone:
+        raise invalid_query("Invalid empty time zone")
     found = _OFFSET.match(zone)
     if found is None:
         return call("timezone", zone, value)

@@ -1,0 +1,112 @@
+"""Structs beside each other: they are compared and joined in set operations by place, whatever their fields' names."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules import comparisons
+from athena_lab.emulator.sql.rules.calls import is_type
+from athena_lab.emulator.sql.rules.casts import by_place
+
+
+def _is_struct(node: exp.Expression) -> bool:
+    is_row = isinstance(node, exp.Anonymous) and node.name == "row"
+    return is_row or isinstance(node, exp.Tuple) or is_type(node, exp.DType.STRUCT)
+
+
+def _parts(node: exp.Expression) -> list[exp.Expression] | None:
+    """Give a struct's fields as expressions; None where their names are not known."""
+    inner = node.unnest() if isinstance(node, exp.Paren) else node
+    is_row = isinstance(inner, exp.Anonymous) and inner.name == "row"
+    if is_row or isinstance(inner, exp.Tuple | exp.Struct):
+        return [part.expression if isinstance(part, exp.PropertyEQ) else part for part in inner.expressions]
+    kind = inner.type
+    if kind is None or not all(isinstance(part, exp.ColumnDef) and part.name for part in kind.expressions):
+        return None
+    made = []
+    for part in kind.expressions:
+        field = exp.Dot(this=exp.Paren(this=inner.copy()), expression=exp.to_identifier(part.name, quoted=True))
+        field.type = part.args.get("kind")
+        made.append(field)
+    return made
+
+
+def equal(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+    """Compare two values: structs are equal if their fields are, NULL where one of them is not known."""
+    if not (_is_struct(left) and _is_struct(right)):
+        plain = exp.EQ(this=left.copy(), expression=right.copy())
+        plain.this.type, plain.expression.type = left.type, right.type
+        return comparisons.compare(plain) or exp.Paren(this=plain)
+    ours, theirs = _parts(left), _parts(right)
+    if ours is None or theirs is None or len(ours) != len(theirs):
+        raise unsupported("A comparison of structs whose fields are not known")
+    tests = [equal(one, two) for one, two in zip(ours, theirs, strict=True)]
+    return exp.Paren(this=exp.and_(*tests, copy=False))
+
+
+def compare(node: exp.Expression) -> exp.Expression | None:
+    """`=` and `!=` of structs and ranges."""
+    left, right = node.this, node.expression
+    if _is_struct(left) and _is_struct(right):
+        made = equal(left, right)
+        return exp.Not(this=made) if isinstance(node, exp.NEQ) else made
+    return comparisons.differ(node) if isinstance(node, exp.NEQ) else comparisons.compare(node)
+
+
+def ordered(node: exp.Expression) -> exp.Expression | None:
+    """Ranges have an order of their own, in which no bound is the least start and the greatest end."""
+    if is_type(node.this, exp.DType.RANGE):
+        raise unsupported("An order of RANGEs")
+    if _is_struct(node.this):
+        raise unsupported("An order of STRUCTs")
+    return comparisons.compare(node)
+
+
+def among(node: exp.Expression) -> exp.Expression | None:
+    """`struct IN (struct, …)`."""
+    items = node.expressions
+    if not items or not _is_struct(node.this) or not all(_is_struct(item) for item in items):
+        return None
+    return exp.Paren(this=exp.or_(*(equal(node.this, item) for item in items), copy=False))
+
+
+def united(node: exp.Expression) -> exp.Expression | None:
+    """The rows of a set operation's right side take the names of the left side's structs."""
+    left, right = node.this, node.expression
+    if not (isinstance(left, exp.Query) and isinstance(right, exp.Query)):
+        return None
+    kinds = [item.type for item in left.selects]
+    if len(kinds) != len(right.selects):
+        return None
+    for query in _selects(right):
+        for kind, item in zip(kinds, query.selects, strict=True):
+            inner = item.unalias()
+            if kind is None or inner.type is None:
+                continue
+            placed = by_place(inner, kind)
+            if placed is not inner:
+                placed.type = kind
+                inner.replace(placed)
+    return None
+
+
+def _selects(query: exp.Expression) -> list[exp.Select]:
+    if isinstance(query, exp.SetOperation):
+        return _selects(query.this) + _selects(query.expression)
+    inner = query.unnest() if isinstance(query, exp.Subquery) else query
+    return _selects(inner) if isinstance(inner, exp.SetOperation) else [inner] if isinstance(inner, exp.Select) else []
+
+
+RULES = {
+    exp.EQ: compare,
+    exp.NEQ: compare,
+    exp.LT: ordered,
+    exp.LTE: ordered,
+    exp.GT: ordered,
+    exp.GTE: ordered,
+    exp.In: among,
+    exp.Union: united,
+    exp.Except: united,
+    exp.Intersect: united,
+}
