@@ -26,7 +26,16 @@ import pytest
 from athena_lab.airflow.execution import RunOrder, Worker
 from athena_lab.airflow.reporting import Pace
 from athena_lab.gateway_api.jobs import BundleUpload, SideFile, Source
-from athena_lab.gateway_api.worker import Attempt, AttemptRequest, CellEvent, Finish, Heartbeat, run_id_of
+from athena_lab.gateway_api.worker import (
+    Attempt,
+    AttemptRequest,
+    CellEvent,
+    Finish,
+    Heartbeat,
+    WaitAnswer,
+    WaitQuery,
+    run_id_of,
+)
 from athena_lab.jobs.bundle import build_bundle
 
 KEY = "worker-key-that-only-workers-know"
@@ -43,6 +52,8 @@ class WorkerGateway:
         self.finishes: list[Finish] = []
         self.tokens: list[str] = []
         self.heartbeats = 0
+        self.asked: list[list[str]] = []
+        self.ready: set[str] = set()
         self.parameters: dict[str, Any] = {}
         self.timeout_s = 300
         self.failed_before: int | None = None
@@ -91,6 +102,8 @@ class WorkerGateway:
         parts = path.strip("/").split("/")[2:]
         if parts[0] == "bundles":
             return 200, self.bundles[parts[1]]
+        if parts == ["waits"]:
+            return 200, self._ask(WaitQuery.model_validate_json(body)).model_dump_json().encode()
         if len(parts) == 1:
             return 200, self._begin(AttemptRequest.model_validate_json(body)).model_dump_json().encode()
         if self.is_superseded:
@@ -106,6 +119,12 @@ class WorkerGateway:
         elif parts[3] == "finish":
             self.finishes.append(Finish.model_validate_json(body))
         return 200, b"{}"
+
+    def _ask(self, query: WaitQuery) -> WaitAnswer:
+        asked = [run.airflow_run_id for run in query.runs]
+        self.asked.append(asked)
+        ready = [run_id_of(run.dag_id, run.airflow_run_id) for run in query.runs if run.airflow_run_id in self.ready]
+        return WaitAnswer(ready=tuple(ready), ask_again_s=0.02)
 
     def _begin(self, request: AttemptRequest) -> Attempt:
         self.requests.append(request)

@@ -142,6 +142,52 @@ def test_owner_chooses_overlaps_and_the_pace_of_retries(tmp_path, lab, guards, e
     assert told == expected
 
 
+DESCRIBE = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+from airflow.serialization.serialized_objects import DagSerialization
+bag = DagBag(dag_folder=sys.argv[1], bundle_path=None, bundle_name="jobs")
+data = {}
+for dag_id, dag in bag.dags.items():
+    back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    condition = back.timetable.asset_condition
+    data[dag_id] = {
+        "timetable": type(back.timetable).__name__,
+        "tasks": {task.task_id: sorted(task.downstream_task_ids) for task in back.tasks},
+        "all_of": [a.uri for _, a in condition.iter_assets()], "kind": type(condition).__name__,
+        "outlets": [a.uri for a in back.get_task("notebook").outlets],
+        "waits": back.has_task("wait") and back.get_task("wait").start_from_trigger,
+    }
+print(json.dumps(data))
+"""
+
+
+def test_tables_become_assets_that_runs_update_and_wait_for(tmp_path, lab, shard):
+    def spec(job_id, mode, cron=None):
+        return lab.spec("a" * 64) | {
+            "id": job_id, "project": "athena", "schedule": {"cron": cron, "timezone": "UTC"},
+            "after": {"mode": mode, "tables": ["ds.x", "shop.ds.y"], "deadline_s": 60},
+            "tables": {"reads": ["ds.x"], "writes": ["ds.out", "ds.größe"]},
+        }  # fmt: skip
+
+    loader = shard(
+        spec("woken", "updates"),
+        spec("timed", "time_and_updates", "0 6 * * *"),
+        lab.spec("a" * 64) | {"id": "former", "tables": {"reads": [], "writes": ["ds.out"]}},
+        spec("nothing", "updates") | {"after": {"mode": "updates", "tables": []}},
+    )
+    dags, log = in_airflow(tmp_path, DESCRIBE, loader)
+    woken, timed = dags["athena__analysts__woken"], dags["athena__analysts__timed"]
+    assert woken["outlets"] == ["bigquery://athena/ds/out", "bigquery://athena/ds/gr%C3%B6%C3%9Fe"]
+    assert (woken["timetable"], woken["tasks"], woken["waits"]) == ("AssetTriggeredTimetable", {"notebook": []}, False)
+    assert sorted(woken["all_of"]) == ["bigquery://athena/ds/x", "bigquery://shop/ds/y"]
+    assert "All" in woken["kind"], "one updated table is not enough"
+    assert timed["tasks"] == {"wait": ["notebook"], "notebook": []}
+    assert (timed["timetable"], timed["waits"], timed["all_of"]) == ("JobTimetable", True, [])
+    assert dags["athena__analysts__former"]["outlets"] == [], "it does not say whose project its tables are of"
+    assert "names no table to run after" in log
+
+
 EXECUTE = """
 import json, sys
 from datetime import datetime, UTC
