@@ -4,12 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from athena_lab.errors import ConflictError, InvalidError, NotFoundError, UnreachableError
+from athena_lab.errors import ConflictError, InvalidError, NotFoundError, OverBudgetError, UnreachableError
 from athena_lab.gateway_api.jobs import RunRequest, RunState
-from athena_lab.gateway_api.terms import Parameter, ParameterType
+from athena_lab.gateway_api.terms import Guards, Overlap, Parameter, ParameterType
 from athena_lab.gateway_api.worker import AttemptRequest, CellEvent, Finish, run_id_of
 from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.ledger import Ledger
+from athena_lab.jobs.parameters import secret_of
 from athena_lab.jobs.run_attempts import Attempts, Means
 from athena_lab.jobs.run_store import RunStore
 from athena_lab.jobs.run_watch import RunWatch
@@ -428,3 +429,44 @@ def test_a_run_that_succeeded_before_its_cancellation_came_stays_succeeded_in_ai
     assert office.airflow_state(run.airflow_run_id) == "queued"
     assert office.runs.get(run.id).state is RunState.SUCCEEDED
     assert timedelta(0) == office.runs.get(run.id).ended_at - office.clock()
+
+
+def test_run_that_overlaps_is_skipped_where_the_job_says_so(office):
+    office.deploy("print(2)", guards=Guards(overlap=Overlap.SKIP))
+    first = office.begin("scheduled__1", run_type="scheduled")
+    office.clock.move(60)
+    second = office.begin("scheduled__2", run_type="scheduled")
+    assert (first.is_skipped, second.is_skipped) == (False, True)
+    assert office.runs.get(second.run_id).state is RunState.SKIPPED
+    office.finish(first, "succeeded")
+    office.clock.move(60)
+    assert not office.begin("scheduled__3", run_type="scheduled").is_skipped
+    office.clock.move(60)
+    assert not office.begin("backfill__1", run_type="backfill").is_skipped
+
+
+def test_run_over_the_months_budget_is_refused_and_its_record_says_why(office):
+    office.deploy("print(2)", guards=Guards(month_bytes=10**9))
+    first = office.begin("scheduled__1", run_type="scheduled")
+    assert first.bytes_left == 10**9
+    office.finish(first, "succeeded")
+    office.powers.bills = {first.run_id: 10**9}
+    office.clock.move(60)
+    office.budgets.look(lambda _row, _why: None)
+    run_id = office.airflow_run("scheduled__2", "running")
+    with pytest.raises(OverBudgetError, match="its runs of this month were billed 1000000000 bytes"):
+        office.begin("scheduled__2", run_type="scheduled")
+    office.airflow_run("scheduled__2", "failed")
+    office.watch.look()
+    run = office.runs.get(run_id)
+    assert run.state is RunState.FAILED
+    assert run.error.startswith("Cannot run 'Daily sales': its runs of this month")
+
+
+def test_secret_is_resolved_for_the_worker_and_kept_in_no_record(office):
+    parameters = (Parameter(name="day", type=ParameterType.DATE), Parameter(name="limit", type=ParameterType.INTEGER))
+    assert secret_of(parameters[0], {"secret": "KEY"}) is None
+    name = Parameter(name="key", type=ParameterType.STRING, value={"secret": "KEY"})
+    spec = office.bench.opened[-1].repository.spec("daily_sales").model_copy(update={"parameters": (name,)})
+    revealed = office.attempts._revealed(spec, {"key": {"secret": "KEY"}})
+    assert revealed == {"key": "ann's KEY"}
