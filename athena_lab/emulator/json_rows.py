@@ -30,10 +30,10 @@ class RowError(ValueError):
         super().__init__(message)
 
 
-def to_arrow(rows: Sequence[Mapping[str, Any]], fields: tuple[Field, ...]) -> pa.Table:
-    """Convert rows; refuse the first one that does not fit."""
+def to_arrow(rows: Sequence[Mapping[str, Any]], fields: tuple[Field, ...], first: int = 0) -> pa.Table:
+    """Convert rows, of which the first has the number `first` (from 0); refuse the first one that does not fit."""
     made = []
-    for index, row in enumerate(rows):
+    for index, row in enumerate(rows, first):
         try:
             made.append(convert_row(row, fields))
         except RowError as error:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime
 import io
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
+import duckdb
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.csv
@@ -15,11 +17,16 @@ import pyarrow.parquet
 
 from athena_lab.emulator import json_rows
 from athena_lab.emulator.faults import BigQueryError, unsupported
+from athena_lab.emulator.incoming import UNREADABLE, Incoming, unreadable
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.partitions import decorated
 from athena_lab.emulator.types import Field, arrow_schema, duckdb_type, field_from_arrow, fields_from_json, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source, Target, write
+
+_PIECE_ROWS = 16_384
+_DETECTED_ROWS = 500
+"""The first rows tell the schema (https://cloud.google.com/bigquery/docs/schema-detect)."""
 
 
 def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
@@ -34,9 +41,9 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
     declared = fields_from_json(load.get("schema"))
     known = declared or (existing.fields if existing is not None and disposition != "WRITE_TRUNCATE" else ())
     size = _size_of(file)
-    table, fields = _read(load, file, known)
+    rows, fields = _read(load, file, known)
     columns = ", ".join(f"CAST({quote(item.name)} AS {duckdb_type(item)})" for item in fields)
-    source = Source(f"SELECT {columns} FROM incoming", fields, arrow={"incoming": table})  # noqa: S608 (our own names)
+    source = Source(f"SELECT {columns} FROM incoming", fields, arrow={"incoming": rows.reader})  # noqa: S608 (our own names)
     target = Target(
         destination["datasetId"],
         destination["tableId"],
@@ -45,10 +52,13 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
         may_add_fields="ALLOW_FIELD_ADDITION" in (load.get("schemaUpdateOptions") or ()),
         resource=_resource(load),
     )
-    rows = write(warehouse, source, target, job)
+    try:
+        count = write(warehouse, source, target, job)
+    except duckdb.Error as error:
+        raise rows.fault or error from error
     job.destination = dict(destination)
     job.statistics["load"] = {
-        "inputFiles": "1", "inputFileBytes": str(size), "outputRows": str(rows), "outputBytes": str(table.nbytes),
+        "inputFiles": "1", "inputFileBytes": str(size), "outputRows": str(count), "outputBytes": str(rows.size_bytes),
         "badRecords": "0",
     }  # fmt: skip
 
@@ -68,7 +78,7 @@ def _size_of(file: BinaryIO) -> int:
     return size
 
 
-def _read(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> tuple[pa.Table, tuple[Field, ...]]:
+def _read(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
     kind = (load.get("sourceFormat") or "CSV").upper()
     try:
         if kind == "PARQUET":
@@ -77,52 +87,66 @@ def _read(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> 
             return _json(file, known)
         if kind == "CSV":
             return _csv(load, file, known)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        message = f"Error while reading data, error message: {kind} cannot be read: {str(error).splitlines()[0]}"
-        raise BigQueryError("invalid", message) from error
+    except UNREADABLE as error:
+        raise unreadable(kind, error) from error
     raise unsupported(f"A load of the format {kind}")
 
 
 # -- Parquet
 
 
-def _parquet(file: BinaryIO, known: tuple[Field, ...]) -> tuple[pa.Table, tuple[Field, ...]]:
-    table = pa.parquet.read_table(file)
-    table = table.select([name for name in table.column_names if not name.startswith("__index_level_")])
+def _parquet(file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
+    schema = pa.parquet.ParquetFile(file).schema_arrow
+    columns = [column for column in schema if not column.name.startswith("__index_level_")]
     by_name = {item.name.lower(): item for item in known}
-    found = [by_name.get(column.name.lower()) or field_from_arrow(column) for column in table.schema]
+    found = [by_name.get(column.name.lower()) or field_from_arrow(column) for column in columns]
     fields = tuple(
-        item if item.name == name else _renamed(item, name)
-        for item, name in zip(found, table.column_names, strict=True)
+        item if item.name == column.name else _renamed(item, column.name)
+        for item, column in zip(found, columns, strict=True)
     )
-    return _plain(table), fields
+    plain = pa.schema([_plain(column) for column in columns])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        names = [column.name for column in columns]
+        for batch in pa.parquet.ParquetFile(file).iter_batches(_PIECE_ROWS, columns=names):
+            yield batch if batch.schema.equals(plain) else batch.cast(plain)
+
+    return Incoming("PARQUET", plain, batches), fields
 
 
 def _renamed(item: Field, name: str) -> Field:
     return Field(name, item.type, item.mode, item.fields, item.extras)
 
 
-def _plain(table: pa.Table) -> pa.Table:
-    """Open dictionaries: DuckDB would take them for enums."""
-    for index, column in enumerate(table.schema):
-        if pa.types.is_dictionary(column.type):
-            table = table.set_column(index, column.name, table.column(index).cast(column.type.value_type))
-    return table
+def _plain(column: pa.Field) -> pa.Field:
+    """Open a dictionary: DuckDB would take it for an enum."""
+    return column.with_type(column.type.value_type) if pa.types.is_dictionary(column.type) else column
 
 
 # -- JSON
 
 
-def _json(file: BinaryIO, known: tuple[Field, ...]) -> tuple[pa.Table, tuple[Field, ...]]:
-    rows = [json.loads(line) for line in io.TextIOWrapper(file, encoding="utf-8") if line.strip()]
-    fields = known or json_rows.detect(rows)
-    return json_rows.to_arrow(rows, fields), fields
+def _json(file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
+    fields = known or json_rows.detect(list(itertools.islice(_objects(file), _DETECTED_ROWS)))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        objects, first = _objects(file), 0
+        while rows := list(itertools.islice(objects, _PIECE_ROWS)):
+            yield from json_rows.to_arrow(rows, fields, first).to_batches()
+            first += len(rows)
+
+    return Incoming("NEWLINE_DELIMITED_JSON", arrow_schema(fields), batches), fields
+
+
+def _objects(file: BinaryIO) -> Iterator[Any]:
+    file.seek(0)
+    return (json.loads(line) for line in file if line.strip())
 
 
 # -- CSV
 
 
-def _csv(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> tuple[pa.Table, tuple[Field, ...]]:
+def _csv(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
     skipped = int(load.get("skipLeadingRows") or 0)
     delimiter = {"tab": "\t", "\\t": "\t"}.get(load.get("fieldDelimiter") or ",", load.get("fieldDelimiter") or ",")
     quote_char = load.get("quote", '"') or False
@@ -141,12 +165,14 @@ def _csv(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> t
         false_values=["false", "False", "FALSE"],
     )  # fmt: skip
     table = pa.csv.read_csv(file, read_options=options, parse_options=parse, convert_options=convert)
-    return table, tuple(_detected(table.column(name), name) for name in names)
+    return Incoming("CSV", table.schema, lambda: iter(table.to_batches())), tuple(
+        _detected(table.column(name), name) for name in names
+    )
 
 
 def _csv_known(
     load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...], parse: pa.csv.ParseOptions, skipped: int
-) -> pa.Table:
+) -> Incoming:
     for item in known:
         if item.is_repeated or item.type == "RECORD":
             raise BigQueryError("invalid", f"Field {item.name} is nested or repeated: CSV cannot hold it")
@@ -156,7 +182,12 @@ def _csv_known(
         quoted_strings_can_be_null=False,
     )  # fmt: skip
     options = pa.csv.ReadOptions(column_names=[item.name for item in known], skip_rows=skipped)
-    return pa.csv.read_csv(file, read_options=options, parse_options=parse, convert_options=convert)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        file.seek(0)
+        yield from pa.csv.open_csv(file, read_options=options, parse_options=parse, convert_options=convert)
+
+    return Incoming("CSV", pa.schema(list(kinds.items())), batches)
 
 
 def _csv_header(head: bytes, parse: pa.csv.ParseOptions, skipped: int, autodetect: Any) -> tuple[list[str], bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -26,7 +26,8 @@ class Source:
     sql: str
     fields: tuple[Field, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    arrow: Mapping[str, pa.Table] = field(default_factory=dict)
+    arrow: Mapping[str, pa.Table | Callable[[], pa.RecordBatchReader]] = field(default_factory=dict)
+    """A reader is made anew for each attempt to write."""
     is_dated: bool = False
     """Whether the last column is the time of ingestion, for tables that are partitioned by it."""
 
@@ -52,7 +53,7 @@ def write(warehouse: Warehouse, source: Source, target: Target, job: Job | None 
 
     def work(cursor: Any, state: State, change: Change) -> int:
         for name, arrow in source.arrow.items():
-            cursor.register(name, arrow)
+            cursor.register(name, arrow() if callable(arrow) else arrow)
         name, partition = decorated(target.name)
         place = _table_for if partition is None else _partition_for
         table = place(

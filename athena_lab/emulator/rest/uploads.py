@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import email.parser
 import email.policy
+import io
 import json
 import re
 import tempfile
@@ -25,10 +26,12 @@ from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.loads import run_load
 from athena_lab.emulator.rest.call import Call, call_of, guarded, read_call
+from athena_lab.emulator.rest.file_part import FilePart
 from athena_lab.emulator.rest.jobs import SHORT_WAIT_S, job_of, wait_for_end
 from athena_lab.emulator.rest.resources import job_json
 
 _LIMIT = 4 * 1024**3
+_MOST_JOB_BYTES, _MOST_END_BYTES = 16 * 1024**2, 64 * 1024
 _IN_MEMORY = 16 * 1024**2
 _MOST_OPEN = 256
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
@@ -119,30 +122,40 @@ def _begin_multipart(call: Call, content_type: str, file: BinaryIO) -> Job:
     boundary = header.get_boundary()
     if not boundary:
         raise BigQueryError("invalid", "The multipart upload has no boundary.")
-    mark = b"--" + boundary.encode()
+    body, start = _job_part(file, b"--" + boundary.encode())
+    return _submit(call, body, FilePart(file, start, _end_of(file, b"--" + boundary.encode())))
+
+
+def _job_part(file: BinaryIO, mark: bytes) -> tuple[dict[str, Any], int]:
+    """Give the job, and where the content of the second part begins."""
     file.seek(0)
-    whole = file.read()
-    file.close()
-    parts = whole.split(mark, 2)
+    head = file.read(_MOST_JOB_BYTES)
+    parts = head.split(mark, 2)
     if len(parts) != 3:
         raise BigQueryError("invalid", "The multipart upload has not two parts.")
-    end = parts[2].rfind(b"\r\n" + mark) if parts[2].rfind(b"\r\n" + mark) >= 0 else parts[2].rfind(b"\n" + mark)
-    content = _content(parts[2][:end])
     try:
         body = json.loads(_content(parts[1]))
     except ValueError as error:
         raise BigQueryError("invalid", f"Parse Error: the job is no JSON ({error})") from error
-    rest = _spool(call)
-    rest.write(content)
-    return _submit(call, body, rest)
+    if not isinstance(body, dict):
+        raise BigQueryError("invalid", "Parse Error: the job is no JSON object")
+    return body, len(head) - len(_content(parts[2]))
+
+
+def _end_of(file: BinaryIO, mark: bytes) -> int:
+    """Give where the content of the last part ends: before the line with the closing boundary."""
+    size = file.seek(0, io.SEEK_END)
+    first = file.seek(max(0, size - _MOST_END_BYTES))
+    tail = file.read()
+    at = tail.rfind(b"\n" + mark)
+    if at < 0:
+        raise BigQueryError("invalid", "The multipart upload has no end.")
+    return first + at - (1 if tail[at - 1 : at] == b"\r" else 0)
 
 
 def _content(part: bytes) -> bytes:
-    for separator in (b"\r\n\r\n", b"\n\n"):
-        at = part.find(separator)
-        if at >= 0:
-            return part[at + len(separator) :]
-    return part
+    found = [part.find(separator) + len(separator) for separator in (b"\r\n\r\n", b"\n\n") if separator in part]
+    return part[min(found) :] if found else part
 
 
 async def _receive(request: Request) -> Response:
