@@ -23,7 +23,9 @@ STATUSES = {
     "outOfRange": 416,
     "required": 401,
     "resourceInUse": 400,
+    "resourcesExceeded": 400,
     "stopped": 400,
+    "timeout": 400,
 }
 
 

@@ -45,6 +45,7 @@ class Job:
     destination: dict[str, str] | None = None
     affected_rows: int | None = None
     is_cancelled: bool = False
+    is_timed_out: bool = False
     session: str | None = None
     """The hidden dataset of the session that this job belongs to."""
     parent: Job | None = None
@@ -101,6 +102,20 @@ class Job:
             self.is_cancelled = True
         threading.Thread(target=self._interrupt, name=f"cancel-{self.id}", daemon=True).start()
 
+    def start_timeout(self) -> None:
+        """Stop the job when its time is up (`jobTimeoutMs`)."""
+        limit_ms = int(self.configuration.get("jobTimeoutMs") or 0)
+        if limit_ms <= 0:
+            return
+        timer = threading.Timer(limit_ms / 1000, self._time_out)
+        timer.daemon = True
+        timer.start()
+        self.done.add_done_callback(lambda _: timer.cancel())
+
+    def _time_out(self) -> None:
+        self.is_timed_out = True
+        self.cancel()
+
     def _interrupt(self) -> None:
         """Interrupt until the job has ended: DuckDB forgets an interrupt that comes before its statement begins."""
         while not self.done.done():
@@ -113,6 +128,16 @@ class Job:
 def stopped() -> BigQueryError:
     """Say in BigQuery's words that a job was cancelled."""
     return BigQueryError("stopped", "Job execution was cancelled: User requested cancellation")
+
+
+def timed_out(job: Job) -> BigQueryError:
+    """Say in BigQuery's words that a job took longer than it was given."""
+    limit_s = int(job.configuration["jobTimeoutMs"]) / 1000
+    return BigQueryError(
+        "timeout",
+        f"Operation timed out after {limit_s:g} sec. Consider reducing the amount of work performed by your operation "
+        "so that it can complete within this limit.",
+    )
 
 
 class Keeper(Protocol):
@@ -140,6 +165,7 @@ class Jobs:
             if job.id in self._jobs:
                 raise BigQueryError("duplicate", f"Already Exists: Job {self.project}:{self.location}.{job.id}")
             self._keep(job)
+        job.start_timeout()
         self._pool.submit(run, job, work)
 
     def adopt(self, job: Job) -> None:
@@ -240,7 +266,7 @@ def run(job: Job, work: Callable[[Job], None]) -> None:
         message = (
             "Resources exceeded during query execution: the embedded warehouse's memory limit. Read less at a time."
         )
-        job.fault = BigQueryError("invalidQuery", message)
+        job.fault = BigQueryError("resourcesExceeded", message)
     except duckdb.Error as error:
         logger.info("job %s failed: %s", job.id, type(error).__name__)
         job.fault = engine_fault(error)
@@ -248,5 +274,7 @@ def run(job: Job, work: Callable[[Job], None]) -> None:
         logger.exception("job %s failed inside the emulator", job.id)
         job.fault = BigQueryError("notImplemented", f"The embedded warehouse failed on job {job.id}; its log says why.")
     finally:
+        if job.is_timed_out and job.fault is not None and job.fault.reason == "stopped":
+            job.fault = timed_out(job)
         job.ended_ms = now_ms()
         job.done.set_result(None)

@@ -38,6 +38,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--revoked", type=Path, help="the gateway's list of revoked tokens")
     parser.add_argument("--project", default=DEFAULT_PROJECT)
     parser.add_argument("--location", default=DEFAULT_LOCATION)
+    parser.add_argument("--memory-mib", type=int, help="memory for queries (default: a quarter of the machine's)")
     parser.add_argument(
         "--trust-anonymous", action="store_true", help="take everybody on this machine for an administrator"
     )
@@ -52,7 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         guard = _guard(arguments)
         listener = _listen(arguments.host, arguments.port)
-        warehouse = Warehouse(arguments.data.absolute(), arguments.project, arguments.location)
+        warehouse = Warehouse(
+            arguments.data.absolute(), arguments.project, arguments.location, memory_mib=arguments.memory_mib
+        )
     except AthenaError as error:
         print(error, file=sys.stderr)
         return 2

@@ -19,6 +19,7 @@ from athena_lab.errors import ConfigurationError
 
 _REQUIRED_EXTENSIONS = frozenset({"core_functions", "icu", "json"})
 _MEBIBYTE = 1024**2
+_CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 class Store:
@@ -116,6 +117,8 @@ class Store:
 
 
 def default_memory_mib() -> int:
-    """Give DuckDB a quarter of the machine, between 256 MiB and 4 GiB."""
+    """Give DuckDB a quarter of the machine, or of the container, between 256 MiB and 4 GiB."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = _CONTAINER_LIMIT.read_text().strip() if _CONTAINER_LIMIT.exists() else "max"
+    total = min(total, int(limit)) if limit.isdigit() else total
     return max(256, min(4096, total // 4 // _MEBIBYTE))

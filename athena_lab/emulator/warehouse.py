@@ -35,16 +35,17 @@ from athena_lab.emulator.sql.references import ANONYMOUS, TEMPORARY, Namespace
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.types import Field, duckdb_type, quote
 
-_THREADS = 16
+_THREADS = 64
+"""Of jobs: those that write for long must not keep others from reading."""
 
 
 class Warehouse:
     """One project in one DuckDB file."""
 
-    def __init__(self, directory: Path, project: str, location: str) -> None:
+    def __init__(self, directory: Path, project: str, location: str, *, memory_mib: int | None = None) -> None:
         self.project, self.location = project, location
         self._key = secrets.token_bytes(16)
-        self.store = Store(directory)
+        self.store = Store(directory, memory_mib=memory_mib)
         self.catalog = Catalog(self.store, project, location)
         for name in [name for name, resource in self.catalog.state.datasets.items() if resource.get("isHidden")]:
             self.catalog.drop_dataset(name, with_contents=True)  # of scripts that a crash ended

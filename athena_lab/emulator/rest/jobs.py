@@ -82,7 +82,7 @@ async def query(call: Call) -> Answer:
     require_text(call.body)
     configuration: dict[str, Any] = {
         "query": {key: call.body[key] for key in _QUERY_KEYS if call.body.get(key) is not None},
-        **{key: call.body[key] for key in ("labels", "dryRun") if call.body.get(key)},
+        **{key: call.body[key] for key in ("labels", "dryRun", "jobTimeoutMs") if call.body.get(key)},
     }
     if configuration.get("dryRun"):
         job = job_of(call, configuration, None)
