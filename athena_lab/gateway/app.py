@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from athena_lab.gateway import (
     routes_about,
     routes_alerts,
+    routes_backfills,
     routes_jobs,
     routes_runs,
     routes_secrets,
@@ -45,8 +46,8 @@ def make_app(services: Services | None = None) -> FastAPI:
         app.state.services = services
         app.state.guardian = services.guardian
     app.get("/healthz", tags=["about"], responses={})(get_health)
-    subjects = (routes_about, routes_jobs, routes_versions, routes_runs, routes_alerts, routes_secrets, routes_worker)
-    for routes in subjects:
+    of_jobs = (routes_jobs, routes_versions, routes_backfills, routes_alerts)
+    for routes in (routes_about, *of_jobs, routes_runs, routes_secrets, routes_worker):
         app.include_router(routes.router)
     app.add_exception_handler(HTTPException, _answer_unknown)
     app.add_middleware(SafeHeaders)

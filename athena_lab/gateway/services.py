@@ -28,6 +28,8 @@ from athena_lab.gateway.tables import Tables
 from athena_lab.gateway.vault import Vault
 from athena_lab.gateway_api.tokens import GATEWAY, TokenVerifier
 from athena_lab.jobs.airflow_api import Scheduler
+from athena_lab.jobs.airflow_backfills import AirflowBackfills
+from athena_lab.jobs.backfills import Backfills
 from athena_lab.jobs.bundle_lineage import BundleLineage
 from athena_lab.jobs.bundle_store import BundleStore
 from athena_lab.jobs.job_changes import JobChanges
@@ -69,6 +71,7 @@ class Services:
     runs: Runs
     attempts: Attempts
     waits: Waits
+    backfills: Backfills
     outputs: Outputs
     pump: Beat
     watch: Beat
@@ -165,6 +168,7 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
         runs=runs,
         attempts=Attempts(store, runs, repository, Means(powers, stewards.budgets, vault.reveal), now=utc_now),
         waits=waits,
+        backfills=Backfills(AirflowBackfills(scheduler), runs, now=utc_now),
         outputs=Outputs(home.gateway / "outputs"),
         pump=Beat("pump", _Pump(promoter).round),
         watch=Beat("watch", lambda: _look(watch, waits)),

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from athena_lab import errors
-from athena_lab.gateway_api import alerts, jobs, lineage, secrets, versions, warehouse, wire, worker
+from athena_lab.gateway_api import alerts, backfills, jobs, lineage, secrets, versions, warehouse, wire, worker
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.settings import Settings
 
@@ -216,6 +216,23 @@ class GatewayClient:
         """Give the run's output notebook (nbformat 4 JSON), partial while it runs or after a failure."""
         notebook: dict[str, Any] = self._json("GET", f"/v1/runs/{run_id}/output")
         return notebook
+
+    # -- backfills
+
+    def preview_backfill(self, job_id: str, request: backfills.BackfillRequest) -> backfills.BackfillPreview:
+        path = f"/v1/jobs/{quote(job_id, safe='')}/backfill/preview"
+        return self._send("POST", path, backfills.BackfillPreview, request)
+
+    def backfill_job(self, job_id: str, request: backfills.BackfillRequest) -> backfills.Backfill:
+        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/backfill", backfills.Backfill, request)
+
+    def list_backfills(self, job_id: str) -> tuple[backfills.Backfill, ...]:
+        items = self._json("GET", f"/v1/jobs/{quote(job_id, safe='')}/backfills")
+        return tuple(backfills.Backfill.model_validate(item) for item in items)
+
+    def cancel_backfill(self, job_id: str, backfill_id: int) -> backfills.Backfill:
+        path = f"/v1/jobs/{quote(job_id, safe='')}/backfills/{backfill_id}/cancel"
+        return self._send("POST", path, backfills.Backfill)
 
     # -- alerts and secrets
 

@@ -192,7 +192,7 @@ class Scheduler:
             f"run '{run_id}' of '{dag_id}'",
             lambda: DagRunApi(self._client).trigger_dag_run(dag_id, body, **self._limit()),
         )
-        return _run_of(run)
+        return run_of(run)
 
     def run(self, dag_id: str, run_id: str) -> AirflowRun | None:
         """Give a run, None if Airflow does not know it."""
@@ -202,7 +202,7 @@ class Scheduler:
             )
         except errors.NotFoundError:
             return None
-        return _run_of(run)
+        return run_of(run)
 
     def run_state(self, dag_id: str, run_id: str) -> str | None:
         """Give a run's state ("queued", "running", "success", "failed"), None if Airflow does not know it."""
@@ -217,7 +217,7 @@ class Scheduler:
                 dag_id, limit=limit, order_by=["-run_after", "-id"], **self._limit()
             ),
         )
-        return tuple(_run_of(run) for run in page.dag_runs)
+        return tuple(run_of(run) for run in page.dag_runs)
 
     # -- updates of tables
 
@@ -273,6 +273,10 @@ class Scheduler:
             return self._http.post(path, json=body, headers={"Authorization": f"Bearer {self._login_once()}"})
 
     # -- how a request is sent
+
+    def ask(self, what: str, send: Callable[[ApiClient, dict[str, Any]], Result]) -> Result:
+        """Send a request of one of the client's other APIs, with the keywords that bound its wait."""
+        return self._call(what, lambda: send(self._client, self._limit()))
 
     def _limit(self) -> dict[str, Any]:
         """Log in if nobody has, and bound the wait."""
@@ -371,7 +375,8 @@ def _standing_of(item: Mapping[str, Any]) -> DagStanding:
     return DagStanding(bool(item["is_paused"]), _utc(datetime.fromisoformat(moment)) if moment else None)
 
 
-def _run_of(run: Any) -> AirflowRun:
+def run_of(run: Any) -> AirflowRun:
+    """Read a DAG run of Airflow's client."""
     return AirflowRun(
         dag_id=run.dag_id,
         run_id=run.dag_run_id,

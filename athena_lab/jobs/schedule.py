@@ -62,6 +62,12 @@ def count_made_up(schedule: Schedule, now: datetime) -> int:
     return _count(cron, schedule, schedule.start, last, MOST_MADE_UP + 1)
 
 
+def count_fires(schedule: Schedule, first: datetime, last: datetime, limit: int) -> int:
+    """Count the fires between two moments, up to a limit (see `count_made_up` on changes of the clocks)."""
+    cron, _ = read_cron(schedule.cron or "")
+    return 0 if cron is None else _count(cron, schedule, first, last, limit)
+
+
 # -- the bounds
 
 

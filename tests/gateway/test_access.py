@@ -23,7 +23,15 @@ from athena_lab.gateway_api.wire import ErrorBody, Principal
 OPEN = {"/healthz"}
 ROUTES = [(next(iter(route.methods)), route) for route in make_app().routes]
 GUARDED = [(method, route) for method, route in ROUTES if route.path not in OPEN]
-EXAMPLES = {"job": "runs", "run": "0" * 32, "attempt": "1", "version": "1", "content_hash": "0" * 64, "name": "NAME"}
+EXAMPLES = {
+    "job": "runs",
+    "run": "0" * 32,
+    "attempt": "1",
+    "version": "1",
+    "content_hash": "0" * 64,
+    "name": "NAME",
+    "backfill": "1",
+}
 TOKENS = {"ann": "token-of-ann-" + "a" * 30}
 
 

@@ -1,0 +1,85 @@
+"""Backfills of a job: previewed, bounded, begun, followed and cancelled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from athena_lab.errors import Fault, InvalidError, NotFoundError
+from athena_lab.gateway_api.backfills import Backfill, BackfillPreview, BackfillRequest
+from athena_lab.gateway_api.worker import run_id_of
+from athena_lab.jobs.airflow_backfills import AirflowBackfill, AirflowBackfills
+from athena_lab.jobs.runs import Runs
+from athena_lab.jobs.schedule import count_fires
+from athena_lab.jobs.spec import JobSpec
+
+MOST_RUNS = 500
+MOST_LISTED = 20
+_STATES = {"success": "succeeded"}
+Audit = Callable[[str, dict[str, Any]], None]
+
+
+class Backfills:
+    """What people may ask of backfills; threads may share one."""
+
+    def __init__(self, airflow: AirflowBackfills, runs: Runs, *, now: Callable[[], datetime]) -> None:
+        self._airflow, self._runs, self._now = airflow, runs, now
+
+    def preview(self, job: JobSpec, request: BackfillRequest) -> BackfillPreview:
+        """Give the fires that would become runs; raise InvalidError with every fault."""
+        faults = self._faults(job, request)
+        if faults:
+            raise InvalidError(faults)
+        return BackfillPreview(runs=self._airflow.preview(job.dag_id, request))
+
+    def create(self, job: JobSpec, request: BackfillRequest, audit: Audit) -> Backfill:
+        """Begin a backfill; raise InvalidError (a fault, or nothing to run) or ConflictError (one is under way)."""
+        preview = self.preview(job, request)
+        if not preview.runs:
+            text = f"Cannot backfill '{job.name}': no fire in that span is without a run. Choose another, or reprocess."
+            raise InvalidError([Fault("from_at", text)])
+        audit("backfill.create", {"version": job.version, "runs": len(preview.runs)})
+        return self._view(job, self._airflow.create(job.dag_id, request))
+
+    def list(self, job: JobSpec) -> tuple[Backfill, ...]:
+        """List a job's latest backfills with the states of their runs, the newest first."""
+        return tuple(self._view(job, one) for one in self._airflow.list(job.dag_id, MOST_LISTED))
+
+    def cancel(self, job: JobSpec, backfill_id: int, audit: Audit) -> Backfill:
+        """End a backfill of the job: runs that have begun go on, the others never begin; raise NotFoundError."""
+        known = {one.id: one for one in self._airflow.list(job.dag_id, MOST_LISTED)}
+        if backfill_id not in known:
+            raise NotFoundError(
+                f"Cannot cancel backfill {backfill_id} of '{job.name}': the job has none of that number. List them."
+            )
+        audit("backfill.cancel", {"backfill": backfill_id})
+        self._airflow.cancel(job.dag_id, backfill_id)
+        return next(one for one in self.list(job) if one.id == backfill_id)
+
+    def _faults(self, job: JobSpec, request: BackfillRequest) -> Sequence[Fault]:
+        shown = f"Cannot backfill '{job.name}'"
+        if job.schedule.cron is None:
+            return [Fault("", f"{shown}: it has no schedule, so nothing says which runs are missing. Run it by hand.")]
+        if request.to_at < request.from_at:
+            return [Fault("to_at", f"{shown}: the span ends before it begins. Swap its ends.")]
+        if request.to_at > self._now():
+            return [Fault("to_at", f"{shown}: the span reaches into the future. End it now or earlier.")]
+        if count_fires(job.schedule, request.from_at, request.to_at, MOST_RUNS + 1) > MOST_RUNS:
+            return [Fault("from_at", f"{shown}: that span has more than {MOST_RUNS} fires. Backfill a part at a time.")]
+        return []
+
+    def _view(self, job: JobSpec, backfill: AirflowBackfill) -> Backfill:
+        runs = self._airflow.runs(backfill)
+        for run in runs:
+            self._runs.learn(run_id_of(run.dag_id, run.run_id), run)
+        return Backfill(
+            id=backfill.id,
+            job_id=job.id,
+            from_at=backfill.from_at,
+            to_at=backfill.to_at,
+            created_at=backfill.created_at,
+            ended_at=backfill.ended_at,
+            runs=dict(Counter(_STATES.get(run.state, run.state) for run in runs)),
+        )
