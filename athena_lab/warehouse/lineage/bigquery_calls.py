@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from athena_lab.warehouse.lineage.constants import Thing, Value, known, text_of, unknown
 from athena_lab.warehouse.lineage.effects import Effects, is_query, is_table
+from athena_lab.warehouse.lineage.frames import frame, result_of
 
 _CLIENT_PATH = "google.cloud.bigquery"
 _OTHER_ENGINES = frozenset(
@@ -85,7 +86,7 @@ def call_path(effects: Effects, call: Call, path: str) -> Value | None:
             make = _client
         return make(effects, call) if make is not None else None
     if path in ("pandas_gbq.to_gbq", "pandas.io.gbq.to_gbq"):
-        effects.write(call.argument(1, "destination_table"), call.why)
+        effects.load(call.argument(1, "destination_table"), call.argument(0, "dataframe"), call.why)
         return known(None)
     if last in _READERS:
         return _read_gbq(effects, call)
@@ -95,7 +96,8 @@ def call_path(effects: Effects, call: Call, path: str) -> Value | None:
 def call_frame(effects: Effects, call: Call) -> Value | None:
     """Call a method that reaches BigQuery whatever it is called on: `to_gbq`, `read_gbq`."""
     if call.name == "to_gbq":
-        effects.write(call.argument(0, "destination_table"), call.why)
+        rows = known(call.owner) if call.owner is not None else None
+        effects.load(call.argument(0, "destination_table"), rows, call.why)
         return known(None)
     return _read_gbq(effects, call) if call.name in _READERS else None
 
@@ -121,8 +123,9 @@ def _query(effects: Effects, call: Call) -> Value:
     if (project := call.named.get("project")) is not None:
         effects.use_project(effects.holes.filled(project), call.why)
     sql = call.argument(0, "query")
-    effects.query(sql or unknown(call.why), call.why, into=_some(into), default_dataset=default)
-    return known(Thing("job", (("destination", into),) if into is not None else ()))
+    result = effects.query(sql or unknown(call.why), call.why, into=_some(into), default_dataset=default)
+    made = Thing("job", (("destination", into),) if into is not None else ())
+    return known(made.having("result", result) if result is not None else made)
 
 
 def _some(value: Value | None) -> Value | None:
@@ -137,13 +140,13 @@ def _name_of(value: Value | None) -> str | None:
 
 
 def _load(effects: Effects, call: Call) -> Value:
-    effects.write(call.argument(1, "destination"), call.why)
+    effects.load(call.argument(1, "destination"), call.argument(0, "dataframe", "json_rows"), call.why)
     return known(Thing("job"))
 
 
 def _write_first(effects: Effects, call: Call) -> Value:
     table = call.argument(0, "table", "destination")
-    effects.write(table, call.why)
+    effects.load(table, call.argument(1, "rows", "json_rows", "dataframe"), call.why)
     return table or unknown(call.why)
 
 
@@ -161,9 +164,9 @@ def _create_table(effects: Effects, call: Call) -> Value:
 def _read_first(effects: Effects, call: Call) -> Value:
     table = call.argument(0, "table", "source")
     if table is not None and isinstance(table.only, Thing) and table.only.kind == "job":
-        return known(Thing("frame"))
-    effects.read(table, call.why)
-    return known(Thing("frame")) if call.name != "get_table" else _as_table(table, call.why)
+        return known(frame(result_of(table.only)))
+    rows = effects.rows_of(table, call.why)
+    return known(frame(rows)) if call.name != "get_table" else _as_table(table, call.why)
 
 
 def _as_table(table: Value | None, why: str) -> Value:
@@ -305,8 +308,7 @@ def _read_gbq(effects: Effects, call: Call) -> Value:
         effects.projects.add(project.only)
     queries = [option for option in given.options if is_query(option)]
     tables = [option for option in given.options if not is_query(option)]
-    if queries:
-        effects.query(Value(tuple(queries)), call.why)
+    rows = effects.query(Value(tuple(queries)), call.why) if queries else None
     if tables or given.why or not given.options:
-        effects.read(Value(tuple(tables), given.why), call.why)
-    return known(Thing("frame"))
+        rows = effects.rows_of(Value(tuple(tables), given.why), call.why)
+    return known(frame(rows))

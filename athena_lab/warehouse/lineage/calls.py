@@ -6,8 +6,9 @@ import ast
 import builtins
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
-from athena_lab.warehouse.lineage import bigquery_calls, text_building
+from athena_lab.warehouse.lineage import bigquery_calls, frames, text_building
 from athena_lab.warehouse.lineage.bigquery_calls import Call
 from athena_lab.warehouse.lineage.constants import Items, Module, Pairs, Thing, Value, either, known, unknown
 from athena_lab.warehouse.lineage.effects import is_query
@@ -22,7 +23,6 @@ _SHELLS = ("os.system", "os.popen", "subprocess.run", "subprocess.call", "subpro
 _RUNNERS = ("runpy.run_path", "runpy.run_module", "papermill.execute_notebook")
 _EVALUATORS = ("exec", "eval")
 _MAPPERS = ("map", "imap", "imap_unordered", "starmap", "submit", "apply", "apply_async", "run_in_executor")
-_PASSING = ("result", "to_dataframe", "to_arrow", "to_pandas", "copy", "df", "arrow", "polars", "head")
 
 
 class Caller(Evaluator):
@@ -46,7 +46,9 @@ class Caller(Evaluator):
         found = [self.call(option, Call(name, arguments, named, why)) for option in function.options]
         if not found or function.why:
             found.append(self._call_by_name(Call(name, arguments, named, why)))
-        return either(found)
+        if any(isinstance(option, Function) for option in function.options):
+            return either(found)  # what comes out of it was followed
+        return frames.made_of(either(found), [*arguments, *named.values()], why)
 
     def call(self, thing: object, call: Call) -> Value:
         """Call one thing: a function or class of the user's, or something imported."""
@@ -138,9 +140,10 @@ class Caller(Evaluator):
         if changed is not None:
             return changed
         found = [self._method_of(option, node, call) for option in owner.options]
+        given = [owner, *call.arguments, *call.named.values()]
         if owner.why and not any(isinstance(option, Thing) and option.kind == "made" for option in owner.options):
             found.append(self._unknown_method(node, owner, call))
-        return either(found or [unknown(call.why)])
+        return frames.made_of(either(found or [unknown(call.why)]), given, call.why)
 
     def _change(self, node: ast.Attribute, owner: Value, call: Call) -> Value | None:
         """Follow `list.append` and its like; another change of a list or dict makes it unknown."""
@@ -185,7 +188,7 @@ class Caller(Evaluator):
             return bigquery_calls.table_of_dataset(self.effects, thing, call)
         if thing.kind in ("instance", "class"):
             return self._method_of_instance(thing, node, call)
-        found = bigquery_calls.call_frame(self.effects, call)
+        found = bigquery_calls.call_frame(self.effects, replace(call, owner=thing))
         if found is None and thing.kind == "template" and call.name in ("substitute", "safe_substitute"):
             found = text_building.substituted(thing.get("text"), call.named, self.effects.holes, call.why)
         if found is not None:
@@ -195,7 +198,10 @@ class Caller(Evaluator):
         if thing.kind == "made":  # another engine's: so is what its methods give
             self._call_back(call)
             return Value((thing,), call.why)
-        return known(thing) if call.name in _PASSING else self._unseen(call)
+        if call.name in frames.SAME_COLUMNS:
+            return known(thing)
+        self._call_back(call)
+        return frames.method(thing, call.name, call.arguments, call.named, call.why)
 
     def _unseen(self, call: Call) -> Value:
         self._call_back(call)

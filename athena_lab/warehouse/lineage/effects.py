@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from athena_lab.warehouse.lineage.constants import Holes, Items, Pairs, Thing, Value
+from athena_lab.warehouse.lineage.frames import received
 from athena_lab.warehouse.lineage.model import HOLE, Findings, Unknown
-from athena_lab.warehouse.lineage.relation import Relation
+from athena_lab.warehouse.lineage.relation import Column, Origin, Relation, Star
 from athena_lab.warehouse.lineage.sql import Script, follow_script
 from athena_lab.warehouse.lineage.tables import Result, Setting, own_name
 
@@ -88,6 +89,28 @@ class Effects:
         names = self.names(tables, why)
         self.findings.writes.update(names)
         return names
+
+    def rows_of(self, tables: Value | None, why: str) -> Result:
+        """Note that tables are read by name; give their rows."""
+        names = self.names(tables, why)
+        self.findings.reads.update(names)
+        entries = tuple(entry for name in names for entry in self._columns_of(name))
+        return Result(Relation(entries), frozenset(names))
+
+    def _columns_of(self, name: str) -> tuple[Column | Star, ...]:
+        known = self.setting.schema.get(name)
+        if known is None:
+            return (Star(name),)
+        return tuple(Column(item, Origin(frozenset([f"{name}.{item}"]))) for item in known)
+
+    def load(self, tables: Value | None, rows: Value | None, why: str) -> None:
+        """Note that tables are written with rows, and where their columns come from as far as that is followed."""
+        names = self.write(tables, why)
+        for column, origin in received(rows):
+            for name in names:
+                self.findings.derive(f"{name}.{column}", origin.columns)
+                for doubt in sorted(origin.doubts):
+                    self.doubt(f"{name}: {doubt}")
 
     def names(self, tables: Value | None, why: str) -> list[str]:
         """Give the full names of tables in each form they may have; what is not certain is a doubt."""

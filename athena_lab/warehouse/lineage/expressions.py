@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from athena_lab.warehouse.lineage import bigquery_calls, text_building
+from athena_lab.warehouse.lineage import bigquery_calls, frames, text_building
 from athena_lab.warehouse.lineage.constants import (
     Items,
     Module,
@@ -95,7 +95,8 @@ class Evaluator:
         if isinstance(node.op, ast.Mod) and any(isinstance(item, str) for item in left.options):
             return text_building.percent(left, right, self.effects.holes, why)
         operate = ARITHMETIC.get(type(node.op))
-        return combine([left, right], operate, why) if operate is not None else unknown(why)
+        found = combine([left, right], operate, why) if operate is not None else unknown(why)
+        return frames.made_of(found, [left, right], why)
 
     def _ifexp(self, node: ast.IfExp) -> Value:
         test = self.truth(self.value(node.test))
@@ -171,6 +172,9 @@ class Evaluator:
             bounds = [self.value(item) for item in (node.slice.lower, node.slice.upper, node.slice.step)]
             return combine([value, *bounds], lambda item, *cut: _sliced(item, slice(*cut)), why)
         key = self.value(node.slice)
+        rows = [option for option in value.options if frames.result_of(option) is not None]
+        if rows:
+            return either([frames.picked(option, key, why) for option in rows])
         return self._picked([(option, index) for option in value.options for index in key.options], value, key, why)
 
     def _picked(self, choices: Sequence[tuple[object, object]], value: Value, key: Value, why: str) -> Value:
@@ -210,7 +214,8 @@ class Evaluator:
     def _listcomp(self, node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> Value:
         found: list[Value] = []
         is_whole = self._generate_alone(node.generators, lambda: found.append(self.value(node.elt)))
-        return known(Items(tuple(found))) if is_whole else unknown(ast.unparse(node))
+        why = ast.unparse(node)
+        return known(Items(tuple(found))) if is_whole else frames.made_of(unknown(why), found, why)
 
     _setcomp = _generatorexp = _listcomp
 
@@ -240,10 +245,11 @@ class Evaluator:
             emit()
             return True
         first, rest = generators[0], generators[1:]
-        items = self.elements(self.value(first.iter))
+        given = self.value(first.iter)
+        items = self.elements(given)
         is_whole = items is not None
         for item in items if items is not None else (unknown(ast.unparse(first.target)),):
-            self.bind(first.target, item)
+            self.bind(first.target, item if items is not None else frames.made_of(item, [given], item.why))
             tests = [self.truth(self.value(test)) for test in first.ifs]
             if False in tests:
                 continue
@@ -284,6 +290,8 @@ class Evaluator:
             changed = known(Items((*thing.values[: key.only], value, *thing.values[key.only + 1 :])))
         if any(isinstance(option, Items | Pairs) for option in owner.options):
             self.change(target.value, owner, changed)
+        elif next(frames.results_in(Value((*owner.options, *value.options))), None) is not None:
+            self.change(target.value, owner, frames.made_of(changed, [owner, value], changed.why))
 
     def change(self, place: ast.expr, before: Value, after: Value) -> None:
         """Note that a list or dict was changed in place: under its other names too."""
@@ -317,7 +325,8 @@ class Evaluator:
         ):
             return known(bigquery_calls.method_of(None, node.attr))
         found = [self._attribute_of(option, node.attr, why) for option in owner.options]
-        return either([*found, *([unknown(why)] if owner.why or not found else [])])
+        rows = [Value((option,)) for option in owner.options if frames.result_of(option) is not None]
+        return frames.made_of(either([*found, *([unknown(why)] if owner.why or not found else [])]), rows, why)
 
     def _attribute_of(self, option: object, name: str, why: str) -> Value:
         if isinstance(option, Module):

@@ -24,7 +24,8 @@ class Lineage:
     """Tables as `dataset.table` (a foreign project's with its project before), columns as `dataset.table.column`.
 
     `dataset.table.*` stands for columns whose names are not known. A written table of which `columns` holds
-    nothing received values that are not followed by column (a DataFrame, a file).
+    nothing received values that come from no table that is followed (a file). A DataFrame that was changed in a way
+    that is not followed counts as `dataset.table.*`, made of every column that it may hold.
     """
 
     reads: tuple[str, ...] = ()

@@ -12,6 +12,7 @@ from typing import Any
 
 from athena_lab.warehouse.lineage.constants import Thing, Value, known, unknown
 from athena_lab.warehouse.lineage.effects import Effects
+from athena_lab.warehouse.lineage.frames import frame
 from athena_lab.warehouse.lineage.model import Findings, Lineage
 from athena_lab.warehouse.lineage.program import Program
 from athena_lab.warehouse.lineage.sql import lineage_of_sql
@@ -174,10 +175,8 @@ class CellProgram(Program):
         results = _Results(self.env) if magic == "athena" else {}
         result = self.effects.query(body, why, into=target, results=results)
         if name is not None:
-            made = (
-                Thing("result", (("result", result),)) if magic == "athena" and result is not None else Thing("frame")
-            )
-            self.env[name] = known(made)
+            is_named = magic == "athena" and result is not None  # later SQL may name it
+            self.env[name] = known(Thing("result", (("result", result),)) if is_named else frame(result))
 
     def _expanded(self, text: str) -> Value:
         """Put variables into a magic's line, as IPython does: `{name}` and `$name`."""

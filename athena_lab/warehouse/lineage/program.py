@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Sequence
 
+from athena_lab.warehouse.lineage import frames
 from athena_lab.warehouse.lineage.calls import Caller
 from athena_lab.warehouse.lineage.constants import Items, Pairs, Thing, Value, either, known, unknown
 from athena_lab.warehouse.lineage.constants import Module as Imported
@@ -113,10 +114,13 @@ class Program(Caller):
         return self._branches([*(case.body for case in node.cases), []])
 
     def _run_for(self, node: ast.For | ast.AsyncFor) -> None:
-        items = self.elements(self.value(node.iter))
+        given = self.value(node.iter)
+        items = self.elements(given)
         if items is None:
-            self.bind(node.target, unknown(ast.unparse(node.target)))
-            self._repeat(node.body, node.target)
+            name = ast.unparse(node.target)
+            item = frames.made_of(unknown(name), [given], name)
+            self.bind(node.target, item)
+            self._repeat(node.body, (node.target, item))
         for item in items or ():
             before = dict(self.env)
             self.bind(node.target, item)
@@ -133,7 +137,7 @@ class Program(Caller):
         self._repeat(node.body, None)
         self.run(node.orelse)
 
-    def _repeat(self, body: Sequence[ast.stmt], target: ast.expr | None) -> None:
+    def _repeat(self, body: Sequence[ast.stmt], target: tuple[ast.expr, Value] | None) -> None:
         """Follow a loop of unknown length: what goes on changing is unknown."""
         for turn in range(_FIXPOINT):
             before = dict(self.env)
@@ -146,7 +150,7 @@ class Program(Caller):
             if turn >= _FIXPOINT - 2:
                 self.env |= {name: Value(before[name].options if name in before else (), name) for name in changed}
             if target is not None:
-                self.bind(target, unknown(ast.unparse(target)))
+                self.bind(*target)
 
     def _run_try(self, node: ast.Try) -> bool:
         start = dict(self.env)
