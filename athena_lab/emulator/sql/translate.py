@@ -11,7 +11,7 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
 from athena_lab.emulator.sql.resolve import columns_read, labels_of, name_columns, resolve
-from athena_lab.emulator.sql.rules import apply_rules
+from athena_lab.emulator.sql.rules import apply_rules, put_in_rows
 from athena_lab.emulator.sql.unnest import name_struct_unnests, straighten_unnests
 from athena_lab.emulator.sql.variables import PREFIX, bind_system_variables, bind_variables, visible
 from athena_lab.emulator.types import Field, googlesql_type
@@ -81,9 +81,7 @@ def rewrite(resolved: exp.Expression) -> exp.Expression:
 
 def generate(tree: exp.Expression) -> str:
     """Write a tree as DuckDB's SQL; refuse what has no equal there."""
-    for node in tree.find_all(exp.Table):
-        if node.meta.get("rows"):
-            node.set("this", exp.Var(this=f"({node.meta['rows']})"))
+    put_in_rows(tree)
     try:
         return str(tree.sql("duckdb", unsupported_level=ErrorLevel.RAISE))
     except UnsupportedError as error:

@@ -50,8 +50,16 @@ RULES: Mapping[type[exp.Expression], Rule] = {
 }
 
 
+def put_in_rows(tree: exp.Expression) -> None:
+    """Write the query of what may be seen in the place of each table of which that is not all."""
+    for node in tree.find_all(exp.Table):
+        if node.meta.get("rows"):
+            node.set("this", exp.Var(this=f"({node.meta['rows']})"))
+
+
 def apply_rules(tree: exp.Expression) -> exp.Expression:
     """Rewrite a tree in place, children first; a new node keeps the type of the one that it replaces."""
+    put_in_rows(tree)  # some rules write text of what is below them
     for node in reversed(list(tree.bfs())):
         rule = RULES.get(type(node))
         new = rule(node) if rule else None
