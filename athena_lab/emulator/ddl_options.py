@@ -23,6 +23,11 @@ def column_of(node: exp.ColumnDef) -> Field:
             resource["mode"] = "REQUIRED"
         elif isinstance(constraint.args["kind"], exp.Properties):
             resource.update(options_of(constraint.args["kind"]))
+        elif isinstance(constraint.args["kind"], exp.DefaultColumnConstraint):
+            default = constraint.args["kind"].this
+            if default.find(exp.Query, exp.Column):
+                raise invalid_query("A column's default cannot contain a query or a column.")
+            resource["defaultValueExpression"] = default.sql("bigquery")
         else:
             raise unsupported(f"The constraint {constraint.sql('bigquery')}")
     return field_from_json(resource)

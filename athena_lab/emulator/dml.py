@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from athena_lab.emulator.assignments import assigned, columns_of, path_of, put_in_defaults
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.dml_plans import Plan
 from athena_lab.emulator.estimates import read_bytes
@@ -16,14 +17,14 @@ from athena_lab.emulator.physical import NOW, SINCE
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
 from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
 from athena_lab.emulator.select import Preparer
-from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion, partition_unit
+from athena_lab.emulator.sql.pseudo import PARTITION_TIME, partition_unit
 from athena_lab.emulator.sql.references import Namespace, References, check_access
 from athena_lab.emulator.sql.resolve import columns_read, resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.translate import bind_names, bind_parameters, generate
 from athena_lab.emulator.sql.unnest import straighten_unnests
 from athena_lab.emulator.sql.values import written_value
-from athena_lab.emulator.types import Field, quote
+from athena_lab.emulator.types import Field, duckdb_type, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source
 
@@ -82,6 +83,10 @@ class _Builder:
                 f"Inserted row has wrong column count; Has {len(prepared.fields)}, expected {len(columns)}"
             )
         source = Source(prepared.shaped(columns), columns, prepared.parameters(self.values), prepared.arrow())
+        missing = self._missing(target, columns)
+        if missing:
+            values = ", ".join(self._default_texts(missing))
+            source = replace(source, sql=f"SELECT *, {values} FROM ({source.sql})", fields=columns + missing)  # noqa: S608
         if any(item.name == PARTITION_TIME for item in columns):
             source = _dated(source, target)
         sources = prepared.translation.sources
@@ -117,7 +122,8 @@ class _Builder:
         if where is None:
             raise invalid_query("UPDATE must have a WHERE clause")
         target = self._target(node)
-        names = [self._set_column(target, item, node) for item in statement.expressions]
+        put_in_defaults(target, statement)
+        paths = [path_of(target, item, node.alias_or_name) for item in statement.expressions]
         select = exp.Select(
             expressions=[
                 exp.alias_(item.expression.copy(), f"s{index}") for index, item in enumerate(statement.expressions)
@@ -128,9 +134,8 @@ class _Builder:
             select.append("joins", exp.Join(this=others.this.copy()))
         select.set("where", where.copy())
         resolved = self._resolved(select)
-        sets = ", ".join(
-            f"{quote(name)} = {_text(item)}" for name, item in zip(names, resolved.selects, strict=True)
-        )
+        values = [_text(item) for item in resolved.selects]
+        sets = assigned(target, _alias(node), zip(paths, values, strict=True))
         condition = generate(resolved.args["where"].this)
         joined = [generate(item.this) for item in resolved.args.get("joins") or ()]
         source = f" FROM {', '.join(joined)}" if joined else ""
@@ -146,6 +151,8 @@ class _Builder:
     def merge(self, statement: exp.Merge) -> Plan:
         node, using = statement.this, statement.args["using"]
         target = self._target(node)
+        for when in statement.args["whens"].expressions:
+            put_in_defaults(target, when.args["then"])
         both: list[exp.Expression] = []
         only_source: list[exp.Expression] = []
         for when in statement.args["whens"].expressions:
@@ -164,7 +171,7 @@ class _Builder:
         for when in whens:
             pool = matched if when.args.get("matched") or when.args.get("source") else unmatched
             texts = [_text(next(pool)) for _ in _merge_expressions(when)]
-            clauses.append(self._clause(target, when, texts, using))
+            clauses.append(self._clause(target, node, when, texts, using))
             if not isinstance(when.args["then"], exp.Insert):
                 condition = texts[0] if when.args.get("condition") is not None else "true"
                 changing.append((bool(when.args.get("matched")), condition))
@@ -177,7 +184,9 @@ class _Builder:
             made.check = _twice(_alias(node), f"{target.physical} AS {_alias(node)}, {source}", condition)
         return made
 
-    def _clause(self, target: Table, when: exp.Expression, texts: list[str], using: exp.Expression) -> str:
+    def _clause(
+        self, target: Table, node: exp.Table, when: exp.Expression, texts: list[str], using: exp.Expression
+    ) -> str:
         head = "WHEN MATCHED" if when.args.get("matched") else "WHEN NOT MATCHED"
         if when.args.get("source"):
             head += " BY SOURCE"
@@ -188,16 +197,18 @@ class _Builder:
         if isinstance(then, exp.Var):
             return f"{head} THEN DELETE"
         if isinstance(then, exp.Update):
-            names = [self._set_column(target, item, None) for item in then.expressions]
-            sets = ", ".join(f"{quote(name)} = {value}" for name, value in zip(names, rest, strict=True))
+            paths = [path_of(target, item, node.alias_or_name) for item in then.expressions]
+            sets = assigned(target, _alias(node), zip(paths, rest, strict=True))
             return f"{head} THEN UPDATE SET {sets}, {SINCE} = {NOW}"
         if isinstance(then.this, exp.Var):
             columns = ", ".join(quote(item.name) for item in target.fields)
             values = ", ".join(f"{quote(using.alias_or_name)}.{quote(item.name)}" for item in target.fields)
             return f"{head} THEN INSERT ({columns}) VALUES ({values})"  # noqa: S608 (translated)
         named = [item.name for item in then.this.expressions] if then.this is not None else []
-        columns = ", ".join(quote(item.name) for item in self._columns(target, named))
-        return f"{head} THEN INSERT ({columns}) VALUES ({', '.join(rest)})"  # noqa: S608 (translated)
+        fields = self._columns(target, named)
+        missing = self._missing(target, fields)
+        columns = ", ".join(quote(item.name) for item in fields + missing)
+        return f"{head} THEN INSERT ({columns}) VALUES ({', '.join(rest + self._default_texts(missing))})"  # noqa: S608
 
     # -- parts
 
@@ -242,22 +253,26 @@ class _Builder:
                 node.replace(exp.Struct(expressions=parts))
 
     def _columns(self, target: Table, names: list[str]) -> tuple[Field, ...]:
-        known = {item.name.lower(): item for item in target.fields}
-        if is_by_ingestion(target.resource):
-            known["_partitiontime"] = Field(PARTITION_TIME, "TIMESTAMP")
+        known = columns_of(target)
         for name in names:
             if name.lower() not in known:
                 raise invalid_query(f"Column {name} is not present in table {target.dataset}.{target.name}")
         return tuple(known[name.lower()] for name in names) or target.fields
 
-    def _set_column(self, target: Table, item: exp.Expression, node: exp.Expression | None) -> str:
-        column = item.this
-        if not isinstance(item, exp.EQ) or not isinstance(column, exp.Column):
-            raise unsupported("SET of anything but a column")
-        is_field = bool(column.table) and node is not None and column.table.lower() != node.alias_or_name.lower()
-        if is_field or isinstance(column.parent, exp.Dot):
-            raise unsupported("SET of a struct's field")
-        return self._columns(target, [column.name])[0].name
+    def _missing(self, target: Table, columns: tuple[Field, ...]) -> tuple[Field, ...]:
+        """Give the columns that are not written, but have defaults."""
+        names = {item.name for item in columns}
+        return tuple(
+            item for item in target.fields if item.name not in names and item.extras.get("defaultValueExpression")
+        )
+
+    def _default_texts(self, columns: tuple[Field, ...]) -> list[str]:
+        if not columns:
+            return []
+        made = self._resolved(_select_of([written_value(exp.Var(this="DEFAULT"), item) for item in columns]))
+        return [
+            f"CAST({_text(item)} AS {duckdb_type(column)})" for item, column in zip(made.selects, columns, strict=True)
+        ]
 
     def _rows(self, values: exp.Values, columns: tuple[Field, ...]) -> exp.Query:
         rows = [item.expressions if isinstance(item, exp.Tuple) else [item] for item in values.expressions]

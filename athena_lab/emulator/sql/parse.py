@@ -13,6 +13,7 @@ from athena_lab.emulator.sql.built_in_tables import blank_table_words
 from athena_lab.emulator.sql.clone_text import put_in_clauses, without_clauses
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.literals import plain_literals
+from athena_lab.emulator.sql.merges import straighten_merges
 from athena_lab.emulator.sql.udfs import inline_functions, is_function
 
 _KNOWN = (
@@ -85,6 +86,7 @@ def _made_by(statements: list[exp.Expression]) -> frozenset[str]:
 
 
 _SNAPSHOT = re.compile(r"(?is)^(\s*(?:CREATE\s+(?:OR\s+REPLACE\s+)?|DROP\s+))(SNAPSHOT)(\s+TABLE\b)")
+_SCHEMA = re.compile(r"(?is)^(\s*ALTER\s+)SCHEMA(\b)")
 _AGGREGATE = re.compile(r"(?is)(\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:TEMP\s+|TEMPORARY\s+)?)AGGREGATE(\s+FUNCTION\b)")
 _NOT_AGGREGATE = re.compile(r"(?is)\bNOT\s+AGGREGATE(?=\s*[,)])")
 _TABLE_FUNCTION = re.compile(r"(?is)^(\s*DROP\s+)TABLE(\s+FUNCTION\b)")
@@ -93,6 +95,7 @@ _TABLE_FUNCTION = re.compile(r"(?is)^(\s*DROP\s+)TABLE(\s+FUNCTION\b)")
 def _plain(text: str) -> str:
     """Take out the words that sqlglot does not know, leaving every other where it was."""
     text = _SNAPSHOT.sub(r"\g<1>        \g<3>", without_clauses(text))
+    text = _SCHEMA.sub(r"\g<1>TABLE \g<2>", text)
     if _AGGREGATE.search(text):
         text = _plain_aggregate(text)
     return plain_literals(blank_table_words(_TABLE_FUNCTION.sub(r"\g<1>     \g<2>", text)))
@@ -109,6 +112,9 @@ def _plain_aggregate(text: str) -> str:
 def _parse(text: str) -> list[exp.Expression | None]:
     try:
         found = spelling.parse(_plain(text))
+        straighten_merges(found)
+        if found and isinstance(found[0], exp.Alter) and _SCHEMA.match(text):
+            found[0].set("kind", "SCHEMA")
         if found and isinstance(found[0], exp.Create):
             put_in_clauses(found[0], text)
             found[0].meta["is_snapshot"] = _SNAPSHOT.match(text) is not None
