@@ -34,6 +34,11 @@ STATUS: dict[type[errors.AthenaError], int] = {
 """ConfigurationError is 503 here: it means that this Jupyter was started without its gateway."""
 
 
+def _query_of(query: str) -> str:
+    """Leave out the bare number that JupyterLab puts behind an address so that no cache answers."""
+    return "&".join(part for part in query.split("&") if not part.isdecimal())
+
+
 class AthenaHandler(APIHandler):  # type: ignore[misc]  # jupyter_server ships no types
     """What every route shares: the door to the gateway, and errors as `ErrorBody`."""
 
@@ -92,7 +97,7 @@ class ProxyHandler(AthenaHandler):
             raise errors.NotFoundError(
                 f"Cannot {method} '{path}': Athena serves no such route here. See ARCHITECTURE.md for those it does."
             )
-        answer = await self.door.forward(method, path, query=self.request.query, content=self.request.body)
+        answer = await self.door.forward(method, path, query=_query_of(self.request.query), content=self.request.body)
         if answer.is_error and not answer.content_type.startswith("application/json"):
             answer.raise_for_error()
         self.set_status(answer.status)

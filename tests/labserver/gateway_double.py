@@ -359,7 +359,7 @@ class Handler(BaseHTTPRequestHandler):
                 )
             else:
                 self.state.behaviour.requests.append(f"{method} {self.path}")
-                result = self.route(method, url.path, parse_qs(url.query), body)
+                result = self.route(method, url.path, parse_qs(url.query, keep_blank_values=True), body)
         except RefusedError as refusal:
             status, result = refusal.status, refusal.body
         except ValidationError as error:

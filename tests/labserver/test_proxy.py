@@ -78,6 +78,12 @@ def test_waiting_for_one_promotion_does_not_hold_up_other_requests(jupyter, gate
 
 def test_query_string_reaches_the_gateway(jupyter, gateway):
     assert jupyter.request("GET", "/athena/api/runs", params={"job_id": "none", "limit": "3"}).json() == []
+
+
+def test_the_number_that_jupyterlab_appends_to_an_address_stays_behind(jupyter, gateway):
+    assert len(jupyter.request("GET", "/athena/api/jobs?limit=1&1795516111145").json()["jobs"]) <= 1
+    assert jupyter.request("GET", "/athena/api/jobs?1795516111145").is_success
+    assert gateway.control()["requests"][-2:] == ["GET /v1/jobs?limit=1", "GET /v1/jobs"]
     assert "GET /v1/runs?job_id=none&limit=3" in gateway.control()["requests"]
 
 
