@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -44,8 +43,8 @@ class Warehouse:
 
     def __init__(self, directory: Path, project: str, location: str, *, memory_mib: int | None = None) -> None:
         self.project, self.location = project, location
-        self._key = secrets.token_bytes(16)
         self.store = Store(directory, memory_mib=memory_mib)
+        self._key = self.store.secret("results.key")
         self.catalog = Catalog(self.store, project, location)
         for name in [name for name, resource in self.catalog.state.datasets.items() if resource.get("isHidden")]:
             self.catalog.drop_dataset(name, with_contents=True)  # of scripts that a crash ended
@@ -157,7 +156,7 @@ class Warehouse:
     def anonymous_dataset(self, owner: Principal) -> str:
         """Name the hidden dataset of a user's (or run's) own results, into which he may load and write, too.
 
-        It ends with the process, and nobody else can know its name.
+        Nobody else can know its name; what was written into it ends with the process.
         """
         whose = f"{owner.user}/{owner.run or ''}".encode()
         return ANONYMOUS + hashlib.blake2b(whose, key=self._key, digest_size=16).hexdigest()
