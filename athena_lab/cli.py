@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _run_gateway(words[1:])
         if words[:1] == ["jobs"]:
             return _run_jobs(words[1:])
+        if words[:1] == ["secrets"]:
+            return _run_secrets(words[1:])
         arguments = build_parser().parse_args(words)
         command: Command = arguments.command
         return command(arguments)
@@ -75,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
         ("emulator", "run the embedded BigQuery"),
         ("gateway", "run the gateway"),
         ("jobs", "see and change jobs"),
+        ("secrets", "keep secrets for jobs"),
     )
     for name, text in others:
         commands.add_parser(name, help=text, add_help=False)  # taken by main() before
@@ -241,6 +244,12 @@ def _run_jobs(words: list[str]) -> int:
     from athena_lab.stack.jobs_command import run_jobs  # noqa: PLC0415 (as in _up)
 
     return run_jobs(words, lambda arguments: (_settings(arguments), _home(arguments)))
+
+
+def _run_secrets(words: list[str]) -> int:
+    from athena_lab.stack.secrets_command import run_secrets  # noqa: PLC0415 (as in _up)
+
+    return run_secrets(words, _settings)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ def gateway(place: Place) -> Process:
         "ATHENA_GATEWAY_PORT": str(ports["gateway"]),
         "ATHENA_AIRFLOW_URL": place.url("api-server"),
         "ATHENA_WAREHOUSE_URL": place.url("emulator"),
+        "ATHENA_LAB_URL": passed.get("ATHENA_LAB_URL") or (place.url("lab") if "lab" in ports else ""),
         "ATHENA_WAREHOUSE_GRPC": f"127.0.0.1:{ports['emulator-grpc']}",
     }
     return Process(

@@ -24,7 +24,7 @@ from athena_lab.gateway_api.jobs import (
     RunRequest,
     RunState,
 )
-from athena_lab.gateway_api.terms import After, Parameter, ParameterType, RelativeDate, Schedule
+from athena_lab.gateway_api.terms import After, Guards, Parameter, ParameterType, RelativeDate, Schedule
 from athena_lab.gateway_api.versions import (
     CloneRequest,
     DiffRequest,
@@ -37,7 +37,8 @@ from athena_lab.gateway_api.versions import (
 from athena_lab.gateway_api.wire import Wire
 from athena_lab.jobs.drafting import DraftRequest, upload_of
 from athena_lab.stack import jobs_output
-from athena_lab.stack.jobs_terms import after_of, runs_by_updates, tables_of
+from athena_lab.stack.jobs_terms import after_of, tables_of
+from athena_lab.stack.jobs_when import guards_of, schedule_of
 
 EXIT_FAILED, EXIT_PLATFORM = 1, 3
 LONG_POLL_S = 20.0
@@ -65,58 +66,58 @@ class JobsActions:
     """One method a command; `arguments` are its options as `jobs_command` declares them."""
 
     def __init__(self, gateway: GatewayClient, workspace: Path) -> None:
-        self._gateway, self._workspace = gateway, workspace
+        self.gateway, self._workspace = gateway, workspace
 
     # -- looking
 
     def list(self, _arguments: argparse.Namespace) -> Outcome:
-        jobs = self._gateway.list_jobs()
+        jobs = self.gateway.list_jobs()
         return Outcome(jobs, jobs_output.format_jobs(jobs))
 
     def show(self, arguments: argparse.Namespace) -> Outcome:
-        return _job(self._find(arguments.job))
+        return _job(self.find(arguments.job))
 
     def versions(self, arguments: argparse.Namespace) -> Outcome:
-        versions = self._gateway.list_versions(self._find(arguments.job).id)
+        versions = self.gateway.list_versions(self.find(arguments.job).id)
         return Outcome(versions, jobs_output.format_versions(versions))
 
     def dependencies(self, arguments: argparse.Namespace) -> Outcome:
-        found = self._gateway.get_dependencies(self._find(arguments.job).id)
+        found = self.gateway.get_dependencies(self.find(arguments.job).id)
         return Outcome(found, jobs_output.format_dependencies(found))
 
     def diff(self, arguments: argparse.Namespace) -> Outcome:
-        job = self._find(arguments.job)
+        job = self.find(arguments.job)
         bundle = None
         if arguments.file is not None:
             wanted = DraftRequest(path="", cell_id=job.source.cell_id, cell_ids=job.source.cell_ids)
             upload = upload_of(arguments.file, self._workspace, wanted)
-            bundle = self._gateway.upload_bundle(upload).hash
+            bundle = self.gateway.upload_bundle(upload).hash
         request = DiffRequest(version=arguments.from_version, to_version=arguments.to_version, bundle=bundle)
-        diff = self._gateway.diff_job(job.id, request)
+        diff = self.gateway.diff_job(job.id, request)
         return Outcome(diff, jobs_output.format_diff(diff))
 
     # -- changing
 
     def pause(self, arguments: argparse.Namespace) -> Outcome:
-        return _job(self._gateway.pause_job(self._find(arguments.job).id))
+        return _job(self.gateway.pause_job(self.find(arguments.job).id))
 
     def resume(self, arguments: argparse.Namespace) -> Outcome:
-        return _job(self._gateway.resume_job(self._find(arguments.job).id))
+        return _job(self.gateway.resume_job(self.find(arguments.job).id))
 
     def delete(self, arguments: argparse.Namespace) -> Outcome:
-        return _job(self._gateway.delete_job(self._find(arguments.job).id))
+        return _job(self.gateway.delete_job(self.find(arguments.job).id))
 
     def restore(self, arguments: argparse.Namespace) -> Outcome:
-        return self._deployed(self._gateway.restore_job(arguments.job), is_waiting=arguments.wait)
+        return self._deployed(self.gateway.restore_job(arguments.job), is_waiting=arguments.wait)
 
     def rollback(self, arguments: argparse.Namespace) -> Outcome:
         request = RollbackRequest(version=arguments.version, message=arguments.message)
-        promotion = self._gateway.rollback_job(self._find(arguments.job).id, request)
+        promotion = self.gateway.rollback_job(self.find(arguments.job).id, request)
         return self._deployed(promotion, is_waiting=arguments.wait)
 
     def edit(self, arguments: argparse.Namespace) -> Outcome:
-        job = self._find(arguments.job)
-        schedule = _schedule_of(arguments, job.schedule)
+        job = self.find(arguments.job)
+        schedule = schedule_of(arguments, job.schedule)
         request = EditRequest(
             name=arguments.name,
             schedule=None if schedule == job.schedule else schedule,
@@ -125,21 +126,22 @@ class JobsActions:
             parameters=_values_of(arguments.param, job.parameters) if arguments.param else None,
             retries=arguments.retries,
             timeout_s=arguments.timeout_s,
+            guards=guards_of(arguments, job.guards),
             message=arguments.message,
             expected_version=job.version,
         )
-        return self._deployed(self._gateway.edit_job(job.id, request), is_waiting=arguments.wait)
+        return self._deployed(self.gateway.edit_job(job.id, request), is_waiting=arguments.wait)
 
     def clone(self, arguments: argparse.Namespace) -> Outcome:
-        promotion = self._gateway.clone_job(self._find(arguments.job).id, CloneRequest(name=arguments.name))
+        promotion = self.gateway.clone_job(self.find(arguments.job).id, CloneRequest(name=arguments.name))
         return self._deployed(promotion, is_waiting=arguments.wait)
 
     def transfer(self, arguments: argparse.Namespace) -> Outcome:
         request = TransferRequest(owner=arguments.owner)
-        return self._deployed(self._gateway.transfer_job(self._find(arguments.job).id, request), is_waiting=False)
+        return self._deployed(self.gateway.transfer_job(self.find(arguments.job).id, request), is_waiting=False)
 
     def export(self, arguments: argparse.Namespace) -> Outcome:
-        exported = self._gateway.export_job(self._find(arguments.job).id)
+        exported = self.gateway.export_job(self.find(arguments.job).id)
         if arguments.output is None:
             return Outcome(exported, exported.model_dump_json(indent=1))
         arguments.output.write_text(exported.model_dump_json(indent=1) + "\n")
@@ -152,17 +154,17 @@ class JobsActions:
             why = error.strerror if isinstance(error, OSError) else "it is no exported job"
             message = f"Cannot import '{arguments.file}': {why}. Name a file that `athena jobs export` wrote."
             raise InvalidError([Fault("file", message)]) from error
-        promotion = self._gateway.import_job(ImportRequest(job=job, name=arguments.name))
+        promotion = self.gateway.import_job(ImportRequest(job=job, name=arguments.name))
         return self._deployed(promotion, is_waiting=arguments.wait)
 
     def promote(self, arguments: argparse.Namespace) -> Outcome:
-        bundle = self._gateway.upload_bundle(upload_of(arguments.file, self._workspace, _draft_of(arguments)))
+        bundle = self.gateway.upload_bundle(upload_of(arguments.file, self._workspace, _draft_of(arguments)))
         name = arguments.name or arguments.file.stem
         known = self._named(name)
         # What the command does not say stays as the job has it; of a new one, as the notebook has it.
         kept = {parameter.name: parameter for parameter in known.parameters} if known else {}
         present = tuple(kept.get(parameter.name, parameter) for parameter in bundle.parameters)
-        schedule = _schedule_of(arguments, known.schedule if known else Schedule())
+        schedule = schedule_of(arguments, known.schedule if known else Schedule())
         request = PromoteRequest(
             bundle=bundle.hash,
             name=name,
@@ -171,37 +173,39 @@ class JobsActions:
             tables=tables_of(arguments, bundle.lineage),
             parameters=_values_of(arguments.param, present),
             message=arguments.message,
+            guards=guards_of(arguments, known.guards if known else Guards()),
+            alerts=known.alerts if known else (),
             **{key: value for key in ("retries", "timeout_s") if (value := getattr(arguments, key)) is not None},
         )
-        return self._deployed(self._gateway.promote(request), is_waiting=arguments.wait)
+        return self._deployed(self.gateway.promote(request), is_waiting=arguments.wait)
 
     def run(self, arguments: argparse.Namespace) -> Outcome:
-        job = self._find(arguments.job)
+        job = self.find(arguments.job)
         values = {one.name: one.value for one in _values_of(arguments.param, job.parameters, is_relative_kept=False)}
         given = {name for name, _ in _pairs(arguments.param)}
         parameters = {name: value for name, value in values.items() if name in given}
-        run = self._gateway.run_job(job.id, RunRequest(parameters=parameters, note=arguments.note))
+        run = self.gateway.run_job(job.id, RunRequest(parameters=parameters, note=arguments.note))
         while arguments.wait and not run.state.is_final:
             time.sleep(RUN_POLL_S)
-            run = self._gateway.get_run(run.id)
+            run = self.gateway.get_run(run.id)
         return _run(run)
 
     # -- what they share
 
     def _named(self, name: str) -> Job | None:
         """Give the caller's job of an id or a name, if there is one that is not deleted."""
-        jobs = self._gateway.list_jobs(JobQuery(search=name[:200]))
+        jobs = self.gateway.list_jobs(JobQuery(search=name[:200]))
         found = [job for job in jobs if job.id == name]
         found += [job for job in jobs if job.name.casefold() == name.casefold()]
         return found[0] if found else None
 
-    def _find(self, name: str) -> Job:
+    def find(self, name: str) -> Job:
         """Give the job of an id or a name; raise NotFoundError."""
         found = self._named(name)
         if found is not None:
             return found
         try:
-            return self._gateway.get_job(name)  # a deleted one, whose versions can still be looked at
+            return self.gateway.get_job(name)  # a deleted one, whose versions can still be looked at
         except NotFoundError as error:
             raise NotFoundError(
                 f"Cannot find the job '{name[:100]}': you have none of that name or id. See `athena jobs list`."
@@ -209,7 +213,7 @@ class JobsActions:
 
     def _deployed(self, promotion: Promotion, *, is_waiting: bool) -> Outcome:
         while is_waiting and promotion.state not in _FINAL:
-            followed = self._gateway.get_promotion(promotion.job_id, promotion.version, wait_s=LONG_POLL_S)
+            followed = self.gateway.get_promotion(promotion.job_id, promotion.version, wait_s=LONG_POLL_S)
             promotion = followed.model_copy(update={"is_unchanged": promotion.is_unchanged})
             time.sleep(0 if promotion.state in _FINAL else RUN_POLL_S)
         code = EXIT_PLATFORM if promotion.state is PromotionState.FAILED else 0
@@ -237,12 +241,6 @@ def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
         environment=arguments.environment,
         globs=tuple(arguments.include),
     )
-
-
-def _schedule_of(arguments: argparse.Namespace, present: Schedule) -> Schedule:
-    """Lay the command's schedule over the present one; `--by-hand` takes the schedule away."""
-    cron = None if arguments.by_hand or runs_by_updates(arguments) else arguments.cron or present.cron
-    return Schedule(cron=cron, timezone=arguments.zone or present.timezone)
 
 
 def _pairs(texts: Iterable[str]) -> Sequence[tuple[str, str]]:

@@ -10,7 +10,9 @@ from athena_lab.gateway_api.bundles import DestinationMode, EnvironmentKind
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.settings import Home, Settings
 from athena_lab.stack.jobs_actions import JobsActions, Outcome
+from athena_lab.stack.jobs_past import add_past
 from athena_lab.stack.jobs_terms import add_tables
+from athena_lab.stack.jobs_when import add_guards, add_schedule
 
 Action = Callable[[JobsActions, argparse.Namespace], Outcome]
 
@@ -43,6 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_comparing(commands)
     _add_deploying(commands)
     _add_moving(commands)
+    add_past(lambda name, text, action: _add_for_job(commands, name, text, action))
     run = _add_for_job(commands, "run", "run a job now", JobsActions.run)
     run.add_argument("--wait", action="store_true", help="until it has ended; a run that failed ends with 1")
     run.add_argument("--note", default="", metavar="TEXT", help="why it is run")
@@ -71,10 +74,8 @@ def _add_deploying(commands: argparse._SubParsersAction) -> None:  # type: ignor
     edit = _add_for_job(commands, "edit", "change a job without its notebook", JobsActions.edit)
     for parser in (promote, edit):
         parser.add_argument("--name", metavar="NAME", help="the job's name")
-        when = parser.add_mutually_exclusive_group()
-        when.add_argument("--cron", metavar="CRON", help="five fields, such as '30 6 * * 1-5'")
-        when.add_argument("--by-hand", action="store_true", help="no schedule")
-        parser.add_argument("--zone", metavar="ZONE", help="the schedule's time zone, such as Europe/London")
+        add_schedule(parser)
+        add_guards(parser)
         parser.add_argument("--retries", type=int, metavar="N")
         parser.add_argument("--timeout", type=int, metavar="SECONDS", dest="timeout_s")
         add_tables(parser)

@@ -67,11 +67,25 @@ def write(path: Path, source: str = "print(day)", **metadata) -> str:
 
 def test_a_notebook_is_promoted_changed_compared_and_rolled_back(athena, tmp_path):
     file = write(tmp_path / "sales.ipynb", "print('one', day)")
-    words = ("--cron", "30 6 * * *", "--zone", "Europe/London", "--param", "day=yesterday", "--param", "limit=25")
+    words = (
+        "--cron",
+        "30 6 * * *",
+        "--zone",
+        "Europe/London",
+        "--missed",
+        "skip",
+        "--overlap",
+        "skip",
+        "--param",
+        "day=yesterday",
+        "--param",
+        "limit=25",
+    )
     code, made = athena("promote", file, "--name", "Command", *words, "--wait", "--json")
     assert (code, made["version"], made["state"]) == (0, 1, "visible")
     _, job = athena("show", "Command", "--json")
-    assert job["schedule"] == {"cron": "30 6 * * *", "timezone": "Europe/London"}
+    schedule = {"cron": "30 6 * * *", "timezone": "Europe/London", "missed": "skip", "start": None, "end": None}
+    assert (job["schedule"], job["guards"]["overlap"]) == (schedule, "skip")
     assert {one["name"]: one["relative"] or one["value"] for one in job["parameters"]} == {
         "day": "yesterday",
         "limit": 25,
