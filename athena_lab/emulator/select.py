@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
@@ -113,8 +114,23 @@ class Preparer:
                 relation = cursor.sql(prepared.sql, params=prepared.parameters(values))
                 reader = relation.to_arrow_reader(BATCH_ROWS)
                 return collect(iter(reader), prepared.fields, self._warehouse.store.results)
+            except OSError as error:
+                raise _engine_error(error) from None
             finally:
                 holder.hold(None)
+
+
+def _engine_error(error: OSError) -> Exception:
+    """Give DuckDB's error back as what it was: Arrow tells one that comes between batches as an OSError.
+
+    As such it would be taken for a fault of ours and be logged, with the values that it quotes.
+    """
+    if error.errno is not None:
+        return error
+    kinds: dict[str, type[Exception]] = {
+        "INTERRUPT": duckdb.InterruptException, "Out of Memory": duckdb.OutOfMemoryException,
+    }  # fmt: skip
+    return kinds.get(str(error).partition(" Error:")[0], duckdb.Error)(str(error))
 
 
 def tables_of(translation: Translation) -> frozenset[str]:

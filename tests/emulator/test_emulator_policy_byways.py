@@ -68,6 +68,15 @@ def test_columns_that_policies_are_about_are_not_changed_by_those_whom_they_bind
             reader.query_and_wait(f"ALTER TABLE {people} {text}")
 
 
+def test_a_filter_calls_no_function_that_others_could_replace(people: str, admin: bigquery.Client) -> None:
+    dataset, _ = people.split(".")
+    admin.query_and_wait(f"CREATE FUNCTION {dataset}.shown(x STRING) AS (x = 'UK')")
+    with pytest.raises(BadRequest, match="stored function"):
+        admin.query_and_wait(
+            f"CREATE ROW ACCESS POLICY uk ON {people} GRANT TO ('group:analysts') FILTER USING ({dataset}.shown(region))"
+        )
+
+
 def test_a_clone_a_copy_and_a_snapshot_need_raw_access(
     people: str, admin: bigquery.Client, reader: bigquery.Client, insider: bigquery.Client
 ) -> None:
@@ -89,3 +98,12 @@ def test_a_load_cannot_carry_policies_into_a_table(
     reader.load_table_from_json([{"id": 7}], people, job_config=config).result()
     assert values(reader, f"SELECT id FROM {people}") == []
     assert values(admin, f"SELECT id FROM {people}") == [7]
+
+
+def test_an_error_between_batches_is_told_to_the_asker_and_not_logged(
+    people: str, insider: bigquery.Client, emulator: Any
+) -> None:
+    sql = f"SELECT CAST(id AS FLOAT64) AS x FROM {people} UNION ALL SELECT CAST(email AS FLOAT64) FROM {people}"
+    with pytest.raises(BadRequest, match="ada@example[.]com"):
+        insider.query_and_wait(sql)
+    assert "ada@example.com" not in (emulator.data.parent / "emulator.log").read_text()

@@ -9,13 +9,15 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from athena_lab.emulator.catalog import Table
-from athena_lab.emulator.faults import invalid_query
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.policies.protection import ALIAS
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
+from athena_lab.emulator.sql.namespaces import is_namespaced
 from athena_lab.emulator.sql.references import Namespace, References
 from athena_lab.emulator.sql.resolve import resolve
 from athena_lab.emulator.sql.rules import apply_rules
 from athena_lab.emulator.sql.translate import generate
+from athena_lab.emulator.sql.udfs import call_name
 from athena_lab.emulator.sql.unnest import straighten_unnests
 
 _MOST_NESTED = 4
@@ -51,4 +53,12 @@ def parse_condition(text: str) -> exp.Expression:
     if isinstance(parsed, exp.Query | exp.DDL | exp.DML | exp.Command):
         raise invalid_query("Syntax error: the filter of the row access policy is no expression")
     refuse_unknown_functions(parsed, text)
+    if calls_stored_functions(parsed):
+        raise unsupported("A stored function in a row access policy or masking routine")  # its writers would rule it
     return parsed
+
+
+def calls_stored_functions(tree: exp.Expression) -> bool:
+    """Tell whether an expression calls a function of some dataset."""
+    names = (call_name(node)[1] for node in tree.find_all(exp.Anonymous))
+    return any(len(parts) > 1 and not is_namespaced(parts) for parts in names)
