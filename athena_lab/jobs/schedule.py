@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import zoneinfo
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import islice
 
@@ -99,8 +99,9 @@ def _span_faults(schedule: Schedule, cron: Cron, now: datetime) -> list[Fault]:
         return [Fault("schedule.start", text)]
     if schedule.end is None:
         return []
-    first = now if schedule.start is None else schedule.start
-    first = first if schedule.missed is MissedRuns.ALL else max(first, now)
+    later = now + timedelta(microseconds=1)
+    first = schedule.start or later
+    first = first if schedule.missed is MissedRuns.ALL else max(first, later)
     if _count(cron, schedule, first, schedule.end, 1):
         return []
     text = f"Cannot end the schedule at {schedule.end:%Y-%m-%d %H:%M %Z}: it would never run. Choose a later end."

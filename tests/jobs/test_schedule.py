@@ -8,8 +8,8 @@ from itertools import pairwise
 import pytest
 from croniter import croniter
 
-from athena_lab.gateway_api.terms import Schedule
-from athena_lab.jobs.schedule import schedule_faults
+from athena_lab.gateway_api.terms import MissedRuns, Schedule
+from athena_lab.jobs.schedule import count_made_up, marks_of, schedule_faults
 
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
 
@@ -101,3 +101,63 @@ def test_the_interval_is_the_one_that_croniter_finds():
         shortest = int(min(later - earlier for earlier, later in pairwise(times)))
         assert told(cron, shortest) == []
         assert len(told(cron, shortest + 1)) == 1, cron
+
+
+def bounded(cron="0 6 * * *", timezone="UTC", **bounds):
+    schedule = Schedule(cron=cron, timezone=timezone, **bounds)
+    return [(fault.field, fault.message) for fault in schedule_faults(schedule, 900, NOW)]
+
+
+def at(text):
+    return datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "field", "message"),
+    [
+        (
+            {"start": "2026-12-02T00:00Z", "end": "2026-12-01T00:00Z"},
+            "end",
+            "it starts after that, at 2026-12-02 00:00",
+        ),
+        ({"end": "2026-11-24T06:00Z"}, "end", "that is over already"),
+        ({"end": "2026-11-24T07:00Z"}, "end", "it would never run"),
+        ({"start": "2026-11-25T07:00Z", "end": "2026-11-26T05:00Z"}, "end", "it would never run"),
+        ({"start": "0001-01-01T00:00Z"}, "start", "Cannot start the schedule in 1: no schedule reaches so far"),
+        ({"end": "9999-12-31T23:59Z"}, "end", "Cannot end the schedule in 9999"),
+        ({"start": "2020-01-01T00:00Z", "missed": "all"}, "start", "more than 1000 would run at once"),
+    ],
+)
+def test_bounds_that_cannot_be_are_refused(bounds, field, message):
+    ((found, text),) = bounded(**bounds)
+    assert found == f"schedule.{field}"
+    assert message in text
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        {},
+        {"start": "2020-01-01T00:00Z"},
+        {"start": "2026-01-01T00:00Z", "missed": "all"},
+        {"end": "2026-11-25T06:00Z"},
+        {"start": "2026-11-01T00:00Z", "end": "2026-11-25T00:00Z", "missed": "all", "cron": "0 6 20 * *"},
+    ],
+)
+def test_bounds_that_can_be_have_no_fault(bounds):
+    assert bounded(**bounds) == []
+
+
+def test_runs_that_would_be_made_up_for_are_counted():
+    schedule = Schedule(cron="0 6 * * *", start=at("2026-11-20T00:00Z"), missed="all")
+    assert count_made_up(schedule, NOW) == 5
+    assert count_made_up(schedule.model_copy(update={"missed": MissedRuns.LATEST}), NOW) == 0
+    assert count_made_up(schedule.model_copy(update={"end": at("2026-11-22T00:00Z")}), NOW) == 2
+
+
+def test_runs_are_marked_where_the_clocks_change():
+    spring = Schedule(cron="30 1 * * *", timezone="Europe/London")
+    runs = [at(text) for text in ("2027-03-27T01:30Z", "2027-03-28T01:30Z", "2027-10-31T01:30Z")]
+    marks = marks_of(runs, spring)
+    assert [(mark.run, mark.kind) for mark in marks] == [(runs[1], "moved"), (runs[2], "repeated")]
+    assert marks_of(runs, Schedule(cron=None)) == ()

@@ -35,7 +35,9 @@ def home() -> Iterator[Home]:
 def stack() -> Iterator[Handle]:
     """Start a whole stack once for the tests that only look at it, or harm it in a way that it mends."""
     folder = make_home()
-    running = start(Home(folder / "home"), Options())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ATHENA_ALERT_HOSTS", "127.0.0.1")  # where the tests' own webhooks listen
+        running = start(Home(folder / "home"), Options())
     yield running
     running.stop()
     shutil.rmtree(folder)
