@@ -73,15 +73,20 @@ def put_file(path: Path, data: bytes, job: Job) -> None:
 
 
 def bucket_path(warehouse: Warehouse, uri: str) -> Path:
-    """Give the file that a gs:// URI means; refuse one that leaves its bucket."""
-    found = _URI.fullmatch(uri)
-    if found is None or any(part in ("", ".", "..") for part in found[2].split("/")) or found[2].count("*") > 1:
-        raise BigQueryError("invalid", f"Invalid extract destination URI '{uri}'. Must be a valid gs:// path.")
-    bucket = warehouse.store.results.parent / "buckets" / found[1]
-    path = bucket / found[2].replace("*", _FIRST)
+    """Give the file that is to be written for a gs:// URI; refuse one that leaves its bucket."""
+    bucket, name = bucket_of(warehouse, uri)
+    path = bucket / name.replace("*", _FIRST)
     if not path.resolve().is_relative_to(bucket.resolve()):
         raise BigQueryError("invalid", f"Invalid extract destination URI '{uri}'. It leaves its bucket.")
     return path
+
+
+def bucket_of(warehouse: Warehouse, uri: str) -> tuple[Path, str]:
+    """Give the folder of a gs:// URI's bucket and the name within, which may hold one `*`; refuse anything else."""
+    found = _URI.fullmatch(uri)
+    if found is None or any(part in ("", ".", "..") for part in found[2].split("/")) or found[2].count("*") > 1:
+        raise BigQueryError("invalid", f"Invalid URI '{uri}'. Must be a valid gs:// path.")
+    return warehouse.store.results.parent / "buckets" / found[1], found[2]
 
 
 def _rows(result: Result) -> Iterator[list[Any]]:

@@ -78,8 +78,14 @@ def dataset_not_found(project: str, dataset: str, location: str) -> BigQueryErro
 
 def position_of(text: str, offset: int) -> str:
     """Give "[line:column]", both from 1, of the character at `offset`."""
+    line, column = line_and_column(text, offset)
+    return f"[{line}:{column}]"
+
+
+def line_and_column(text: str, offset: int) -> tuple[int, int]:
+    """Give the line and the column, both from 1, of the character at `offset`."""
     before = text[:offset]
-    return f"[{before.count(chr(10)) + 1}:{offset - before.rfind(chr(10))}]"
+    return before.count("\n") + 1, offset - before.rfind("\n")
 
 
 _CLEANED = (

@@ -44,7 +44,7 @@ def test_a_cell_gives_a_dataframe(shell: InteractiveShell) -> None:
     assert frame["b"].isna().tolist() == [False, True]
 
 
-@pytest.mark.parametrize("flag", ["", "--use_rest_api", "--use_bqstorage_api --verbose"])
+@pytest.mark.parametrize("flag", ["", "--use_rest_api", "--verbose"])
 def test_a_cells_rows_go_into_a_variable(shell: InteractiveShell, flag: str) -> None:
     """a variable, over REST and over Storage Read"""
     run(shell, f"rows {flag}", "SELECT i FROM UNNEST(GENERATE_ARRAY(1, 3000)) AS i ORDER BY i")

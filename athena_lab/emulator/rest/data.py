@@ -15,6 +15,7 @@ from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import PAGE_CELLS, page_rows, rows_page, start_of
+from athena_lab.emulator.rest.partition_summary import partition_summary
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.warehouse import chosen_fields
 from athena_lab.emulator.writing import Target, write
@@ -29,7 +30,7 @@ def list_(call: Call) -> Answer:
     columns = [part for part in call.query.get("selectedFields", "").split(",") if part]
     start = start_of(call.query.get("pageToken"), call.integer("startIndex"))
     int64 = call.query.get("formatOptions.useInt64Timestamp", "").lower() == "true"
-    result = call.warehouse.find_result(dataset, name, call.principal)
+    result = call.warehouse.find_result(dataset, name, call.principal) or partition_summary(call)
     if result is not None:
         chosen_fields(result.fields, columns)
         chosen = result.select(columns) if columns else result
@@ -39,21 +40,28 @@ def list_(call: Call) -> Answer:
 
 
 def _stored_page(call: Call, columns: list[str], start: int, *, int64_timestamps: bool) -> dict[str, Any]:
-    table = call.warehouse.catalog.table(call.path["dataset"], call.path["table"])
-    if table.view is not None:
-        raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {table.dataset}.{table.name}")
+    table = call.warehouse.readable(call.path["dataset"], call.path["table"])
     fields = chosen_fields(table.fields, columns)
     require_raw(call.warehouse.protection_of(table, call.principal), [item.name for item in fields])
     count = page_rows(len(fields), call.integer("maxResults"), PAGE_CELLS)
     result: Result = call.warehouse.read_table(table, call.principal, columns, f"LIMIT {count} OFFSET {start}")
     page = rows_page(result, 0, count, int64_timestamps=int64_timestamps)
-    total = call.warehouse.sizes.of(table).rows
+    total = _count(call, table)
     page["totalRows"] = str(total)
     page.pop("pageToken", None)
     if count and start + result.rows < total and result.rows:
         page["pageToken"] = f"r{start + result.rows}"
     result.discard()
     return page
+
+
+def _count(call: Call, table: Table) -> int:
+    """Count a table's rows, or those of the partition that its decorator names."""
+    whole = call.warehouse.catalog.table(*table.key)
+    if table.physical == whole.physical:
+        return call.warehouse.sizes.of(table).rows
+    with call.warehouse.store.cursor() as cursor:
+        return int(cursor.execute(f"SELECT count(*) FROM {table.physical}").fetchone()[0])  # noqa: S608 (our own names)
 
 
 class _Remembered:

@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.copies import run_copy
 from athena_lab.emulator.extracts import run_extract
-from athena_lab.emulator.faults import BigQueryError, unsupported
+from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.jobs import Job, new_id, run
 from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.queries import require_text
@@ -30,6 +30,7 @@ from athena_lab.emulator.rest.pages import (
 from athena_lab.emulator.rest.resources import job_json, job_reference
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.types import schema_json
+from athena_lab.emulator.uri_loads import run_uri_load
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,1024}")
 _WAIT_S = 10.0
@@ -53,7 +54,7 @@ def job_of(call: Call, configuration: dict[str, Any], job_id: str | None) -> Job
 
 
 async def insert(call: Call) -> Answer:
-    """Begin a job without a file: a query or a copy; a dry run is answered at once."""
+    """Begin a job without a file: a query, a copy, an extract, a load from URIs; a dry run is answered at once."""
     configuration = dict(call.body.get("configuration") or {})
     job = job_of(call, configuration, (call.body.get("jobReference") or {}).get("jobId"))
     if "query" in configuration:
@@ -72,8 +73,11 @@ async def insert(call: Call) -> Answer:
     elif "extract" in configuration:
         call.warehouse.jobs.submit(job, lambda running: run_extract(call.warehouse, running))
         await wait_for_end(job, SHORT_WAIT_S)
+    elif "load" in configuration:
+        call.warehouse.jobs.submit(job, lambda running: run_uri_load(call.warehouse, running))
+        await wait_for_end(job, SHORT_WAIT_S)
     else:
-        raise unsupported("A load job from Cloud Storage")
+        raise BigQueryError("required", "Required parameter is missing: a query, load, copy or extract configuration")
     return job_json(call.warehouse, job)
 
 

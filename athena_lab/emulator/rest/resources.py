@@ -123,7 +123,7 @@ def table_json(warehouse: Warehouse, table: Table, principal: Principal, *, shor
         "kind": "bigquery#table",
         "id": f"{warehouse.project}:{table.dataset}.{table.name}",
         "tableReference": {"projectId": warehouse.project, "datasetId": table.dataset, "tableId": table.name},
-        "type": "VIEW" if table.view is not None else "TABLE",
+        "type": _kind(table),
         "creationTime": str(table.created_ms),
         **shown(table.resource),
     }
@@ -140,6 +140,12 @@ def table_json(warehouse: Warehouse, table: Table, principal: Principal, *, shor
         made |= {"numRows": str(size.rows), "numBytes": str(size.total), "numLongTermBytes": "0"}
     definition = {key: value for key, value in table.resource.items() if key != "schema"}
     return {**made, "etag": etag_of({"resource": definition, "schema": made["schema"]})}
+
+
+def _kind(table: Table) -> str:
+    if table.view is not None:
+        return "VIEW"
+    return "SNAPSHOT" if table.resource.get("snapshotDefinition") else "TABLE"
 
 
 def result_json(warehouse: Warehouse, dataset: str, name: str, result: Result) -> dict[str, Any]:

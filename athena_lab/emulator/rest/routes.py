@@ -25,6 +25,7 @@ async def _projects(request: Request) -> Response:
     entry = {
         "kind": "bigquery#project",
         "id": project,
+        "numericId": "1",
         "projectReference": {"projectId": project},
         "friendlyName": project,
     }

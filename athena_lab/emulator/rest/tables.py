@@ -14,6 +14,7 @@ from athena_lab.emulator.policies.model import HIDDEN, check_assignment
 from athena_lab.emulator.policies.roles import CREATE_TABLE, DELETE_TABLE, GET_TABLE, LIST_TABLES, UPDATE_TABLE
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
+from athena_lab.emulator.rest.partition_summary import partition_summary
 from athena_lab.emulator.rest.resources import check_etag, result_json, table_json
 from athena_lab.emulator.select import Prepared, space_for
 from athena_lab.emulator.types import Field, duckdb_type, fields_from_json, quote, schema_json
@@ -45,7 +46,7 @@ def insert(call: Call) -> Answer:
 def get(call: Call) -> Answer:
     """Give a table, a view, or the caller's own anonymous result."""
     dataset, name = call.path["dataset"], call.path["table"]
-    result = call.warehouse.find_result(dataset, name, call.principal)
+    result = call.warehouse.find_result(dataset, name, call.principal) or partition_summary(call)
     if result is not None:
         return result_json(call.warehouse, dataset, name, result)
     return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name), call.principal)

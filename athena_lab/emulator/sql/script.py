@@ -8,8 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from athena_lab.emulator.faults import BigQueryError, invalid_query, position_of
+from athena_lab.emulator.faults import BigQueryError, invalid_query, line_and_column, position_of
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|--[^\n]*|\#[^\n]*|/\*.*?\*/)
@@ -308,6 +309,13 @@ class _Parser:
 def padded(text: str, start: int, whole: str) -> str:
     """Give a statement with blanks before it, so that what is said of its place is true of the whole script."""
     return re.sub(r"[^\n]", " ", whole[:start]) + text
+
+
+def place_in_script(text: str, start: int, whole: str) -> dict[str, Any]:
+    """Give the `scriptStatistics` of a statement's job: where the statement stands in the script."""
+    (line, column), (end_line, end_column) = (line_and_column(whole, at) for at in (start, start + len(text)))
+    place = {"startLine": line, "startColumn": column, "endLine": end_line, "endColumn": end_column, "text": text}
+    return {"evaluationKind": "STATEMENT", "stackFrames": [place]}
 
 
 def is_plain(nodes: Sequence[Node]) -> bool:
