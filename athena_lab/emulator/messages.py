@@ -14,6 +14,8 @@ _MESSAGE_BYTES = 2 * 1024**2
 _LENGTH_DELIMITED = 2
 _RECORD_BATCH, _ROW_COUNT, _SCHEMA = 4, 6, 8
 """Fields of ReadRowsResponse; in the messages within, the serialised value is field 1."""
+_BATCH_ROW_COUNT = 2
+"""Of the record batch: deprecated, but older clients read it."""
 
 
 class Piece:
@@ -73,10 +75,10 @@ def encode_schema(schema: pa.Schema) -> bytes:
 
 def _answer(body: pa.Buffer, rows: int) -> tuple[bytes, slice]:
     """Give an answer, and where in it the record batch lies."""
-    inner = _head(1, len(body))
-    outer = _head(_RECORD_BATCH, len(inner) + len(body))
+    inner, count = _head(1, len(body)), _varint(_BATCH_ROW_COUNT << 3) + _varint(rows)
+    outer = _head(_RECORD_BATCH, len(inner) + len(body) + len(count))
     start = len(outer) + len(inner)
-    whole = b"".join((outer, inner, body, _varint(_ROW_COUNT << 3), _varint(rows)))
+    whole = b"".join((outer, inner, body, count, _varint(_ROW_COUNT << 3), _varint(rows)))
     return whole, slice(start, start + len(body))
 
 
