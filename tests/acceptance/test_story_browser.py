@@ -1,108 +1,17 @@
 """The README's story in a real browser: explore, schedule, watch, run, cancel, against the stack of `make lab`."""
 
-import json
 import os
 import pwd
 import re
 import subprocess
-from pathlib import Path
 
 import pytest
 
+from tests.acceptance.lab_page import deploy, open_panel, open_sidebar, run_all, shoot, start_run, write_notebook
 from tests.acceptance.notebooks import notebook_of
-from tests.acceptance.running_stack import ATHENA, RunningStack
+from tests.acceptance.running_stack import ATHENA
 
 pytestmark = [pytest.mark.story, pytest.mark.stack, pytest.mark.ui, pytest.mark.timeout(900)]
-ROOT = Path(__file__).parent.parent.parent
-SHOTS = ROOT / "artifacts" / "story"
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=60_000)
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=chromium, args=arguments)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def open_lab(stack, browser, request):
-    """Give a function that opens a notebook of the workspace in JupyterLab, with its kernel idle."""
-    contexts = []
-    url = re.sub(r"/lab/tree/.*", "/lab/tree/", stack.status()["urls"]["lab"])
-    token = (stack.home / "analyst" / "lab.token").read_text().strip()
-
-    def open_page(path: str):
-        context = browser.new_context(viewport={"width": 1400, "height": 900}, timezone_id="Europe/Amsterdam")
-        contexts.append(context)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
-        page.goto(f"{url}{path}?token={token}&reset")
-        panel = page.locator(".jp-NotebookPanel:visible")
-        panel.locator(".jp-CodeCell").first.wait_for()
-        # Before the session stands a command to run cells would be answered with a choice of kernels.
-        page.locator("#jp-main-statusbar").get_by_text("Athena (Python 3) | Idle").wait_for(timeout=90_000)
-        page.locator("#jupyterlab-splash").wait_for(state="detached")
-        return page
-
-    yield open_page
-    for number, context in enumerate(contexts):
-        shoot(context.pages[-1], f"last-{re.sub('[^a-z_]', '', request.node.name)}-{number}")
-        context.close()
-
-
-def shoot(page, name: str) -> None:
-    SHOTS.mkdir(parents=True, exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}.png")
-
-
-def write_notebook(stack: RunningStack, path: str, notebook: dict) -> None:
-    """Put a notebook into the analyst's workspace as the analyst owns it."""
-    target = stack.home / "workspace" / path
-    target.write_text(json.dumps(notebook))
-    owner = target.parent.stat()
-    os.chown(target, owner.st_uid, owner.st_gid)
-
-
-def run_all(page) -> None:
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-
-
-def open_panel(page):
-    from playwright.sync_api import expect
-
-    page.get_by_role("button", name="Schedule this notebook").click()
-    form = page.get_by_role("form", name=re.compile("^Schedule "))
-    expect(form.get_by_label("Name", exact=True)).to_be_visible()
-    return form
-
-
-def deploy(form, version: int | str) -> None:
-    from playwright.sync_api import expect
-
-    expect(form.get_by_role("button", name="Deploy")).to_be_enabled()
-    form.get_by_role("button", name="Deploy").click()
-    expect(form.get_by_role("status")).to_have_text(re.compile(rf"^v{version} is live in Airflow after \d+\.\d+ s"))
-
-
-def open_sidebar(page):
-    from playwright.sync_api import expect
-
-    page.get_by_role("tab", name="Athena", exact=False).first.click()
-    sidebar = page.get_by_role("region", name="Athena jobs")
-    expect(sidebar).to_be_visible()
-    return sidebar
-
-
-def start_run(item, name: str):
-    item.get_by_role("button", name="Run now").click()
-    item.get_by_role("form", name=f"Run {name} now").get_by_role("button", name="Start run").click()
-    return item.get_by_role("list", name=f"Runs of {name}").get_by_role("listitem").first
 
 
 def test_first_notebook_explores_the_warehouse_and_shows_grids(open_lab):
