@@ -138,7 +138,7 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
     repository = JobsRepository(home.jobs_repository, home.gateway / "clone")
     bundles = BundleStore(str(home.gateway / "bundles"))
     tables = Tables(settings, mint)
-    lineage = BundleLineage(bundles, tables.columns_of, settings.project, now=utc_now)
+    lineage = BundleLineage(bundles, tables, settings.project, now=utc_now)
     parts = PromotionServices(repository, outbox, bundles, scheduler, lineage)
     runs = Runs(store, repository, scheduler, now=utc_now)
     waits = Waits(store, runs, repository, scheduler, settings.project, now=utc_now)

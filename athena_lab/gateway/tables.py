@@ -12,7 +12,7 @@ from athena_lab.gateway.mint import Mint, MintedToken
 from athena_lab.gateway_api.warehouse import Catalog, WarehouseToken
 from athena_lab.gateway_api.wire import Principal
 from athena_lab.settings import GatewaySettings
-from athena_lab.warehouse.catalog import list_tables, read_schemas
+from athena_lab.warehouse.catalog import list_tables, read_classes, read_schemas
 from athena_lab.warehouse.connect import connect_with
 from athena_lab.warehouse.jobs import billed_bytes, cancel_jobs
 from athena_lab.warehouse.sizes import count_rows
@@ -50,6 +50,12 @@ class Tables:
         self._require_answer()
         with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
             return count_rows(client, table)
+
+    def classes_of(self, tables: Collection[str]) -> Mapping[str, Mapping[str, frozenset[str]]]:
+        """Give the policies and tags on each column of those of the tables that there are, as the platform."""
+        self._require_answer()
+        with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
+            return read_classes(client, tables)
 
     def stop_queries(self, run_id: str) -> None:
         """Cancel every warehouse job of a run, as the platform."""

@@ -19,7 +19,8 @@ class UnknownTable(Wire):
 class Lineage(Wire):
     """Tables as in `Tables`; `columns` has the source columns of each written one, as `dataset.table.column`.
 
-    `dataset.table.*` stands for columns whose names are not known. `is_complete` is False where the warehouse did
+    `dataset.table.*` stands for columns whose names are not known. `made` are the written tables that may be made
+    anew, and so lose the policies of their columns. `is_complete` is False where the warehouse did
     not tell the columns of the tables that are read, so that `SELECT *` could not be followed.
     """
 
@@ -27,6 +28,7 @@ class Lineage(Wire):
     writes: tuple[str, ...] = ()
     unknown: tuple[UnknownTable, ...] = ()
     columns: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    made: tuple[str, ...] = ()
     is_complete: bool = True
 
 

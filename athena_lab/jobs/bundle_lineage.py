@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from athena_lab.errors import PlatformError
 from athena_lab.gateway_api.jobs import Bundle
@@ -18,26 +18,37 @@ from athena_lab.gateway_api.lineage import Lineage, UnknownTable
 from athena_lab.gateway_api.wire import Principal
 from athena_lab.jobs.bundle_content import read_archive
 from athena_lab.jobs.bundle_store import BundleStore
+from athena_lab.jobs.class_rules import Classes
 from athena_lab.warehouse import lineage
 
 FRESH_FOR = timedelta(minutes=5)
 """Columns may be added to a table meanwhile."""
+CLASSES_FOR = timedelta(seconds=15)
 RETRY_AFTER = timedelta(seconds=10)
 """How soon a warehouse that did not answer is asked again."""
 MOST_DESCRIBED = 200
 _REMEMBERED = 256
 _LOG = logging.getLogger(__name__)
-ColumnsOf = Callable[[Principal, Collection[str]], Mapping[str, Collection[str]]]
-"""Give the columns of those of the tables (`dataset.table`) that the caller may see; raise PlatformError."""
+
+
+class TableReader(Protocol):
+    """Who reads tables (`dataset.table`) in the warehouse; each method raises a PlatformError if that is away."""
+
+    def columns_of(self, principal: Principal, tables: Collection[str]) -> Mapping[str, Collection[str]]:
+        """Give the columns of those of the tables that the caller may see."""
+
+    def classes_of(self, tables: Collection[str]) -> Mapping[str, Mapping[str, frozenset[str]]]:
+        """Give the classes of each column of those of the tables that there are, whoever asks."""
 
 
 class BundleLineage:
     """Follows stored bundles; threads may share one."""
 
     def __init__(
-        self, bundles: BundleStore, columns_of: ColumnsOf, project: str, *, now: Callable[[], datetime]
+        self, bundles: BundleStore, warehouse: TableReader, project: str, *, now: Callable[[], datetime]
     ) -> None:
-        self._bundles, self._columns_of, self._project, self._now = bundles, columns_of, project, now
+        self._bundles, self._warehouse, self._project, self._now = bundles, warehouse, project, now
+        self._classes: dict[str, tuple[datetime, Mapping[str, frozenset[str]] | None]] = {}
         self._known: OrderedDict[tuple[str, str], tuple[datetime, Lineage]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -61,6 +72,19 @@ class BundleLineage:
                 self._known.popitem(last=False)
         return found
 
+    def classes_of(self, tables: Collection[str]) -> Classes:
+        """Give the classes of the columns of those of the tables that there are; raise PlatformError."""
+        now = self._now()
+        with self._lock:
+            known = {name: found for name, (until, found) in self._classes.items() if now < until}
+        asked = [name for name in tables if name not in known]
+        if asked:
+            found = self._warehouse.classes_of(asked)
+            known |= {name: found.get(name) for name in asked}
+            with self._lock:
+                self._classes = {name: (now + CLASSES_FOR, one) for name, one in known.items()}
+        return {name: one for name in tables if (one := known[name]) is not None}
+
     def described(self, bundle: Bundle, principal: Principal) -> Bundle:
         """Give a bundle's description with its lineage."""
         return bundle.model_copy(update={"lineage": self.of(bundle.hash, principal)})
@@ -73,7 +97,7 @@ class BundleLineage:
         if not wanted:
             return _wire_of(first, notebook, is_complete=True)
         try:
-            schema = self._columns_of(principal, wanted)
+            schema = self._warehouse.columns_of(principal, wanted)
         except PlatformError as error:
             _LOG.warning("lineage is followed without the warehouse's columns: %s", error)
             return _wire_of(first, notebook, is_complete=False)
@@ -90,5 +114,6 @@ def _wire_of(found: lineage.Lineage, notebook: Mapping[str, Any], *, is_complete
         writes=found.writes,
         unknown=tuple(UnknownTable(cell=numbers.get(item.cell), text=item.text) for item in found.unknown),
         columns=dict(found.columns),
+        made=found.made,
         is_complete=is_complete,
     )

@@ -21,6 +21,7 @@ from athena_lab.errors import (
 from athena_lab.gateway_api.jobs import Bundle, Check, Job, JobPage, JobQuery, JobVersion, PromoteRequest, Promotion
 from athena_lab.gateway_api.lineage import Lineage
 from athena_lab.gateway_api.wire import FaultModel, Principal
+from athena_lab.jobs.class_rules import class_faults, tables_of
 from athena_lab.jobs.delivery import promotion_of
 from athena_lab.jobs.dependencies import JobGraph, JobNode, warnings_of
 from athena_lab.jobs.dependency_plan import dependency_faults, planned_node, resolved
@@ -144,7 +145,7 @@ class Promoter:
         (`expected_version`, or the repository moved on), AuditError: nothing has changed then. With
         Airflow down the promotion is committed and its state is "waiting".
         """
-        self._follow(request.bundle, principal)  # so that nobody waits at the lock while the warehouse is asked
+        self._class_faults(self._follow(request.bundle, principal))  # so that nobody waits at the lock meanwhile
         with self._repository.locked():
             self._deployments.agree()
             plan = self._accepted(request, principal)
@@ -206,6 +207,7 @@ class Promoter:
         graph = self.dependencies.graph().with_job(node)
         faults = form_faults(request, principal.user, known, self._rules)
         faults += dependency_faults(request, node, graph)
+        faults += self._class_faults(lineage)
         if faults or known.bundle is None:
             return _Plan(faults, conflict, previous, None, node, graph)
         past = self._repository.past_specs(previous.id) if previous else ()
@@ -214,6 +216,16 @@ class Promoter:
         columns = lineage.columns if lineage is not None else {}
         spec = spec.model_copy(update={"project": self._lineage.project, "columns": columns})
         return _Plan((), conflict, previous, spec, node, graph)
+
+    def _class_faults(self, lineage: Lineage | None) -> tuple[Fault, ...]:
+        """Hold the classes of columns against lineage; a warehouse that cannot tell them is a fault."""
+        if lineage is None or not any(lineage.columns.values()):
+            return ()
+        try:
+            classes = self._lineage.classes_of(tables_of(lineage.columns))
+        except PlatformError as error:
+            return (Fault("tables.writes", f"Cannot tell which classes the columns have: {error}"),)
+        return tuple(class_faults(lineage.columns, classes, lineage.made))
 
     def _follow(self, content_hash: str, principal: Principal) -> Lineage | None:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -41,13 +41,35 @@ def read_schemas(client: Warehouse, names: Collection[str]) -> dict[str, tuple[C
         return {name: columns for name, columns in found if columns is not None}
 
 
+def read_classes(client: Warehouse, names: Collection[str]) -> dict[str, dict[str, frozenset[str]]]:
+    """Give the data policies and policy tags on each column, its fields' included, of those tables that there are."""
+    with translating(client, "read the policies of columns"), ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        found = zip(names, pool.map(lambda name: _schema_if_visible(client, name), names), strict=True)
+        return {
+            name: {field["name"]: frozenset(_classes_in(field)) for field in (item.to_api_repr() for item in schema)}
+            for name, schema in found
+            if schema is not None
+        }
+
+
+def _classes_in(field: Mapping[str, Any]) -> Iterator[str]:
+    yield from (str(item["name"]) for item in field.get("dataPolicies") or ())
+    yield from map(str, (field.get("policyTags") or {}).get("names") or ())
+    for inner in field.get("fields") or ():
+        yield from _classes_in(inner)
+
+
 def _columns_if_visible(client: Warehouse, name: str) -> tuple[CatalogColumn, ...] | None:
+    schema = _schema_if_visible(client, name)
+    return None if schema is None else tuple(column for column in _columns_of(schema) if "." not in column.name)
+
+
+def _schema_if_visible(client: Warehouse, name: str) -> Any:
     try:
         reference = bigquery.TableReference.from_string(name, default_project=client.project)
-        schema = client.get_table(reference, **PATIENCE).schema
+        return client.get_table(reference, **PATIENCE).schema
     except (exceptions.NotFound, exceptions.Forbidden, exceptions.BadRequest, ValueError):
         return None
-    return tuple(column for column in _columns_of(schema) if "." not in column.name)
 
 
 def _get(client: Warehouse, reference: Any) -> CatalogTable | None:

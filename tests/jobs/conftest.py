@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
 
+from athena_lab.errors import UnreachableError
 from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, SideFile, Source
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.wire import Principal
@@ -115,7 +116,11 @@ class AirflowDouble:
             known = [self.dags[dag_id] for dag_id in body["dag_ids"] if dag_id in self.dags]
             return 200, {
                 "dags": [
-                    {"dag_id": dag["dag_id"], "is_paused": dag["is_paused"], "next_run_at": dag["next_dagrun_run_after"]}
+                    {
+                        "dag_id": dag["dag_id"],
+                        "is_paused": dag["is_paused"],
+                        "next_run_at": dag["next_dagrun_run_after"],
+                    }
                     for dag in known
                 ]
             }
@@ -265,6 +270,22 @@ class Clock:
         self.at += timedelta(seconds=seconds)
 
 
+class WarehouseDouble:
+    """Tables by name, each with the classes of its columns; `is_away` makes it as silent as one that is not there."""
+
+    def __init__(self) -> None:
+        self.tables: dict[str, dict[str, frozenset[str]]] = {}
+        self.is_away = False
+
+    def columns_of(self, _principal: Principal, tables: list[str]) -> dict[str, list[str]]:
+        return {name: list(columns) for name, columns in self.classes_of(tables).items()}
+
+    def classes_of(self, tables: list[str]) -> dict[str, dict[str, frozenset[str]]]:
+        if self.is_away:
+            raise UnreachableError("Cannot reach the warehouse: it is away. Start it.")
+        return {name: self.tables[name] for name in tables if name in self.tables}
+
+
 class Workbench:
     """A promoter on a home of its own, with the double as its Airflow."""
 
@@ -274,6 +295,7 @@ class Workbench:
         self.airflow = AirflowDouble(home / "jobs.git")
         self.airflow.start()
         (home / "password").write_text("secret\n")
+        self.warehouse = WarehouseDouble()
         self.audited: list[tuple[str, dict]] = []
         self.ann = Principal(kind="user", user="ann")
         self.bob = Principal(kind="user", user="bob")
@@ -287,7 +309,7 @@ class Workbench:
             Outbox(self.home / "gateway" / "outbox.sqlite"),
             bundles,
             Scheduler(self.airflow.url, self.home / "password", timeout_s=5),
-            BundleLineage(bundles, lambda _principal, _tables: {}, "athena", now=self.clock),
+            BundleLineage(bundles, self.warehouse, "athena", now=self.clock),
         )
         self.opened.append(services)
         promoter = Promoter(services, PromotionRules(900, "energy"), now=self.clock, at_seam=at_seam)

@@ -36,7 +36,7 @@ def promote(home, url, seam, request, ready, go):
         Outbox(home / "gateway" / "outbox.sqlite"),
         bundles,
         Scheduler(url, home / "password"),
-        BundleLineage(bundles, lambda *_: {}, "athena", now=lambda: datetime.now(UTC)),
+        BundleLineage(bundles, None, "athena", now=lambda: datetime.now(UTC)),
     )
     promoter = Promoter(services, PromotionRules(900, "energy"), now=lambda: datetime.now(UTC), at_seam=at_seam)
     promoter.recover()

@@ -86,7 +86,8 @@ def call_path(effects: Effects, call: Call, path: str) -> Value | None:
             make = _client
         return make(effects, call) if make is not None else None
     if path in ("pandas_gbq.to_gbq", "pandas.io.gbq.to_gbq"):
-        effects.load(call.argument(1, "destination_table"), call.argument(0, "dataframe"), call.why)
+        rows = call.argument(0, "dataframe")
+        effects.load(call.argument(1, "destination_table"), rows, call.why, is_appended=_is_added(call))
         return known(None)
     if last in _READERS:
         return _read_gbq(effects, call)
@@ -97,9 +98,15 @@ def call_frame(effects: Effects, call: Call) -> Value | None:
     """Call a method that reaches BigQuery whatever it is called on: `to_gbq`, `read_gbq`."""
     if call.name == "to_gbq":
         rows = known(call.owner) if call.owner is not None else None
-        effects.load(call.argument(0, "destination_table"), rows, call.why)
+        effects.load(call.argument(0, "destination_table"), rows, call.why, is_appended=_is_added(call))
         return known(None)
     return _read_gbq(effects, call) if call.name in _READERS else None
+
+
+def _is_added(call: Call) -> bool:
+    """Say whether `to_gbq` keeps the table: `if_exists` is "fail" where nothing is said."""
+    found = call.named.get("if_exists")
+    return found is None or found.only in ("append", "fail")
 
 
 # -- the client's methods
@@ -123,9 +130,19 @@ def _query(effects: Effects, call: Call) -> Value:
     if (project := call.named.get("project")) is not None:
         effects.use_project(effects.holes.filled(project), call.why)
     sql = call.argument(0, "query")
-    result = effects.query(sql or unknown(call.why), call.why, into=_some(into), default_dataset=default)
+    sql, is_appended = sql or unknown(call.why), _is_appended(thing, otherwise=False)
+    result = effects.query(sql, call.why, into=_some(into), is_appended=is_appended, default_dataset=default)
     made = Thing("job", (("destination", into),) if into is not None else ())
     return known(made.having("result", result) if result is not None else made)
+
+
+def _is_appended(config: object, *, otherwise: bool) -> bool:
+    """Say whether a job surely keeps the table that it writes: its disposition, or what holds without one."""
+    if not isinstance(config, Thing):
+        return otherwise and config is None
+    found = config.get("write_disposition")
+    only = found.only if isinstance(found, Value) else None
+    return otherwise if found is None else str(getattr(only, "path", only)).endswith("WRITE_APPEND")
 
 
 def _some(value: Value | None) -> Value | None:
@@ -140,7 +157,10 @@ def _name_of(value: Value | None) -> str | None:
 
 
 def _load(effects: Effects, call: Call) -> Value:
-    effects.load(call.argument(1, "destination"), call.argument(0, "dataframe", "json_rows"), call.why)
+    config = call.argument(5, "job_config")
+    is_appended = config is None or _is_appended(config.only or Value(), otherwise=True)
+    rows = call.argument(0, "dataframe", "json_rows")
+    effects.load(call.argument(1, "destination"), rows, call.why, is_appended=is_appended)
     return known(Thing("job"))
 
 

@@ -45,6 +45,7 @@ class Effects:
         why: str,
         *,
         into: Value | None = None,
+        is_appended: bool = False,
         default_dataset: str | None = None,
         results: Mapping[str, Result] | None = None,
     ) -> Result | None:
@@ -58,6 +59,8 @@ class Effects:
         for text in sql.options:
             if isinstance(text, str):
                 answer = self._follow(text, setting, into, why)
+        if into is not None and not is_appended:
+            self.findings.made.update(self.names(into, why))
         return answer
 
     def _follow(self, text: str, setting: Setting, into: Value | None, why: str) -> Result:
@@ -103,9 +106,10 @@ class Effects:
             return (Star(name),)
         return tuple(Column(item, Origin(frozenset([f"{name}.{item}"]))) for item in known)
 
-    def load(self, tables: Value | None, rows: Value | None, why: str) -> None:
+    def load(self, tables: Value | None, rows: Value | None, why: str, *, is_appended: bool = True) -> None:
         """Note that tables are written with rows, and where their columns come from as far as that is followed."""
         names = self.write(tables, why)
+        self.findings.made.update(() if is_appended else names)
         for column, origin in received(rows):
             for name in names:
                 self.findings.derive(f"{name}.{column}", origin.columns)

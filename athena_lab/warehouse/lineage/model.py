@@ -32,6 +32,8 @@ class Lineage:
     writes: tuple[str, ...] = ()
     unknown: tuple[Unknown, ...] = ()
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    made: tuple[str, ...] = ()
+    """Written tables that may be made anew, without the policies that their columns had."""
 
     def to_json(self) -> dict[str, Any]:
         """Give the form that `athena lineage --json` prints."""
@@ -51,6 +53,7 @@ class Findings:
         self.writes: set[str] = set()
         self.unknown: dict[Unknown, None] = {}
         self.columns: dict[str, set[str]] = {}
+        self.made: set[str] = set()
         self.cell: int | None = None
 
     def doubt(self, text: str) -> None:
@@ -65,6 +68,7 @@ class Findings:
         """Take over what another analysis found; its doubts are this cell's."""
         self.reads |= other.reads
         self.writes |= other.writes
+        self.made |= other.made
         for item in other.unknown:
             self.doubt(item.text)
         for column, sources in other.columns.items():
@@ -76,4 +80,5 @@ class Findings:
             writes=tuple(sorted(self.writes)),
             unknown=tuple(sorted(self.unknown, key=lambda item: (-1 if item.cell is None else item.cell, item.text))),
             columns={name: tuple(sorted(self.columns[name])) for name in sorted(self.columns)},
+            made=tuple(sorted(self.made)),
         )

@@ -173,7 +173,8 @@ class CellProgram(Program):
         if isinstance(body.only, str) and re.fullmatch(r"\s*\$\w+\s*", body.only) and magic != "athena":
             body = self.env.get(body.only.strip().lstrip("$"), unknown(body.only.strip()))
         results = _Results(self.env) if magic == "athena" else {}
-        result = self.effects.query(body, why, into=target, results=results)
+        is_appended = flags.get("--mode") == "append"
+        result = self.effects.query(body, why, into=target, is_appended=is_appended, results=results)
         if name is not None:
             is_named = magic == "athena" and result is not None  # later SQL may name it
             self.env[name] = known(Thing("result", (("result", result),)) if is_named else frame(result))

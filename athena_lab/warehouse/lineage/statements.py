@@ -237,6 +237,8 @@ class Statements:
         name = self._write(table)
         if name is None:
             return
+        if not item.args.get("exists"):
+            self.tables.findings.made.add(name)
         is_filled = isinstance(item.expression, exp.Query | exp.Subquery) or item.args.get("clone") is not None
         if relation.is_closed and relation.entries and not item.args.get("exists"):
             self.tables.schema[name] = tuple(one.name for one in relation.entries if isinstance(one, Column))

@@ -107,5 +107,6 @@ export interface ILineage {
   writes: string[];
   unknown: IUnknownTable[];
   columns: Record<string, string[]>;
+  made: string[];
   is_complete: boolean;
 }
