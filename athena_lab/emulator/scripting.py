@@ -15,6 +15,7 @@ import duckdb
 from athena_lab.emulator.faults import BigQueryError, engine_fault, invalid_query, unsupported
 from athena_lab.emulator.jobs import Job, new_id, run, stopped
 from athena_lab.emulator.parameters import read_parameters
+from athena_lab.emulator.procedures import run_system_procedure
 from athena_lab.emulator.routines import find_procedure, store_procedure
 from athena_lab.emulator.script_values import Frame, Statements, Variable, evaluate, fetch, type_named
 from athena_lab.emulator.sql.script import (
@@ -28,6 +29,7 @@ from athena_lab.emulator.sql.script import (
     is_temporary_function,
     padded,
     parse_script,
+    place_in_script,
     split_top,
 )
 from athena_lab.emulator.sql.variables import system_variable
@@ -225,6 +227,7 @@ class Script:
         values = {**values, **self.frame.values()}
         query = {key: value for key, value in self.query.items() if key not in ("query", "queryParameters")}
         child = Job(new_id(), self.job.owner, {"query": {**query, "query": text}}, parent=self.job)
+        child.statistics["scriptStatistics"] = place_in_script(text, start, self.text)
         self.queries.warehouse.jobs.adopt(child)
         whole = self.with_functions(padded(text, start, self.text))
         run(child, lambda job: self.queries.run_text(job, whole, (types, values), self.temporary))
@@ -360,19 +363,6 @@ class Script:
             pass
         finally:
             (self.frame, self.text), self.depth = outer, self.depth - 1
-
-
-def run_system_procedure(script: Script, name: str, arguments: str, start: int) -> bool:
-    """Run a procedure of BigQuery's own; tell whether the name is one."""
-    if name.strip().strip("`").upper() != "BQ.REFRESH_MATERIALIZED_VIEW":
-        return False
-    view = str(evaluate(script, arguments, start, type_named("STRING")).value or "")
-    *before, table = view.replace("`", "").split(".")
-    dataset = before[-1] if before else (script.query.get("defaultDataset") or {}).get("datasetId")
-    found = script.queries.warehouse.catalog.state.tables.get((str(dataset), table))
-    if found is None or "materializedView" not in found.resource:
-        raise invalid_query(f"Invalid materialized view: {view}")
-    return True  # its rows are those of its query already
 
 
 def _label(node: Statement) -> str:
