@@ -130,7 +130,8 @@ def _engine_error(error: OSError) -> Exception:
     kinds: dict[str, type[Exception]] = {
         "INTERRUPT": duckdb.InterruptException, "Out of Memory": duckdb.OutOfMemoryException,
     }  # fmt: skip
-    return kinds.get(str(error).partition(" Error:")[0], duckdb.Error)(str(error))
+    kind: type[Exception] = kinds.get(str(error).partition(" Error:")[0], duckdb.Error)
+    return kind(str(error))
 
 
 def tables_of(translation: Translation) -> frozenset[str]:

@@ -73,7 +73,7 @@ def test_a_filter_calls_no_function_that_others_could_replace(people: str, admin
     admin.query_and_wait(f"CREATE FUNCTION {dataset}.shown(x STRING) AS (x = 'UK')")
     with pytest.raises(BadRequest, match="stored function"):
         admin.query_and_wait(
-            f"CREATE ROW ACCESS POLICY uk ON {people} GRANT TO ('group:analysts') FILTER USING ({dataset}.shown(region))"
+            f"CREATE ROW ACCESS POLICY uk ON {people} GRANT TO ('group:fine') FILTER USING ({dataset}.shown(region))"
         )
 
 
@@ -104,6 +104,24 @@ def test_an_error_between_batches_is_told_to_the_asker_and_not_logged(
     people: str, insider: bigquery.Client, emulator: Any
 ) -> None:
     sql = f"SELECT CAST(id AS FLOAT64) AS x FROM {people} UNION ALL SELECT CAST(email AS FLOAT64) FROM {people}"
-    with pytest.raises(BadRequest, match="ada@example[.]com"):
+    with pytest.raises(BadRequest, match=r"ada@example\.com"):
         insider.query_and_wait(sql)
     assert "ada@example.com" not in (emulator.data.parent / "emulator.log").read_text()
+
+
+@pytest.mark.parametrize("default", ["(SELECT MAX(email) FROM {t})", "{d}.peek()", "getenv('HOME')", "query('x')"])
+def test_a_columns_default_reads_nothing_for_whoever_made_the_table(
+    people: str, reader: bigquery.Client, insider: bigquery.Client, default: str
+) -> None:
+    dataset, _ = people.split(".")
+    reader.query_and_wait(f"CREATE OR REPLACE FUNCTION {dataset}.peek() AS ((SELECT MAX(email) FROM {people}))")
+    field = bigquery.SchemaField("v", "STRING", default_value_expression=default.format(t=people, d=dataset))
+    try:
+        trap = reader.create_table(
+            bigquery.Table(f"athena.{dataset}.trap", [bigquery.SchemaField("i", "INT64"), field])
+        )
+    except BadRequest:
+        return
+    with pytest.raises(BadRequest):
+        insider.query_and_wait(f"INSERT INTO {dataset}.trap (i, v) VALUES (1, DEFAULT)")
+    assert list(reader.list_rows(trap)) == []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from athena_lab.emulator.faults import invalid_query
+from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.types import Field
 
 
@@ -12,4 +14,13 @@ def written_value(item: exp.Expression, column: Field) -> exp.Expression:
     if not (isinstance(item, exp.Column | exp.Var) and item.name.upper() == "DEFAULT"):
         return item.copy()
     default = column.extras.get("defaultValueExpression")
-    return exp.Null() if default is None else exp.maybe_parse(str(default), dialect="bigquery")
+    return exp.Null() if default is None else _default(str(default), column.name)
+
+
+def _default(text: str, name: str) -> exp.Expression:
+    """Read a default, which whoever made the table wrote: it reads nothing with the rights of whoever inserts."""
+    made: exp.Expression = exp.maybe_parse(text, dialect="bigquery")
+    if made.find(exp.Query, exp.Table, exp.Column, exp.Dot):
+        raise invalid_query(f"The default of column {name} must be a literal or a function of GoogleSQL's own.")
+    refuse_unknown_functions(made, text)
+    return made
