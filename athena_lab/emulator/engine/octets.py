@@ -121,7 +121,13 @@ def ascii_code(data: bytes) -> int:
     return data[0] if data else 0
 
 
+def bit_count(data: bytes) -> int:
+    """BIT_COUNT of BYTES."""
+    return sum(byte.bit_count() for byte in data)
+
+
 FUNCTIONS = {
+    "athena_bit_count_bytes": (bit_count, ["BLOB"], "BIGINT"),
     "athena_substr_bytes": (part, ["BLOB", "BIGINT", "BIGINT"], "BLOB"),
     "athena_left_bytes": (left, ["BLOB", "BIGINT"], "BLOB"),
     "athena_right_bytes": (right, ["BLOB", "BIGINT"], "BLOB"),

@@ -45,10 +45,35 @@ def _kind(name: str) -> exp.DataType | None:
     return _BUILT[found] if found is not None else None
 
 
+def _range_of(given: list[exp.Expression]) -> exp.DataType | None:
+    unknown = (exp.DType.NULL, exp.DType.UNKNOWN)
+    bounds = (item.type for item in given if item.type is not None and item.type.this not in unknown)
+    bound = next(bounds, None)
+    return None if bound is None else exp.DataType.build(f"RANGE<{bound.sql('bigquery')}>", dialect="bigquery")
+
+
+def _first(given: list[exp.Expression]) -> exp.DataType | None:
+    return given[0].type if given else None
+
+
+def _bound(given: list[exp.Expression]) -> exp.DataType | None:
+    kind = _first(given)
+    is_range = kind is not None and kind.this == exp.DType.RANGE and kind.expressions
+    return kind.expressions[0] if kind is not None and is_range else None
+
+
+_RANGES = {
+    "RANGE": _range_of, "RANGE_INTERSECT": _first, "RANGE_START": _bound, "RANGE_END": _bound,
+    "ATHENA_SESSION_RANGE": _first,
+}  # fmt: skip
+
+
 def _anonymous(annotator: Any, node: exp.Expression) -> exp.Expression:
     name = node.name.upper()
     if name in _OF_FIRST and node.expressions:
         return _set(annotator, node, node.expressions[0].type)
+    if name in _RANGES:
+        return _set(annotator, node, _RANGES[name](node.expressions))
     returns = node.meta.get("returns")
     return _set(annotator, node, returns or _kind(name))
 

@@ -7,6 +7,7 @@ written out by `translate.generate`): no part of a statement ever names the tabl
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,6 +38,7 @@ from athena_lab.emulator.sql.wildcards import wildcard_query
 from athena_lab.emulator.types import Field, googlesql_type
 
 _MAX_DEPTH = 16
+_DATASET = re.compile(r"[\w-]{1,1024}")
 _SCHEMA_VIEWS = "INFORMATION_SCHEMA."
 TEMPORARY = ("_script", "_session")
 """How the names of hidden datasets begin."""
@@ -174,6 +176,12 @@ class References:
                     f'Table "{name}" must be qualified with a dataset (e.g. dataset.table){_place(node.this)}.'
                 )
             return self.space.default_dataset, name
+        if not _DATASET.fullmatch(parts[-2]):
+            raise BigQueryError(
+                "invalid",
+                f'Invalid dataset ID "{parts[-2]}". Dataset IDs must be alphanumeric (plus underscores and dashes) and '
+                "must be at most 1024 characters long.",
+            )
         project = ".".join(parts[:-2])
         if project and project != self.space.project:
             raise BigQueryError(
@@ -322,7 +330,10 @@ class References:
         select = node.find_ancestor(exp.Select)
         if node.args.get("db") is None or node.args.get("catalog") is not None or select is None:
             return False
-        names = {item.alias_or_name.lower() for item in select.find_all(exp.Table, exp.Unnest) if item is not node}
+        names: set[str] = set()
+        while select is not None:  # the table may stand in a query around
+            names |= {item.alias_or_name.lower() for item in select.find_all(exp.Table, exp.Unnest) if item is not node}
+            select = select.find_ancestor(exp.Select)
         key = (node.args["db"].name, node.name)
         return node.args["db"].name.lower() in names and key not in self.space.state.tables
 

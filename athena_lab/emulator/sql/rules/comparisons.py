@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.sql.rules.calls import FLOATS, is_a
+from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules.calls import FLOATS, is_a, is_type
 from athena_lab.emulator.sql.rules.raw import raw
 
 _NUMBER = "{0} <= CAST('Infinity' AS DOUBLE)"
@@ -53,10 +54,18 @@ def between(node: exp.Expression) -> exp.Expression | None:
 
 def order(node: exp.Expression) -> exp.Expression | None:
     """ORDER BY puts NaN before all numbers (after NULL)."""
-    if not _is_free(node) or not any(_may_be_nan(item.this) for item in node.expressions):
+    ranges = [item for item in node.expressions if is_type(item.this, exp.DType.RANGE)]
+    if not _is_free(node):
+        if ranges:
+            raise unsupported("An order of RANGEs in a window, an aggregate or a SELECT DISTINCT")
+        return None
+    if not ranges and not any(_may_be_nan(item.this) for item in node.expressions):
         return None
     made = []
     for item in node.expressions:
+        if item in ranges:
+            made += _range_keys(item)
+            continue
         if _may_be_nan(item.this):
             first = item.copy()
             first.set("this", raw("isnan({0})", item.this))
@@ -64,6 +73,18 @@ def order(node: exp.Expression) -> exp.Expression | None:
             made.append(first)
         made.append(item.copy())
     return exp.Order(expressions=made)
+
+
+def _range_keys(item: exp.Expression) -> list[exp.Expression]:
+    """A RANGE is ordered by its start, of which none is the least, then by its end, of which none is the greatest."""
+    is_down = bool(item.args.get("desc"))
+    first = item.args.get("nulls_first")
+    parts = (
+        (raw("({0} IS NOT NULL)", item.this), is_down if first is None else not first, False),
+        (raw('({0})."athena_start"', item.this), is_down, not is_down),
+        (raw('({0})."athena_end"', item.this), is_down, is_down),
+    )
+    return [exp.Ordered(this=value, desc=desc, nulls_first=nulls) for value, desc, nulls in parts]
 
 
 def _is_free(node: exp.Expression) -> bool:
@@ -75,7 +96,11 @@ def _is_free(node: exp.Expression) -> bool:
 
 
 def least(node: exp.Expression) -> exp.Expression | None:
-    """MIN is NaN if there is one."""
+    """MIN is NaN if there is one; ranges have an order of their own."""
+    if is_type(node.this, exp.DType.RANGE):
+        raise unsupported("An order of RANGEs")
+    if isinstance(node, exp.Max):
+        return None
     if (
         not _may_be_nan(node.this)
         or isinstance(node.parent, exp.Window | exp.Filter)
@@ -95,4 +120,5 @@ RULES = {
     exp.Between: between,
     exp.Order: order,
     exp.Min: least,
+    exp.Max: least,
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
-from athena_lab.emulator.sql.rules.calls import call, cast, is_type
+from athena_lab.emulator.sql.rules.calls import INTEGERS, call, cast, is_type
 from athena_lab.emulator.sql.rules.raw import flag, raw, text_of
 
 _BINARIES = {exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB}
@@ -196,7 +196,7 @@ def _scalar(text: str, kind: exp.DataType, *, is_string: bool) -> str:
         return f"CASE WHEN {text} IS NULL THEN NULL WHEN isfinite({text}) THEN {plain} ELSE {special} END"
     if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL):
         return f"athena_numeric_text({text})"
-    if kind.this == exp.DType.BIGINT and is_string:
+    if kind.this in INTEGERS and is_string:
         plain = f"CAST({text} AS VARCHAR)"
         exact = f"{text} BETWEEN -9007199254740992 AND 9007199254740992"
         return f"CASE WHEN {exact} THEN {plain} ELSE '\"' || {plain} || '\"' END"

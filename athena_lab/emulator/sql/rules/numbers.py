@@ -121,11 +121,27 @@ def safe_call(node: exp.Expression) -> exp.Expression:
     return call("TRY", node.this)
 
 
+def whole(node: exp.Expression) -> exp.Expression | None:
+    """Whole numbers are INT64; DuckDB's literals have half of that, and overflow with it."""
+    if not (is_a(node.this, INTEGERS) and is_a(node.expression, INTEGERS)):
+        return None
+    return type(node)(this=cast(node.this, "BIGINT"), expression=node.expression.copy())
+
+
+def magnitude(node: exp.Expression) -> exp.Expression | None:
+    """ABS and BIT_COUNT of whole numbers."""
+    if isinstance(node, exp.BitwiseCount):
+        if is_type(node.this, exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB):
+            return call("athena_bit_count_bytes", node.this)
+        return cast(call("bit_count", cast(node.this, "BIGINT")), "BIGINT")
+    return exp.Abs(this=cast(node.this, "BIGINT")) if is_a(node.this, INTEGERS) else None
+
+
 def product(node: exp.Expression) -> exp.Expression | None:
     """A product of NUMERICs is NUMERIC again (DuckDB would add the scales)."""
     if is_type(node, exp.DType.DECIMAL, exp.DType.BIGDECIMAL) and not node.find(exp.Interval):
         return cast(exp.Mul(this=node.this.copy(), expression=node.expression.copy()), NUMERIC)
-    return None
+    return whole(node)
 
 
 def logarithm(node: exp.Expression) -> exp.Expression | None:
@@ -150,7 +166,7 @@ def difference(node: exp.Expression) -> exp.Expression | None:
         made = call("to_days", exp.Sub(this=node.this.copy(), expression=node.expression.copy()))
         made.type = exp.DataType.build("INTERVAL")
         return made
-    return moment_difference(node)
+    return moment_difference(node) or whole(node)
 
 
 def trigonometric(node: exp.Expression) -> exp.Expression:
@@ -179,6 +195,10 @@ RULES = {
     exp.Div: divide,
     exp.Neg: negative,
     exp.Mul: product,
+    exp.Add: whole,
+    exp.BitwiseLeftShift: whole,
+    exp.Abs: magnitude,
+    exp.BitwiseCount: magnitude,
     exp.SafeDivide: safe_divide,
     exp.Round: round_,
     exp.Sign: sign,

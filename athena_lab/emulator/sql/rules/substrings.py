@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
+from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, call
 from athena_lab.emulator.sql.rules.casts import to_text
 from athena_lab.emulator.sql.rules.texts import as_bytes, is_bytes
@@ -50,6 +51,8 @@ def trim(node: exp.Expression) -> exp.Expression:
     """TRIM, LTRIM, RTRIM: of all blanks, or of the characters said."""
     side = str(node.args.get("position") or "").upper()
     chosen = node.expression
+    if is_bytes(node.this) and chosen is None:
+        raise invalid_query("No matching signature for function TRIM for argument types: BYTES")
     if is_bytes(node.this) or is_bytes(chosen):
         return call("athena_trim_bytes", as_bytes(node.this), as_bytes(chosen), side)
     name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(side, "trim")
