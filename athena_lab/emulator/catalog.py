@@ -58,10 +58,6 @@ class Catalog:
         open_ = self._transaction()
         return self._state if open_ is None else open_.state
 
-    @state.setter
-    def state(self, state: State) -> None:
-        self._state = state
-
     @property
     def committed(self) -> State:
         """The present state as everybody else sees it."""
@@ -130,18 +126,19 @@ class Catalog:
         with self._lock:
             if must_be_new and name in self.state.datasets:
                 raise BigQueryError("duplicate", f"Already Exists: Dataset {self.project}:{name}")
-            with self.store.cursor() as cursor:
+            with self.store.fresh_cursor() as cursor:
                 cursor.begin()
                 cursor.execute("DELETE FROM athena_datasets WHERE name = ?", [name])
                 cursor.execute("INSERT INTO athena_datasets VALUES (?, ?)", [name, json.dumps(resource)])
                 cursor.commit()
-            datasets = {**self.state.datasets, name: resource}
-            self.state = replace(self.state, version=self.state.version + 1, datasets=datasets)
+            self._publish(datasets={**self._state.datasets, name: resource})
 
     def drop_dataset(self, name: str, *, with_contents: bool) -> None:
         """Drop a dataset; refuse with resourceInUse if it has tables and they must stay."""
         with self._lock:
             self.dataset(name)
+            if self.is_in_transaction:
+                raise BigQueryError("invalidQuery", "A dataset cannot be dropped inside of a transaction.", "query")
             inside = [table for table in self.state.tables.values() if table.dataset == name]
             if inside and not with_contents:
                 raise BigQueryError("resourceInUse", f"Dataset {self.project}:{name} is still in use")
@@ -157,14 +154,13 @@ class Catalog:
             datasets = {key: value for key, value in self.state.datasets.items() if key != name}
             tables = {key: value for key, value in self.state.tables.items() if key[0] != name}
             routines = {key: value for key, value in self.state.routines.items() if key[0] != name}
-            version = self.state.version + 1
-            self.state = replace(self.state, version=version, datasets=datasets, tables=tables, routines=routines)
+            self._publish(datasets=datasets, tables=tables, routines=routines)
 
     def put_routine(self, dataset: str, name: str, resource: Mapping[str, Any] | None) -> None:
         """Keep a routine's resource; None drops it."""
         with self._lock:
             self.dataset(dataset)
-            with self.store.cursor() as cursor:
+            with self.store.fresh_cursor() as cursor:
                 cursor.begin()
                 cursor.execute("DELETE FROM athena_routines WHERE dataset = ? AND name = ?", [dataset, name])
                 if resource is not None:
@@ -172,24 +168,31 @@ class Catalog:
                         "INSERT INTO athena_routines VALUES (?, ?, ?)", [dataset, name, json.dumps(resource)]
                     )
                 cursor.commit()
-            routines = {key: value for key, value in self.state.routines.items() if key != (dataset, name)}
+            routines = {key: value for key, value in self._state.routines.items() if key != (dataset, name)}
             if resource is not None:
                 routines[dataset, name] = resource
-            self.state = replace(self.state, version=self.state.version + 1, routines=routines)
+            self._publish(routines=routines)
 
     def put_policy(self, name: str, resource: Mapping[str, Any] | None) -> None:
         """Keep a data policy; None drops it."""
         with self._lock:
-            with self.store.cursor() as cursor:
+            with self.store.fresh_cursor() as cursor:
                 cursor.begin()
                 cursor.execute("DELETE FROM athena_policies WHERE name = ?", [name])
                 if resource is not None:
                     cursor.execute("INSERT INTO athena_policies VALUES (?, ?)", [name, json.dumps(resource)])
                 cursor.commit()
-            policies = {key: value for key, value in self.state.policies.items() if key != name}
+            policies = {key: value for key, value in self._state.policies.items() if key != name}
             if resource is not None:
                 policies[name] = resource
-            self.state = replace(self.state, version=self.state.version + 1, policies=policies)
+            self._publish(policies=policies)
+
+    def _publish(self, **changes: Any) -> None:
+        """Make datasets, routines or policies known at once, inside of a transaction too: they are no part of one."""
+        self._state = replace(self._state, version=self._state.version + 1, **changes)
+        open_ = self._transaction()
+        if open_ is not None:
+            open_.state = replace(open_.state, version=-abs(open_.state.version) - 1, **changes)
 
     def transact(self, work: Callable[[Any, State, Change], T], *, holder: Any = None) -> T:
         """Do `work` in one transaction of DuckDB and of the catalog; again if another writer came between.
