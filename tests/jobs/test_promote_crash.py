@@ -138,4 +138,4 @@ def test_many_gateways_promoting_different_content_at_once_make_versions_of_one_
     codes, answers = promote_in_processes(spawner, workbench, *tasks)
     assert codes == [0] * 4
     assert answers == [f"daily_sales {number} False" for number in range(1, 5)]
-    assert [job.version for job in workbench.open().jobs(workbench.ann)] == [4]
+    assert workbench.open().job("daily_sales").version == 4
