@@ -138,6 +138,7 @@ class GatewaySettings:
     mail_from: str = "athena@localhost"
     alert_hosts: tuple[str, ...] = ()
     lab_url: str | None = None
+    price_per_tib: float = 6.25
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], home: Home) -> GatewaySettings:
@@ -157,8 +158,19 @@ class GatewaySettings:
             smtp_url=environ.get("ATHENA_SMTP_URL") or None,
             mail_from=environ.get("ATHENA_MAIL_FROM") or "athena@localhost",
             alert_hosts=tuple(host for host in environ.get("ATHENA_ALERT_HOSTS", "").split(",") if host),
+            price_per_tib=_read_price(environ),
             lab_url=environ.get("ATHENA_LAB_URL") or None,
         )
+
+
+def _read_price(environ: Mapping[str, str]) -> float:
+    text = environ.get("ATHENA_PRICE_PER_TIB") or "6.25"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"Cannot read the setting ATHENA_PRICE_PER_TIB: '{text}' is not a number. Set it to a price such as 6.25."
+        ) from error
 
 
 def read_integer(environ: Mapping[str, str], name: str, default: int | None) -> int | None:

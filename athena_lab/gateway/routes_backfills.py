@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1/jobs", route_class=GuardedRoute, tags=["backfills
 @guard("backfill.preview", USER, is_polled=True)
 def preview_backfill(job: str, request: BackfillRequest, act: CurrentAct, services: CurrentServices) -> BackfillPreview:
     """Give the runs that a backfill would make, or all its faults."""
-    return services.backfills.preview(_own_spec(services, job, act.principal), request)
+    return services.stewards.backfills.preview(_own_spec(services, job, act.principal), request)
 
 
 @router.post("/{job}/backfill")
@@ -33,7 +33,7 @@ def create_backfill(job: str, request: BackfillRequest, act: CurrentAct, service
     state = services.promoter.job(job).state
     if state is not JobState.ACTIVE:
         raise ConflictError(f"Cannot backfill '{spec.name}': it is {state.value}. Resume it, or deploy it again.")
-    backfill = services.backfills.create(spec, request, act.audit)
+    backfill = services.stewards.backfills.create(spec, request, act.audit)
     services.watch.wake()
     return backfill
 
@@ -42,14 +42,14 @@ def create_backfill(job: str, request: BackfillRequest, act: CurrentAct, service
 @guard("backfill.list", USER, is_polled=True)
 def list_backfills(job: str, act: CurrentAct, services: CurrentServices) -> Sequence[Backfill]:
     """List a job's latest backfills and how far they are, the newest first."""
-    return services.backfills.list(_own_spec(services, job, act.principal))
+    return services.stewards.backfills.list(_own_spec(services, job, act.principal))
 
 
 @router.post("/{job}/backfills/{backfill}/cancel")
 @guard("backfill.cancel", USER)
 def cancel_backfill(job: str, backfill: int, act: CurrentAct, services: CurrentServices) -> Backfill:
     """End a backfill: runs that have begun go on, the others never begin."""
-    return services.backfills.cancel(_own_spec(services, job, act.principal), backfill, act.audit)
+    return services.stewards.backfills.cancel(_own_spec(services, job, act.principal), backfill, act.audit)
 
 
 def _own_spec(services: Services, job: str, principal: Principal) -> JobSpec:

@@ -70,7 +70,8 @@ def preview_schedule(schedule: Schedule, services: CurrentServices) -> ScheduleP
 @guard("job.check", USER, is_polled=True)
 def check_promotion(request: PromoteRequest, act: CurrentAct, services: CurrentServices) -> Check:
     """Say what a promotion would do: every fault at once, and the next runs if there is none."""
-    return services.promoter.check(request, act.principal)
+    check = services.promoter.check(request, act.principal)
+    return check.model_copy(update={"forecast": services.stewards.forecasts.of(request, act.principal)})
 
 
 @router.post("/jobs")

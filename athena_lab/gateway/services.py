@@ -28,8 +28,6 @@ from athena_lab.gateway.tables import Tables
 from athena_lab.gateway.vault import Vault
 from athena_lab.gateway_api.tokens import GATEWAY, TokenVerifier
 from athena_lab.jobs.airflow_api import Scheduler
-from athena_lab.jobs.airflow_backfills import AirflowBackfills
-from athena_lab.jobs.backfills import Backfills
 from athena_lab.jobs.bundle_lineage import BundleLineage
 from athena_lab.jobs.bundle_store import BundleStore
 from athena_lab.jobs.job_changes import JobChanges
@@ -71,7 +69,6 @@ class Services:
     runs: Runs
     attempts: Attempts
     waits: Waits
-    backfills: Backfills
     outputs: Outputs
     pump: Beat
     watch: Beat
@@ -151,12 +148,10 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
         updated_at=waits.updated_at,
     )
     powers = PowersOverRuns(mint, revocations, users, tables)
-    watch = RunWatch(store, runs, scheduler, powers, now=utc_now)
-    stewards = Stewards(settings, Records(store, runs, repository, vault), tables, opened, utc_now)
-    identities = Identities([WorkerKey(secrets.worker_key), users, RunTokens(verifier)])
+    stewards = Stewards(settings, Records(store, runs, parts, vault), tables, opened, utc_now)
     return Services(
         settings=settings,
-        guardian=Guardian(identities, audit, Repeats(time.monotonic)),
+        guardian=Guardian(_identities(secrets, users, verifier), audit, Repeats(time.monotonic)),
         tables=tables,
         repository=repository,
         bundles=bundles,
@@ -168,16 +163,19 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
         runs=runs,
         attempts=Attempts(store, runs, repository, Means(powers, stewards.budgets, vault.reveal), now=utc_now),
         waits=waits,
-        backfills=Backfills(AirflowBackfills(scheduler), runs, now=utc_now),
         outputs=Outputs(home.gateway / "outputs"),
         pump=Beat("pump", _Pump(promoter).round),
-        watch=Beat("watch", lambda: _look(watch, waits)),
+        watch=_watching(RunWatch(store, runs, scheduler, powers, now=utc_now), waits),
         stewards=stewards,
         steward=Beat("steward", stewards.look),
         at_seam=at_seam,
         now=utc_now,
         opened=opened,
     )
+
+
+def _identities(secrets: Secrets, users: LocalUsers, verifier: TokenVerifier) -> Identities:
+    return Identities([WorkerKey(secrets.worker_key), users, RunTokens(verifier)])
 
 
 def utc_now() -> datetime:
@@ -198,6 +196,10 @@ class _Pump:
         if self._rounds == 0:
             return PUMP_IDLE_S
         return PUMP_PENDING_S if self._rounds < QUICK_ROUNDS else PUMP_SLOW_S
+
+
+def _watching(watch: RunWatch, waits: Waits) -> Beat:
+    return Beat("watch", lambda: _look(watch, waits))
 
 
 def _look(watch: RunWatch, waits: Waits) -> float:

@@ -1,4 +1,4 @@
-"""Who keeps runs within their jobs' terms beside the watch: budgets, secrets and alerts, on a beat of their own."""
+"""Who keeps runs within their jobs' terms beside the watch: budgets, secrets, alerts, backfills and forecasts."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from athena_lab.gateway.channels import Channels, ChannelSettings
 from athena_lab.gateway.tables import Tables
 from athena_lab.gateway.vault import Vault
 from athena_lab.gateway_api.terms import AlertOn
+from athena_lab.jobs.airflow_backfills import AirflowBackfills
 from athena_lab.jobs.alert_outbox import AlertOutbox
 from athena_lab.jobs.alert_rules import AlertEvent
 from athena_lab.jobs.alerts import AlertMeans, Alerts
+from athena_lab.jobs.backfills import Backfills
 from athena_lab.jobs.budgets import Budgets
+from athena_lab.jobs.forecast import Forecasts
 from athena_lab.jobs.ledger import Ledger
-from athena_lab.jobs.repository import JobsRepository
 from athena_lab.jobs.run_events import RunEvents
 from athena_lab.jobs.run_store import RunRow, RunStore
 from athena_lab.jobs.runs import Runs
+from athena_lab.jobs.services import Services as PromotionServices
 from athena_lab.jobs.spec import JobSpec
 from athena_lab.jobs.spec_at import spec_at
 from athena_lab.settings import GatewaySettings
@@ -36,7 +39,7 @@ class Records:
 
     store: RunStore
     runs: Runs
-    repository: JobsRepository
+    parts: PromotionServices
     vault: Vault
 
 
@@ -52,7 +55,7 @@ class Stewards:
         now: Callable[[], datetime],
     ) -> None:
         folder = settings.home.gateway
-        self._runs, self._repository = records.runs, records.repository
+        self._runs, self._repository = records.runs, records.parts.repository
         ledger = opened.enter_context(closing(Ledger(folder / "ledger.sqlite")))
         outbox = opened.enter_context(closing(AlertOutbox(folder / "alerts.sqlite")))
         events = opened.enter_context(closing(RunEvents(folder / "runs.sqlite")))
@@ -61,6 +64,9 @@ class Stewards:
         channels = Channels(_channel_settings(settings), self.vault.reveal)
         means = AlertMeans(events, channels, tables, self._spec_of, _link_of(settings.lab_url))
         self.alerts = Alerts(outbox, means, now=now)
+        self.backfills = Backfills(AirflowBackfills(records.parts.scheduler), records.runs, now=now)
+        forecasts = Forecasts(records.parts.bundles, tables, settings.price_per_tib, now=now)
+        self.forecasts = opened.enter_context(closing(forecasts))
 
     def look(self) -> float:
         """Make one pass; give the seconds until the next. What fails now is tried again at the next."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from athena_lab.errors import UnreachableError
@@ -14,8 +15,11 @@ from athena_lab.gateway_api.wire import Principal
 from athena_lab.settings import GatewaySettings
 from athena_lab.warehouse.catalog import list_tables, read_classes, read_schemas
 from athena_lab.warehouse.connect import connect_with
+from athena_lab.warehouse.estimate import estimate
 from athena_lab.warehouse.jobs import billed_bytes, cancel_jobs
+from athena_lab.warehouse.parameters import bind
 from athena_lab.warehouse.sizes import count_rows
+from athena_lab.warehouse.statement import read_statement
 
 _CONNECT_S = 2.0
 RUN_LABEL = "athena_run"
@@ -44,6 +48,14 @@ class Tables:
         self._require_answer()
         with connect_with(lambda: self.token_for(principal)) as client:
             return {name: [column.name for column in found] for name, found in read_schemas(client, tables).items()}
+
+    def estimate_bytes(self, principal: Principal, sql: str, values: Mapping[str, Any]) -> int | None:
+        """Dry-run a statement as the caller; give the bytes that it would read, None for a script."""
+        self._require_answer()
+        with connect_with(lambda: self.token_for(principal)) as client:
+            statement = read_statement(sql)
+            found = estimate(client, statement, bind(statement.parameters, values))
+        return None if found.statement_type == "SCRIPT" else found.bytes_processed
 
     def count_rows(self, table: str) -> int | None:
         """Give the rows of `dataset.table` as the platform, None for a view; raise NotFoundError."""

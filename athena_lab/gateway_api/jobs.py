@@ -16,6 +16,7 @@ from athena_lab.gateway_api.bundles import (
     FileSummary,
     SliceCell,
 )
+from athena_lab.gateway_api.forecasts import Forecast
 from athena_lab.gateway_api.lineage import Lineage, Upstream
 from athena_lab.gateway_api.terms import Parameter, Terms
 from athena_lab.gateway_api.wire import FaultModel, Wire
@@ -138,6 +139,7 @@ class Check(Wire):
     warnings: tuple[FaultModel, ...] = ()
     marks: tuple[RunMark, ...] = ()
     made_up: int = 0
+    forecast: Forecast | None = None
 
 
 class PromotionState(StrEnum):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from athena_lab.gateway_api import bundles, jobs, lineage, terms, wire
+from athena_lab.gateway_api import bundles, forecasts, jobs, lineage, terms, wire
 from athena_lab.labserver.handshake import Handshake
 
 FOLDER = Path(__file__).parent.parent / "wire"
@@ -34,7 +34,7 @@ def test_example_is_exactly_what_the_model_writes(name):
     "model",
     [
         *(jobs.Bundle, jobs.Check, jobs.Job, jobs.JobPage, jobs.JobQuery, jobs.JobVersion, jobs.Promotion),
-        *(jobs.RunSummary, jobs.RunMark, jobs.SchedulePreview),
+        *(jobs.RunSummary, jobs.RunMark, jobs.SchedulePreview, forecasts.Forecast, forecasts.Unestimated),
         *(terms.After, terms.Alert, terms.Guards, terms.Parameter, terms.RowCondition, terms.Schedule),
         *(terms.Tables, terms.Terms, jobs.Source, jobs.CellSummary, bundles.SliceCell, bundles.FileSummary),
         *(bundles.EnvironmentSummary, bundles.Destination, bundles.Execution, bundles.Distribution),

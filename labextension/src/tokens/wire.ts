@@ -83,6 +83,43 @@ export interface IPromoteRequest extends Partial<ITerms> {
   expected_version?: number | null;
 }
 
+/** What a job is going to cost in the next 30 days; `unestimated` comes on top. */
+export interface IForecast {
+  is_pending: boolean;
+  run_bytes: number;
+  fires: number;
+  month_bytes: number;
+  month_cost: number;
+  currency: string;
+  unestimated: IUnestimated[];
+}
+
+/** A cell (counted from 0 among all) whose bytes could not be estimated, and why. */
+export interface IUnestimated {
+  cell: number;
+  why: string;
+}
+
+/** Run a job for each fire of its schedule from a moment to another. */
+export interface IBackfillRequest {
+  from_at: string;
+  to_at: string;
+}
+
+export interface IBackfillPreview {
+  runs: string[];
+}
+
+export interface IBackfill {
+  id: number;
+  job_id: string;
+  from_at: string;
+  to_at: string;
+  created_at: string;
+  ended_at: string | null;
+  runs: { [state: string]: number };
+}
+
 export type RunMarkKind = 'moved' | 'repeated';
 
 /** A run where the clocks change: its wall time was skipped, or comes twice. */
@@ -102,6 +139,7 @@ export interface ICheck {
   warnings: IFault[];
   marks: IRunMark[];
   made_up: number;
+  forecast: IForecast | null;
 }
 
 export type PromotionState = 'committed' | 'waiting' | 'visible' | 'failed';
