@@ -1,7 +1,7 @@
 """Wildcard tables: `dataset.prefix*` as the union of the tables whose names begin so.
 
 https://cloud.google.com/bigquery/docs/querying-wildcard-tables: the newest table gives the columns; a table
-that lacks one has NULL there, and one whose column is of another type is cast or refused.
+that lacks one has NULL there; a column of another type is cast where that is safe, else it cannot be read.
 """
 
 from __future__ import annotations
@@ -66,7 +66,9 @@ def _column(own: Field | None, wanted: Field, table: Table) -> exp.Expression:
         return column
     if (own.type, wanted.type) in _WIDER and own.is_repeated == wanted.is_repeated is False:
         return exp.alias_(exp.Cast(this=column, to=kind), wanted.name, quoted=True)
-    raise invalid_query(
+    told = (
         f"Cannot read field '{wanted.name}' of type {googlesql_type(own)} in table {table.dataset}.{table.name} as "
         f"{googlesql_type(wanted)}"
     )
+    fault = exp.Anonymous(this="ERROR", expressions=[exp.Literal.string(told)])  # said only if the column is read
+    return exp.alias_(exp.Cast(this=fault, to=kind), wanted.name, quoted=True)
