@@ -19,6 +19,13 @@ from athena_lab.jobs.slicing.values import (
 _COPYING_INDEXES = (ast.Compare, ast.List, ast.BoolOp, ast.ListComp)
 
 
+_TAKEN_METHODS = frozenset(
+    ["append", "appendleft", "extend", "insert", "add", "discard", "remove", "pop", "clear", "update", "setdefault",
+     "write", "put", "send", "set", "__setitem__"]
+)  # fmt: skip
+"""Methods that change their object and are handed over as functions."""
+
+
 class Attributes(State):
     """Gives parts of values."""
 
@@ -35,10 +42,18 @@ class Attributes(State):
         fields = [self.heap.fields.get((number, name)) for number in base.own]
         if fields and all(field is not None for field in fields):
             return join([field for field in fields if field is not None])
+        for hook in ("__getattribute__", "__getattr__"):
+            found = self.method(base, hook)
+            if found is not None:
+                self.call_value(self._bind_method(base, found), Arguments([PLAIN]), hook)
         if base.path == "pathlib.Path":
             return self._path_attribute(base, name)
         if base.kind is Kind.PLAIN:
             return PLAIN
+        if name in _TAKEN_METHODS and base.own:
+            made = self.heap.new(base.own)
+            self.heap.methods[made] = (base, name)
+            return Value(base.own | self.heap.contents(base.own) | {made})
         if base.kind in (Kind.DATA, Kind.ITERATOR):
             return Value(base.own, base.kind)
         return Value(base.own | self.heap.contents(base.own), Kind.UNKNOWN)
@@ -75,7 +90,9 @@ class Attributes(State):
         found = [
             self._of_class(self.heap.class_of[number], name) for number in base.own if number in self.heap.class_of
         ]
-        found += [self._of_class(number, name) for number in base.own if number in self.heap.classes]
+        for number in base.own & self.heap.classes.keys():
+            found.append(self._of_class(number, name))
+            found += [self._of_class(meta, name) for meta in sorted(self.heap.classes[number].metaclasses)]
         known = [value for value in found if value is not None]
         return join(known) if known else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 
 from athena_lab.jobs.slicing.library import Library
 from athena_lab.jobs.slicing.source import MAGIC_CALL
@@ -11,6 +12,8 @@ from athena_lab.jobs.slicing.values import PLAIN, Bound, Class, Function, Kind, 
 
 MAX_STEPS = 400
 """Calls that are followed for one cell; beyond them a call is in doubt."""
+STEPS_A_CALL = 200
+"""What a call costs beside the nodes of the function."""
 _MAX_DEPTH = 2
 """How often a function is followed inside itself."""
 _INITIALISERS = ("__init__", "__new__", "__post_init__")
@@ -75,6 +78,7 @@ class Calls(Library):
         for keyword in node.keywords:
             value = self.evaluate(keyword.value)
             if keyword.arg is None:
+                self.touch(value)
                 arguments.has_unknown = True
                 element = self.element(value)
                 arguments.unknown = element if arguments.unknown is None else join((arguments.unknown, element))
@@ -92,6 +96,8 @@ class Calls(Library):
                 results.append(self.call_function(number, arguments))
             elif number in self.heap.classes:
                 results.append(self.construct(number, arguments))
+            elif number in self.heap.methods:
+                results.append(self.call_method(*self.heap.methods[number], arguments, text))
             elif number in self.heap.bound:
                 results.append(self._call_bound(self.heap.bound[number], arguments, text))
         called = self.method(function, "__call__")
@@ -113,6 +119,8 @@ class Calls(Library):
 
     def construct(self, number: int, arguments: Arguments) -> Value:
         """Make an object of one of the notebook's classes."""
+        owner = Value(frozenset({number}), Kind.CALLABLE)
+        self.call_of_metaclass(number, "__call__", replace(arguments, positional=[owner, *arguments.positional]))
         made = self.heap.new({number})
         self.heap.class_of[made] = number
         own = Value(frozenset({made}), Kind.UNKNOWN)
@@ -130,6 +138,14 @@ class Calls(Library):
                     )
                     self.call_function(function, whole)
         return own
+
+    def call_of_metaclass(self, number: int, name: str, arguments: Arguments) -> None:
+        """Read the call of a special method of a class's metaclasses, if the notebook has made any."""
+        for meta in sorted(self.heap.classes[number].metaclasses):
+            found = self._of_class(meta, name)
+            for function in sorted(found.own) if found is not None else ():
+                if function in self.heap.functions:
+                    self.call_function(function, arguments)
 
     def _call_super(self, name: str, arguments: Arguments) -> Value:
         """Read `super().name(…)`: the method of any base that has it, with the present object."""
@@ -157,6 +173,7 @@ class Calls(Library):
     def call_function(self, number: int, arguments: Arguments) -> Value:
         function = self.heap.functions[number]
         self.steps += 1
+        self.heap.spend(STEPS_A_CALL)
         if self.running.count(number) >= _MAX_DEPTH or self.steps > MAX_STEPS:
             if self.steps > MAX_STEPS:
                 self.effects.use("*")
@@ -177,11 +194,10 @@ class Calls(Library):
             return self.evaluate(function.node.body)
         before = set(self.effects.replaced)
         self.run_body(function.node.body)
-        inner = [part for part in ast.walk(function.node) if isinstance(part, ast.Return | ast.Raise)]
-        if any(part is not function.node.body[-1] for part in inner):
+        if function.may_end_early:
             self.effects.replaced = before  # it may have ended early
         result = join(self.returned) if self.returned else PLAIN
-        if any(isinstance(part, ast.Yield | ast.YieldFrom) for part in _own_parts(function.node)):
+        if function.is_generator:
             return self._make_generator(function, arguments)
         return result
 
@@ -259,18 +275,6 @@ class Calls(Library):
     def run_body(self, body: list[ast.stmt]) -> bool:
         """Read statements; tell whether they end by raising or returning."""
         raise NotImplementedError
-
-
-def _own_parts(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.AST]:
-    """Give the parts of a function that are not parts of functions inside it."""
-    parts: list[ast.AST] = []
-    pending: list[ast.AST] = list(node.body)
-    while pending:
-        part = pending.pop()
-        parts.append(part)
-        if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
-            pending.extend(ast.iter_child_nodes(part))
-    return parts
 
 
 def _text_of(node: ast.expr) -> str:

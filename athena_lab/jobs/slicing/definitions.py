@@ -8,7 +8,7 @@ from dataclasses import replace
 from athena_lab.jobs.slicing.binding import Binding
 from athena_lab.jobs.slicing.knowledge import STAR_NAMES, is_known
 from athena_lab.jobs.slicing.state import Arguments, Scope
-from athena_lab.jobs.slicing.values import Class, Kind, Value, join
+from athena_lab.jobs.slicing.values import PLAIN, Class, Kind, Value, join
 
 _REGISTERING = ("register_cell_magic", "register_line_magic", "register_line_cell_magic", "needs_local_scope")
 
@@ -46,7 +46,7 @@ class Definitions(Binding):
         root = module.lstrip(".").partition(".")[0]
         self.effects.use(f"module:{root}")
         if not is_known(module):
-            for path in (f"{root}.py", f"{root}/*.py"):
+            for path in (f"*{root}.py", f"*{root}/*.py"):  # in any folder of the path
                 self.effects.use(f"file:{path}")
             self.effects.use("syspath:")
             self.effects.use("cwd:")
@@ -118,12 +118,21 @@ class Definitions(Binding):
         number = self.heap.new(held)
         numbers = frozenset(item for base in bases for item in base.own if item in self.heap.classes)
         paths = tuple(base.path for base in bases if base.path)
-        self.heap.classes[number] = Class(node.name, number, names, numbers, paths)
+        metas = self._metaclasses(node, keywords, numbers)
+        self.heap.classes[number] = Class(node.name, number, names, numbers, paths, metas)
         value = Value(frozenset({number}), Kind.CALLABLE)
         self._tell_bases(value, numbers)
+        for name in ("__prepare__", "__new__", "__init__"):
+            self.call_of_metaclass(number, name, Arguments([value, PLAIN, *bases, value]))
         for decorator, source in zip(reversed(decorators), reversed(node.decorator_list), strict=True):
             value = self._decorate(decorator, source, value, node.name)
         self.bind(node.name, value)
+
+    def _metaclasses(self, node: ast.ClassDef, keywords: list[Value], bases: frozenset[int]) -> frozenset[int]:
+        """Name the notebook's metaclasses of a class: its own and those of its bases."""
+        given = zip(node.keywords, keywords, strict=True)
+        own = {n for keyword, value in given if keyword.arg == "metaclass" for n in value.own if n in self.heap.classes}
+        return frozenset(own).union(*(self.heap.classes[base].metaclasses for base in bases))
 
     def _tell_bases(self, value: Value, bases: frozenset[int]) -> None:
         """A base's `__init_subclass__` hears of each new class."""

@@ -22,6 +22,9 @@ from athena_lab.jobs.slicing.values import (
 _OPERATOR_METHODS = ("__add__", "__sub__", "__mul__", "__truediv__", "__floordiv__", "__mod__", "__pow__", "__matmul__",
                      "__radd__", "__rmul__", "__and__", "__or__", "__neg__", "__invert__")  # fmt: skip
 
+_STEPS_A_NODE = 20
+"""What reading a node costs, beside a step for each link that is followed."""
+
 
 class Expressions(Attributes):
     """Reads expressions, one method a kind of node."""
@@ -29,6 +32,7 @@ class Expressions(Attributes):
     def evaluate(self, node: ast.expr | None) -> Value:
         if node is None:
             return PLAIN
+        self.heap.spend(_STEPS_A_NODE)
         read: Callable[[ast.expr], Value] | None = getattr(self, f"_{type(node).__name__.lower()}", None)
         if read is not None:
             return read(node)
@@ -198,7 +202,9 @@ class Expressions(Attributes):
             if default is not None:
                 defaults[arg.arg] = self.evaluate(default)
         number = self.heap.new(self._held(defaults.values()))
-        self.heap.functions[number] = Function(node, self.scope, number, defaults)
+        self.heap.functions[number] = Function(
+            node, self.scope, number, defaults, _may_end_early(node), _is_generator(node)
+        )
         if self.scope is not self.globals:
             # A closure keeps what the function around it has: changing that changes what the closure gives.
             names = {part.id for part in ast.walk(node) if isinstance(part, ast.Name)}
@@ -268,3 +274,22 @@ def _below(base: object, part: object) -> object:
     if not isinstance(base, str) or not isinstance(part, str):
         return f"{base}/{UNKNOWN_PART}" if isinstance(base, str) else NO_CONSTANT
     return part if part.startswith("/") or base in ("", ".") else f"{base.rstrip('/')}/{part}"
+
+
+def _may_end_early(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
+    """Tell whether a function may return or raise before its last statement."""
+    if isinstance(node, ast.Lambda):
+        return False
+    return any(isinstance(part, ast.Return | ast.Raise) and part is not node.body[-1] for part in ast.walk(node))
+
+
+def _is_generator(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> bool:
+    """Tell whether a function yields itself; functions inside it do not count."""
+    pending: list[ast.AST] = [node.body] if isinstance(node, ast.Lambda) else list(node.body)
+    while pending:
+        part = pending.pop()
+        if isinstance(part, ast.Yield | ast.YieldFrom):
+            return True
+        if not isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            pending.extend(ast.iter_child_nodes(part))
+    return False

@@ -124,7 +124,7 @@ STATE_FUNCTIONS = frozenset({
     "sklearn.set_config", "polars.Config.set_tbl_rows", "csv.register_dialect", "copyreg.pickle", "atexit.register",
     "signal.signal", "mimetypes.add_type", "codecs.register", "gc.disable", "gc.enable", "duckdb.register",
     "altair.data_transformers.enable", "altair.themes.enable", "pandas.plotting.register_matplotlib_converters",
-    "csv.field_size_limit", "math.set_mode", "importlib.reload", "sys.setswitchinterval", "contextvars.copy_context",
+    "csv.field_size_limit", "math.set_mode", "sys.setswitchinterval", "contextvars.copy_context",
     "functools.singledispatch.register", "sqlite3.register_adapter", "sqlite3.register_converter", "gettext.install",
     "numpy.random.set_state",
     "sys.set_int_max_str_digits",

@@ -17,6 +17,7 @@ _SHARED = frozenset({"logging.getLogger", "decimal.getcontext", "asyncio.get_eve
                      "warnings.catch_warnings_", "sys._getframe", "multiprocessing.get_logger"})  # fmt: skip
 """Functions that give a library's own object, the same each time."""
 _DRAWN_METHODS = frozenset({"plot", "hist", "boxplot"})
+_STARTING = frozenset(["start", "run", "submit", "apply_async", "start_new_thread"])
 _NO_SEED_NEEDED = ("random_state", "seed", "rng", "generator")
 
 
@@ -58,6 +59,12 @@ class Library(Places):
                 self.heap.class_of[min(made_copy.own)] = self.heap.class_of[number]
                 self.heap.hold(min(made_copy.own), (self.heap.class_of[number],))
             return made_copy
+        if path == "importlib.reload" and first is not None:
+            root = first.path.partition(".")[0]
+            for place in (f"file:*{root}.py", f"file:*{root}/*.py"):
+                self.effects.use(place)
+            self.change_module(root)
+            return first
         return self._environment(path, arguments)
 
     def _path_from(self, arguments: Arguments) -> Value:
@@ -93,7 +100,7 @@ class Library(Places):
             return self._own_namespace(path, arguments)
         if path in _SHARED:
             return Value(frozenset({self.heap.module(path.partition(".")[0])}), Kind.DATA)
-        if path in ("builtins.globals", "builtins.locals", "builtins.vars"):
+        if path in ("builtins.globals", "builtins.locals") or (path == "builtins.vars" and not arguments.all):
             return Value(frozenset({self.heap.module("__main__")}), Kind.MODULE, path="__main__")
         return None
 
@@ -197,11 +204,6 @@ class Library(Places):
         if path.startswith("numpy.random.") or (root in ("sklearn", "scipy") and not is_seeded):
             self.draw_random("numpy")
 
-    def draw_random(self, source: str) -> None:
-        """Take from a generator of random numbers that all share."""
-        self.effects.use(f"random:{source}")
-        self.effects.write(f"random:{source}")
-
     def _draw_figure(self, path: str, root: str, name: str) -> None:
         if root == "seaborn" or path.startswith(("matplotlib.pyplot.", "pylab.")):
             if name in _ENDS_FIGURE:
@@ -218,6 +220,8 @@ class Library(Places):
         first = arguments.get(0)
         for value in arguments.all:
             self.touch(value)
+        if name == "vars" and first is not None:
+            return Value(first.own)  # the object's own dictionary
         if name in known.PLAIN_BUILTINS or first is None:
             held = self._held(arguments.all)
             return PLAIN if name in known.PLAIN_BUILTINS else self.fresh(Kind.BOX, held)
@@ -246,9 +250,20 @@ class Library(Places):
         )
 
     def _run_text(self, name: str, arguments: Arguments) -> Value:
-        if name in ("eval", "exec", "compile", "__import__"):
-            return self.run_text(name, arguments.positional[0].text)
+        if name in ("eval", "exec"):
+            return self._run_in(name, arguments)
+        if name == "__import__":
+            self.effects.doubt("*", "what __import__() does is not known")
         return self.fresh(Kind.UNKNOWN, self._held(arguments.all))
+
+    def _run_in(self, name: str, arguments: Arguments) -> Value:
+        """Run a text among the notebook's names, or in a dictionary whose content it may change."""
+        namespaces = [value for value in arguments.all[1:] if value.path != "__main__"]
+        if not namespaces:
+            return self.run_text(name, arguments.all[0].text)
+        for value in namespaces:
+            self.change(self.heap.reach(value.own), f"{name}() may change it")
+        return Value(frozenset().union(*(self.heap.reach(value.own) for value in namespaces)))
 
     def call_shell_method(self, name: str, texts: list[str | None]) -> Value | None:
         """Read the call of a method of IPython's shell."""
@@ -290,6 +305,9 @@ class Library(Places):
         return self._call_unknown(base, arguments, text, "")
 
     def _method_extras(self, base: Value, name: str, arguments: Arguments) -> None:
+        if name in _STARTING:
+            held = [Value(frozenset({n})) for n in self.heap.reach(base.own) if self.heap.is_callable(n)]
+            self._call_back(Arguments(held))
         if name == "sample" and not any(key in arguments.named for key in _NO_SEED_NEEDED):
             self.draw_random("numpy")
         if name.startswith("fit") and any(self.heap.modules[n] == "sklearn" for n in self.modules_behind(base)):
@@ -334,7 +352,9 @@ class Library(Places):
         if name in ("get", "setdefault", "pop"):
             return self.element(base)
         kind = Kind.BOX if base.kind is Kind.BOX else Kind.UNKNOWN
-        return self.fresh(kind, self.heap.contents(base.own))
+        made = self.fresh(kind, self.heap.contents(base.own))
+        # A dictionary's view shows what the dictionary has later, too.
+        return replace(made, own=made.own | base.own) if name in ("keys", "values", "items") else made
 
     def _callables_of(self, base: Value) -> set[int]:
         return {number for number in self.heap.reach(base.own) if number in self.heap.functions}
@@ -375,7 +395,6 @@ class Library(Places):
     def _is_callable(self, value: Value) -> bool:
         if value.kind is Kind.PLAIN:
             return False
-        special = self.heap.functions.keys() | self.heap.bound.keys() | self.heap.classes.keys()
-        return any(number in special for number in value.own) or (
-            value.kind is Kind.BOX and any(number in special for number in self.heap.contents(value.own))
-        )
+        heap = self.heap
+        numbers = value.own | heap.contents(value.own) if value.kind is Kind.BOX else value.own
+        return any(heap.is_callable(number) for number in numbers)

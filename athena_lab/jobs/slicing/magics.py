@@ -343,7 +343,7 @@ class Magics(Statements):
         return None
 
     def run_text(self, name: str, text: str | None) -> Value:
-        if text is None:
+        if text is None or UNKNOWN_PART in text:
             self.effects.use("*")
             if name == "exec":
                 self.effects.doubt("*", "what exec() binds is not known")

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from athena_lab.jobs.slicing.effects import Effects
 from athena_lab.jobs.slicing.magics import Magics
 from athena_lab.jobs.slicing.source import PYTHON_BODIES, Source, read_source
-from athena_lab.jobs.slicing.values import Value
+from athena_lab.jobs.slicing.values import Kind, TooMuchError, Value
 
+MOST_WORK = 6_000_000
+"""Steps for a whole notebook, a few seconds; whatever is left then is kept unread."""
+MOST_WORK_A_CELL = 2_000_000
 _WORD = re.compile(r"[^\W\d]\w*")
 _BINDING = re.compile(
     r"^\s*(?:(?:async\s+)?def|class|type)\s+(\w+)|^\s*(\w+)\s*(?::[^=]*)?[-+*/|&]?=(?!=)", re.MULTILINE
@@ -29,6 +32,8 @@ class ReadCell:
     doubts: dict[str, str] = field(default_factory=dict)
     imports: dict[str, str] = field(default_factory=dict)
     """What it imports of libraries that are not known: the bound name and the module."""
+    is_unread: bool = False
+    """It was too much to follow: it may need and change anything, so it is kept whatever is needed."""
 
 
 class Reader:
@@ -36,9 +41,43 @@ class Reader:
 
     def __init__(self) -> None:
         self._machine = Magics()
+        self._work_left = MOST_WORK
+        self._opaque: set[str] = set()
+        self._is_all_opaque = False
 
     def read(self, text: str) -> ReadCell:
         """Read the next cell."""
+        words = set(_WORD.findall(text))
+        if self._work_left <= 0 or words & self._opaque:
+            return self._leave_unread(text, words)
+        heap = self._machine.heap
+        self._is_all_opaque = False
+        heap.work, heap.most_work = 0, min(self._work_left, MOST_WORK_A_CELL)
+        try:
+            return self._read(text)
+        except (TooMuchError, RecursionError):
+            return self._leave_unread(text, words)
+        finally:
+            self._work_left -= heap.work
+
+    def _leave_unread(self, text: str, words: set[str]) -> ReadCell:
+        """Keep a cell that is too much to follow; so are those that use what it makes."""
+        # It may have let any object hold any other, so nothing that can be changed is told apart from then on.
+        bound = _bound_in(text) & words
+        self._opaque |= bound
+        if not self._is_all_opaque:
+            names = self._machine.globals.names.items()
+            self._opaque |= {name for name, value in names if value.kind not in (Kind.PLAIN, Kind.MODULE)}
+            self._is_all_opaque = True
+        self._machine.scope = self._machine.globals
+        self._machine.running.clear()
+        effects = Effects()
+        effects.use("*")
+        effects.keeps.append("it is too much to follow")
+        effects.note("it is too much to follow, so it is kept with all cells before it")
+        return ReadCell(effects, uses={"*"}, writes={"*", *bound}, is_unread=True)
+
+    def _read(self, text: str) -> ReadCell:
         machine, source = self._machine, read_source(text)
         machine.effects = Effects()
         machine.magics = source.magics
@@ -47,12 +86,7 @@ class Reader:
         machine.returned = []
         machine.unknown_imports = {}
         machine.scope = machine.globals
-        try:
-            self._run(source)
-        except RecursionError:
-            machine.scope = machine.globals
-            machine.running.clear()
-            _guess(machine, source.text)
+        self._run(source)
         if _HISTORY.search(text):
             machine.effects.use("*")
             machine.effects.use("history:")
@@ -100,14 +134,31 @@ class Reader:
         seen_certain = heap.holders(effects.changed)
         seen_doubtful = {number: why for start, why in effects.doubtful.items() for number in heap.holders({start})}
         doubtful: dict[str, str] = {}
+        heap.spend(len(self._machine.globals.names) // 10)
         for name, value in self._machine.globals.names.items():
-            if value.own & seen_certain:
+            if not value.own.isdisjoint(seen_certain):
                 certain.add(name)
-            else:
+            elif not seen_doubtful.keys().isdisjoint(value.own):
                 why = next((seen_doubtful[number] for number in sorted(value.own) if number in seen_doubtful), None)
                 if why is not None:
                     doubtful[name] = why
         return certain, doubtful
+
+
+def _bound_in(text: str) -> set[str]:
+    """Name whatever a cell binds anywhere, by its tree, or by its lines where it has none."""
+    tree = read_source(text).tree
+    if tree is None:
+        return {name for pair in _BINDING.findall(text) for name in pair if name}
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.alias):
+            found.add((node.asname or node.name).partition(".")[0])
+    return found
 
 
 def _note_output(machine: Magics, body: list[ast.stmt]) -> None:

@@ -163,6 +163,11 @@ def _search_once(order: Sequence[int], target: int, read: dict[int, ReadCell], f
     for position in range(len(order) - 1, -1, -1):
         index = order[position]
         cell = read[index]
+        if cell.is_unread:
+            search.kept[index] = set()
+            search.notes += [f"cell {index}: {note}" for note in cell.effects.notes]
+            needed = {"*"} | {location for location in needed if not is_name(location)}
+            continue
         certain = meeting(needed, cell.writes)
         doubtful = _doubtful(needed - certain, cell)
         if not certain and not doubtful and index not in forced:

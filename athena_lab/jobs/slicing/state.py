@@ -196,6 +196,11 @@ class State(ABC):
             self.heap.lazy[number]()
             self.using_up.discard(number)
 
+    def draw_random(self, source: str) -> None:
+        """Take from a generator of random numbers that all share."""
+        self.effects.use(f"random:{source}")
+        self.effects.write(f"random:{source}")
+
     # -- branches
 
     def alternatives(self, *runs: Callable[[], bool]) -> None:

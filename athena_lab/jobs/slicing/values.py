@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -13,6 +13,7 @@ NO_CONSTANT: Any = object()
 """Stands where a value's text or number is not known."""
 
 
+_NONE: set[int] = set()
 UNKNOWN_PART = "\x00"
 """Stands within a known text for a part that is not known."""
 
@@ -60,6 +61,8 @@ class Function:
     scope: Any
     number: int
     defaults: dict[str, Value] = field(default_factory=dict)
+    may_end_early: bool = False
+    is_generator: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -71,6 +74,7 @@ class Class:
     names: dict[str, Value]
     bases: frozenset[int] = frozenset()
     library_bases: tuple[str, ...] = ()
+    metaclasses: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True, eq=False)
@@ -80,6 +84,10 @@ class Bound:
     function: Value
     positional: list[Value]
     named: dict[str, Value] = field(default_factory=dict)
+
+
+class TooMuchError(Exception):
+    """Following a cell takes more than it may; whoever reads the cell keeps it unread."""
 
 
 class Heap:
@@ -97,6 +105,8 @@ class Heap:
         self.class_of: dict[int, int] = {}
         self.files: dict[int, str] = {}
         self.bound: dict[int, Bound] = {}
+        self.methods: dict[int, tuple[Value, str]] = {}
+        """Methods of other objects that were taken as values (`seen.append`)."""
         self.properties: set[int] = set()
         self.static: set[int] = set()
         self.of_class: set[int] = set()
@@ -109,6 +119,15 @@ class Heap:
         self._modules: dict[str, int] = {}
         self._inner: dict[int, int] = {}
         self._next = 0
+        self.work = 0
+        """Steps since the present cell began; a walk through objects counts each of their links."""
+        self.most_work = 0
+
+    def spend(self, steps: int) -> None:
+        """Count steps; raise TooMuchError beyond `most_work`, if that is set."""
+        self.work += steps
+        if 0 < self.most_work < self.work:
+            raise TooMuchError
 
     def new(self, holding: Iterable[int] = ()) -> int:
         """Make an object that holds others."""
@@ -118,10 +137,16 @@ class Heap:
 
     def hold(self, number: int, held: Iterable[int]) -> None:
         """Let an object hold others."""
-        for item in held:
-            if item != number and item not in self.holds[number]:
-                self.holds[number].add(item)
-                self._held_by[item].add(number)
+        held = held if isinstance(held, frozenset | set) else set(held)
+        self.spend(len(held) + 1)
+        new = held - self.holds[number] - {number}
+        self.holds[number] |= new
+        for item in new:
+            self._held_by[item].add(number)
+
+    def is_callable(self, number: int) -> bool:
+        """Tell whether an object is a function, a class or a method."""
+        return number in self.functions or number in self.bound or number in self.classes or number in self.methods
 
     def module(self, name: str) -> int:
         """Give the object that stands for a module's state."""
@@ -139,27 +164,27 @@ class Heap:
 
     def contents(self, own: Iterable[int]) -> frozenset[int]:
         """Give all that the objects may hold, one level deep."""
-        return frozenset().union(*(self.inner(number) for number in own))
+        found = [self.inner(number) for number in own]
+        self.spend(sum(map(len, found)))
+        return frozenset().union(*found)
 
     def reach(self, own: Iterable[int]) -> frozenset[int]:
         """Give the objects and all that they hold, however deep."""
-        seen, pending = set(own), list(own)
-        while pending:
-            for number in self.holds.get(pending.pop(), ()):
-                if number not in seen:
-                    seen.add(number)
-                    pending.append(number)
-        return frozenset(seen)
+        return self._walk(own, self.holds)
 
     def holders(self, numbers: Iterable[int]) -> frozenset[int]:
         """Give the objects and all that hold them, however deep."""
-        found = set(numbers)
+        return self._walk(numbers, self._held_by)
+
+    def _walk(self, start: Iterable[int], links: Mapping[int, set[int]]) -> frozenset[int]:
+        found = set(start)
         pending = list(found)
         while pending:
-            for number in self._held_by.get(pending.pop(), ()):
-                if number not in found:
-                    found.add(number)
-                    pending.append(number)
+            new = links.get(pending.pop(), _NONE)
+            self.spend(len(new))
+            new = new - found
+            found |= new
+            pending.extend(new)
         return frozenset(found)
 
     def put(self, own: Iterable[int], value: Value) -> None:
