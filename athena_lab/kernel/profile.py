@@ -50,6 +50,13 @@ def _change_storage(module: ModuleType) -> None:
     defaults.redirect_storage(module)
 
 
+def _change_discovery(module: ModuleType) -> None:
+    # Here and not above: this runs only in a kernel that imports the Google libraries anyway.
+    from athena_lab.warehouse import defaults  # noqa: PLC0415 (above)
+
+    defaults.redirect_discovery(module)
+
+
 def _change_polling(module: ModuleType) -> None:
     # `to_dataframe` and `to_arrow` look only every 0.2 s whether their download has ended, so they end 0.2 s late.
     if hasattr(module, "_PROGRESS_INTERVAL"):
@@ -58,6 +65,7 @@ def _change_polling(module: ModuleType) -> None:
 
 _CHANGES: tuple[tuple[str, Change], ...] = (
     ("google.auth", _change_auth),
+    ("googleapiclient.discovery", _change_discovery),
     ("google.cloud.bigquery_storage_v1.client", _change_storage),
     ("google.cloud.bigquery._pandas_helpers", _change_polling),
 )

@@ -1,4 +1,4 @@
-"""The verbs of the line magic: `%athena tables`, `describe`, `cost`, `config`, `help`."""
+"""The verbs of the line magic: `%athena tables`, `describe`, `cost`, `promote`, `config`, `help`."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ HELP = f"""\
 %athena tables [TEXT]      tables whose name or description holds the text
 %athena describe TABLE     a table's columns
 %athena cost               what this kernel's queries have read so far
+%athena promote [FILE]     schedule this notebook, or with --cell the present cell and what it needs
 %athena config             where this kernel is connected
 %athena help               this text"""
 
@@ -95,6 +96,13 @@ def _config(session: Session, _: Sequence[str]) -> Listing:
     return Listing(("setting", "value"), rows)
 
 
+def _promote(session: Session, words: Sequence[str]) -> None:
+    # Here and not above: only this verb needs what reads notebooks and locks environments.
+    from athena_lab.kernel.promotion import promote  # noqa: PLC0415 (above)
+
+    print(promote(session, words))
+
+
 def _help(_: Session, __: Sequence[str]) -> None:
     print(HELP)
 
@@ -103,6 +111,7 @@ _VERBS: dict[str, Callable[[Session, Sequence[str]], Listing | None]] = {
     "tables": _tables,
     "describe": _describe,
     "cost": _cost,
+    "promote": _promote,
     "config": _config,
     "help": _help,
 }
