@@ -29,6 +29,14 @@ ANSWERS = [
     ("TRANSLATE('This is a cookie', 'sco', 'zku'), SAFE.TRANSLATE('a', 'aa', 'bc'), UPPER(b'ab'), ASCII(b'a')", ("Thiz iz a kuukie", None, b"AB", 97)),
     ("CONCAT('a', 1, DATE '2020-01-01', TRUE), CONCAT(b'a', b'\\x00'), SPLIT(b'', b'')", ("a12020-01-01true", b"a\x00", [b""])),
     ("r'\\d', rb'\\x', B'''a\nb''', b'é', '\\xe9'", ("\\d", b"\\x", b"a\nb", "é".encode(), "é")),
+    (
+        "CONTAINS_SUBSTR((23, 35), '35'), CONTAINS_SUBSTR(['ABC'], 'abc'), CONTAINS_SUBSTR(STRUCT('x', NULL), 'y'), CONTAINS_SUBSTR('\\u2168', 'IX'), CONTAINS_SUBSTR(JSON '{\"lang\": 1}', 'LANG', json_scope=>'JSON_KEYS')",
+        (True, True, None, True, True),
+    ),
+    (
+        "ARRAY_TO_STRING([b'a', b'b'], b'-'), (SELECT STRING_AGG(x) FROM UNNEST([b'a', b'b']) x), FORMAT('%p', JSON '{\"a\": 1}')",
+        (b"a-b", b"a,b", '{"a":1}'),
+    ),
     # net_functions.md
     ("NET.IP_TO_STRING(b'0123'), NET.IP_TRUNC(b'\\xAA\\xBB\\xCC\\xDD', 11), NET.IPV4_FROM_INT64(-1), NET.IPV4_TO_INT64(b'\\x00\\xAB\\xCD\\xEF')", ("48.49.50.51", b"\xaa\xa0\x00\x00", b"\xff\xff\xff\xff", 0xABCDEF)),
     # conversion_functions.md

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections import Counter
 from typing import Any
 
@@ -51,6 +52,33 @@ def _texts(value: Any, scope: str) -> list[str]:
     return []
 
 
+def contains_substr(data: str, query: str, scope: str) -> bool | None:
+    """CONTAINS_SUBSTR in a value given as JSON: NULL where it is not found, but something is NULL."""
+    value, wanted = json.loads(data), _plain(query)
+    texts = _parts(value, scope)
+    if any(text is not None and wanted in _plain(text) for text in texts):
+        return True
+    return None if None in texts else False
+
+
+def _plain(text: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _parts(value: Any, scope: str) -> list[str | None]:
+    """Give all texts of a value, numbers and the like as they are written; None for NULL."""
+    if isinstance(value, dict):
+        keys: list[str | None] = list(value) if scope in ("JSON_KEYS", "JSON_KEYS_AND_VALUES") else []
+        return keys + [text for part in value.values() for text in _parts(part, scope)]
+    if isinstance(value, list):
+        return [text for part in value for text in _parts(part, scope)]
+    if value is None:
+        return [None]
+    if scope == "JSON_KEYS":
+        return []
+    return [value if isinstance(value, str) else json.dumps(value)]
+
+
 def bag_of_words(words: list[str | None]) -> str:
     """BAG_OF_WORDS as JSON: each term with its count, in order."""
     counts = Counter(words)
@@ -59,6 +87,7 @@ def bag_of_words(words: list[str | None]) -> str:
 
 
 FUNCTIONS = {
+    "athena_contains_substr": (contains_substr, ["VARCHAR", "VARCHAR", "VARCHAR"], "BOOLEAN"),
     "athena_text_analyze": (analyze, ["VARCHAR", "VARCHAR", "VARCHAR"], "VARCHAR[]"),
     "athena_search": (search, ["VARCHAR", "VARCHAR", "VARCHAR", "VARCHAR"], "BOOLEAN"),
     "athena_bag_of_words": (bag_of_words, ["VARCHAR[]"], "VARCHAR"),

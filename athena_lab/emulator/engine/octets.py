@@ -121,12 +121,24 @@ def ascii_code(data: bytes) -> int:
     return data[0] if data else 0
 
 
+def join(parts: list[bytes | None], separator: bytes) -> bytes:
+    """STRING_AGG and ARRAY_TO_STRING of BYTES: NULLs are left out."""
+    return separator.join(part for part in parts if part is not None)
+
+
+def join_with_nulls(parts: list[bytes | None], separator: bytes, null: bytes) -> bytes:
+    """ARRAY_TO_STRING of BYTES with a text for NULL."""
+    return separator.join(null if part is None else part for part in parts)
+
+
 def bit_count(data: bytes) -> int:
     """BIT_COUNT of BYTES."""
     return sum(byte.bit_count() for byte in data)
 
 
 FUNCTIONS = {
+    "athena_join_bytes": (join, ["BLOB[]", "BLOB"], "BLOB"),
+    "athena_join_bytes_nulls": (join_with_nulls, ["BLOB[]", "BLOB", "BLOB"], "BLOB"),
     "athena_bit_count_bytes": (bit_count, ["BLOB"], "BIGINT"),
     "athena_substr_bytes": (part, ["BLOB", "BIGINT", "BIGINT"], "BLOB"),
     "athena_left_bytes": (left, ["BLOB", "BIGINT"], "BLOB"),

@@ -7,6 +7,7 @@ from sqlglot import exp
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules.calls import DECIMALS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw
+from athena_lab.emulator.sql.rules.texts import as_bytes, is_bytes
 
 
 def _in_window(node: exp.Expression) -> bool:
@@ -90,13 +91,30 @@ def _collected(node: exp.Expression, *, ignore_nulls: bool) -> exp.Expression | 
 
 
 def joined(node: exp.Expression) -> exp.Expression | None:
-    """STRING_AGG with a LIMIT: of the list of what is not NULL."""
+    """STRING_AGG with a LIMIT, and of BYTES: of the list of what is not NULL."""
+    if is_bytes(_value(node.this)):
+        return _joined_bytes(node)
     if not isinstance(node.this, exp.Limit):
         return None
     _refuse_windows(node, "STRING_AGG")
     separator = node.args.get("separator")
     made = _limited(node.this.this, node.this.expression)
     return call("array_to_string", made, separator if separator is not None else exp.Literal.string(","))
+
+
+def _value(inner: exp.Expression) -> exp.Expression:
+    while isinstance(inner, exp.Limit | exp.Order | exp.Distinct):
+        inner = inner.expressions[0] if isinstance(inner, exp.Distinct) else inner.this
+    return inner
+
+
+def _joined_bytes(node: exp.Expression) -> exp.Expression:
+    _refuse_windows(node, "STRING_AGG of BYTES")
+    separator = node.args.get("separator")
+    plain, limit = node.this, exp.Literal.number(2**31)
+    if isinstance(plain, exp.Limit):
+        plain, limit = plain.this, plain.expression
+    return call("athena_join_bytes", _limited(plain, limit), as_bytes(separator or exp.Literal.string(",")))
 
 
 def _limited(inner: exp.Expression, limit: exp.Expression) -> exp.Expression:

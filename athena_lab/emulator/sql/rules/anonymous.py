@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules import documents, intervals, namespaced, ranges
-from athena_lab.emulator.sql.rules.calls import call, cast
+from athena_lab.emulator.sql.rules.calls import call, cast, is_type
 from athena_lab.emulator.sql.rules.documents import json_of
 from athena_lab.emulator.sql.rules.raw import flag, raw
 from athena_lab.emulator.sql.udfs import JAVASCRIPT
@@ -90,6 +90,24 @@ def _name_of(value: exp.Expression) -> str:
     return str(plain.sql("bigquery")).replace("`", "")
 
 
+def contains(node: exp.Expression) -> exp.Expression:
+    """CONTAINS_SUBSTR: in any text of a value, whatever the letters' case and form."""
+    value, query = _unlowered(node.this), _unlowered(node.expression)
+    scope = node.args.get("json_scope")
+    scope = flag(scope, default=True) if scope is not None else exp.Literal.string("JSON_VALUES")
+    in_python = call("athena_contains_substr", json_of(value), query, scope)
+    if not is_type(value, exp.DType.TEXT, exp.DType.VARCHAR):
+        return in_python
+    return raw(
+        "CASE WHEN strlen({0}) = length({0}) AND strlen({1}) = length({1}) THEN contains(lower({0}), lower({1})) "
+        "ELSE {2} END", value, query, in_python,
+    )  # fmt: skip
+
+
+def _unlowered(node: exp.Expression) -> exp.Expression:
+    return node.this if isinstance(node, exp.Lower) else node
+
+
 def _typeof(node: exp.Expression) -> exp.Expression:
     """TYPEOF."""
     return _type_name([node.this])
@@ -130,4 +148,4 @@ def anonymous(node: exp.Expression) -> exp.Expression | None:
         raise invalid_query(f"No matching signature for function {name}") from error
 
 
-RULES = {exp.Anonymous: anonymous, exp.Typeof: _typeof}
+RULES = {exp.Contains: contains, exp.Anonymous: anonymous, exp.Typeof: _typeof}

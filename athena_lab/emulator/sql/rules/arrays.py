@@ -8,6 +8,7 @@ from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules import namespaced
 from athena_lab.emulator.sql.rules.calls import INTEGERS, call, is_type
 from athena_lab.emulator.sql.rules.raw import raw
+from athena_lab.emulator.sql.rules.texts import as_bytes
 
 
 def element(node: exp.Expression) -> exp.Expression | None:
@@ -101,13 +102,26 @@ def indexed(node: exp.Expression) -> exp.Expression:
     return made
 
 
+def joined(node: exp.Expression) -> exp.Expression | None:
+    """ARRAY_TO_STRING of BYTES."""
+    kind = node.this.type
+    if kind is None or not kind.expressions or kind.expressions[0].this not in _BINARIES:
+        return None
+    null = node.args.get("null")
+    if null is None:
+        return call("athena_join_bytes", node.this, as_bytes(node.expression))
+    return call("athena_join_bytes_nulls", node.this, as_bytes(node.expression), as_bytes(null))
+
+
 def end(node: exp.Expression) -> exp.Expression:
     """ARRAY_FIRST and ARRAY_LAST fail on an empty array."""
     which = "first" if isinstance(node, exp.ArrayFirst) else "last"
     return call(f"athena_array_{which}", node.this)
 
 
+_BINARIES = (exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB)
 RULES = {
+    exp.ArrayToString: joined,
     exp.ArraySlice: part,
     exp.Lambda: indexed,
     exp.ArrayFirst: end,

@@ -212,6 +212,25 @@ def to_string(node: exp.Expression) -> exp.Expression | None:
     return to_text(node.this)
 
 
+_MONTHS_IN = {"MONTH": 1, "QUARTER": 3, "YEAR": 12}
+
+
+def last_day(node: exp.Expression) -> exp.Expression:
+    """LAST_DAY of a month, quarter, year, week, ISO week or ISO year: the day before the next one begins."""
+    unit = node.args.get("unit")
+    name, first = part_of(unit) if unit is not None else ("MONTH", 0)
+    day = cast(node.this, "DATE")
+    if name in _MONTHS_IN:
+        start = call("date_trunc", name.lower(), day)
+        return cast(raw(f"{{0}} + INTERVAL {_MONTHS_IN[name]} MONTH - INTERVAL 1 DAY", start), "DATE")
+    if name in ("WEEK", "ISOWEEK"):
+        return cast(raw("{0} + INTERVAL 6 DAY", _truncated(name, first, day)), "DATE")
+    if name == "ISOYEAR":
+        text = "date_trunc('week', make_date(CAST(isoyear({0}) + 1 AS BIGINT), 1, 4)) - INTERVAL 1 DAY"
+        return cast(raw(text, day), "DATE")
+    raise invalid_query(f"LAST_DAY does not support the date part {name}")
+
+
 def truncate_time(node: exp.Expression) -> exp.Expression:
     """TIME_TRUNC."""
     name, _ = part_of(node.args.get("unit"))
@@ -249,6 +268,7 @@ def now_local(node: exp.Expression) -> exp.Expression:
 
 
 RULES = {
+    exp.LastDay: last_day,
     exp.TimeTrunc: truncate_time,
     exp.TsOrDsToTime: to_time,
     exp.Extract: extract,

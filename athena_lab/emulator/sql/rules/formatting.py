@@ -53,7 +53,8 @@ def _piece(found: re.Match[str], arguments: list[exp.Expression]) -> str:
         text = shown(text_of(value), value.type, is_literal=letter == "T")
         return _padded(text, flags, width, precision)
     if letter in "pP":
-        raise unsupported(f"FORMAT with '{found[0]}'")
+        plain = f"CAST({text_of(value)} AS VARCHAR)"
+        return _padded(plain if letter == "p" else f"athena_json_pretty({plain})", flags, width, precision)
     if letter == "s":
         return _padded(f"CAST({text_of(value)} AS VARCHAR)", flags, width, precision)
     return _number(flags, width, precision, letter, value)
