@@ -27,7 +27,11 @@ def table_as_of(catalog: Catalog, key: tuple[str, str], expression: exp.Expressi
     """Give a table as it was at the moment that a constant expression tells, under all policies since then."""
     if isinstance(expression, exp.Anonymous) and expression.meta.get("is_ours"):
         return table_changes(catalog, key, expression, lambda item: moment_of(catalog, item, given))
-    moment = moment_of(catalog, expression, given)
+    return table_at(catalog, key, moment_of(catalog, expression, given))
+
+
+def table_at(catalog: Catalog, key: tuple[str, str], moment: int) -> Table:
+    """Give a table as it was at a moment (in microseconds since 1970)."""
     current = catalog.committed.tables.get(key)
     if current is None:
         raise table_not_found(catalog.project, *key, catalog.location)

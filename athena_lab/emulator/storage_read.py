@@ -23,6 +23,8 @@ from athena_lab.emulator.queries import Queries
 from athena_lab.emulator.results import Result
 from athena_lab.emulator.select import space_for
 from athena_lab.emulator.snapshots import Snapshots
+from athena_lab.emulator.sql.pruning import microseconds
+from athena_lab.emulator.sql.scans import no_filter, requires_filter
 from athena_lab.emulator.storage_types import types
 from athena_lab.emulator.warehouse import Warehouse
 
@@ -105,16 +107,21 @@ class StorageRead:
         dataset, table = parts[3], parts[5]
         columns = list(asked.read_options.selected_fields)
         restriction = asked.read_options.row_restriction
-        if asked.table_modifiers.snapshot_time:
-            raise BigQueryError("invalid", "A snapshot time is not supported by the embedded warehouse.")
+        snapshot = asked.table_modifiers.snapshot_time
+        moment = microseconds(snapshot) if snapshot else None
         if restriction:
-            return self._restricted(f"{dataset}.{table}", columns, restriction, principal), True
+            return self._restricted(f"{dataset}.{table}", columns, restriction, principal, moment), True
         anonymous = self._warehouse.find_result(dataset, table, principal)
         if anonymous is not None:
             return self._warehouse.read(dataset, table, principal, columns), False
-        return self._snapshots.take(self._warehouse.readable(dataset, table), principal, columns), True
+        found = self._warehouse.readable(dataset, table, moment)
+        if requires_filter(found):
+            raise no_filter(found)
+        return self._snapshots.take(found, principal, columns), True
 
-    def _restricted(self, table: str, columns: list[str], restriction: str, principal: Principal) -> Result:
+    def _restricted(
+        self, table: str, columns: list[str], restriction: str, principal: Principal, moment: int | None
+    ) -> Result:
         """Read through a query of our own making, so that a restriction is GoogleSQL like any other."""
         try:
             condition = sqlglot.parse_one(restriction, read="bigquery")
@@ -122,6 +129,9 @@ class StorageRead:
             raise invalid_query(f"Invalid row restriction: {restriction}") from error
         select = exp.select(*[exp.column(name, quoted=True) for name in columns] or [exp.Star()])
         source = exp.to_table(f"`{table.replace('`', '')}`", dialect="bigquery")
+        if moment is not None:
+            when = exp.func("TIMESTAMP_MICROS", exp.Literal.number(moment))
+            source.set("version", exp.Version(this="TIMESTAMP", kind="AS OF", expression=when))
         query = select.from_(source).where(condition, copy=False).sql("bigquery")
         job = Job("row_restriction", principal, {"query": {"query": query}})
         prepared = self._queries.preparer.prepare_text(query, space_for(self._warehouse, principal, {}), {}, {})

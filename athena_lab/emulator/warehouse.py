@@ -20,7 +20,7 @@ from athena_lab.emulator.jobs import Job, Jobs
 from athena_lab.emulator.partition_views import FIELDS as PARTITION_FIELDS
 from athena_lab.emulator.partition_views import partition_rows
 from athena_lab.emulator.partitions import decorated, restricted
-from athena_lab.emulator.past import table_as_of
+from athena_lab.emulator.past import table_as_of, table_at
 from athena_lab.emulator.policies.authorization import Authorization
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.masking_routines import hide_body
@@ -187,15 +187,18 @@ class Warehouse:
             return result.select(columns) if columns else result
         return self.read_table(self.readable(dataset, name), principal, columns)
 
-    def readable(self, dataset: str, name: str) -> Table:
-        """Give a table whose rows can be read by name; refuse views and other people's temporary tables."""
+    def readable(self, dataset: str, name: str, moment: int | None = None) -> Table:
+        """Give a table whose rows can be read by name; refuse views and other people's temporary tables.
+
+        With a moment (microseconds since 1970) the table as it was.
+        """
         if dataset.startswith(TEMPORARY):
             raise dataset_not_found(self.project, dataset, self.location)
         self.expire()
         table = self.catalog.table(dataset, name)
         if table.view is not None:
             raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")
-        return restricted(table, decorated(name)[1])
+        return restricted(table if moment is None else table_at(self.catalog, table.key, moment), decorated(name)[1])
 
     def read_table(self, table: Table, principal: Principal, columns: Sequence[str] = (), limit: str = "") -> Result:
         """Take a snapshot of what a principal may see of a table; `limit` is DuckDB's LIMIT and OFFSET."""

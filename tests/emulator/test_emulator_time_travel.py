@@ -7,8 +7,9 @@ import signal
 from typing import Any
 
 import pytest
-from google.api_core.exceptions import BadRequest, Forbidden, NotFound
+from google.api_core.exceptions import BadRequest, Forbidden, InvalidArgument, NotFound
 from google.cloud import bigquery
+from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 
 pytestmark = pytest.mark.stack
 ONE_MS = datetime.timedelta(milliseconds=1)
@@ -139,6 +140,34 @@ def test_snapshots_clones_and_copies_take_a_table_as_it_was(bq: bigquery.Client,
     with pytest.raises(BadRequest, match="snapshot"):
         bq.query_and_wait(f"DELETE FROM {dataset}.s WHERE TRUE")
     bq.query_and_wait(f"UPDATE {dataset}.c SET i = 5 WHERE TRUE; DROP SNAPSHOT TABLE {dataset}.s")
+
+
+@pytest.mark.filterwarnings("ignore:Retrieving Arrow record batches:PendingDeprecationWarning")
+def test_storage_read_takes_a_snapshot_time_and_requires_filters(
+    bq: bigquery.Client, bq_storage: BigQueryReadClient, dataset: str
+) -> None:
+    def read(moment: str | None, restriction: str = "") -> list[int]:
+        session = {
+            "table": f"projects/athena/datasets/{dataset}/tables/t", "data_format": "ARROW",
+            "read_options": {"row_restriction": restriction},
+        }  # fmt: skip
+        if moment is not None:
+            when = datetime.datetime.fromisoformat(moment.split("'")[1])
+            session["table_modifiers"] = {"snapshot_time": when}
+        made = bq_storage.create_read_session(parent="projects/athena", read_session=session, max_stream_count=1)
+        streams = [bq_storage.read_rows(stream.name) for stream in made.streams]
+        return sorted(row["i"] for stream in streams for row in stream.to_arrow(made).to_pylist())
+
+    bq.query_and_wait(f"CREATE TABLE {dataset}.t (i INT64, d DATE) PARTITION BY d")
+    bq.query_and_wait(f"INSERT INTO {dataset}.t VALUES (1, '2024-01-01'), (2, '2024-01-02')")
+    before = moment(bq)
+    bq.query_and_wait(f"UPDATE {dataset}.t SET i = i * 10 WHERE TRUE")
+    assert [read(None), read(before), read(before, "i > 1"), read(None, "i > 10")] == [[10, 20], [1, 2], [2], [20]]
+    bq.query_and_wait(f"ALTER TABLE {dataset}.t SET OPTIONS (require_partition_filter = TRUE)")
+    assert read(None, "d = '2024-01-01'") == [10]
+    for restriction in ("", "i = 1"):
+        with pytest.raises(InvalidArgument, match="partition elimination"):
+            read(None, restriction)
 
 
 def test_a_dropped_table_is_restored_by_copying_it(bq: bigquery.Client, dataset: str) -> None:
