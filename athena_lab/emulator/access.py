@@ -88,7 +88,9 @@ class AccessMiddleware:
             await JSONResponse(fault.body(), fault.status)(scope, receive, send)
         except AthenaError as error:
             refusal = BigQueryError("required", f"Request is missing a valid credential. {error}", "Authorization")
-            await JSONResponse(refusal.body(), 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+            body = refusal.body()
+            body["error"]["code"] = 401
+            await JSONResponse(body, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
         else:
             await self._app(scope, receive, send)
 

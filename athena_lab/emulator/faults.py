@@ -21,7 +21,7 @@ STATUSES = {
     "notFound": 404,
     "notImplemented": 501,
     "outOfRange": 416,
-    "required": 401,
+    "required": 400,
     "resourceInUse": 400,
     "resourcesExceeded": 400,
     "stopped": 400,
