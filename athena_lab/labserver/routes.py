@@ -8,7 +8,7 @@ _ID = r"[A-Za-z0-9_-]{1,200}"
 
 # Left out on purpose: everything under /v1/worker; POST /v1/bundles, which only `draft` calls; and
 # POST /v1/warehouse/token, because a browser has no use for that token and could leak it. Export and import of a job
-# go by command: no page asks for them.
+# go by command, and so do the values of secrets: no page asks for them.
 USER_ROUTES = tuple(
     (method, re.compile(pattern))
     for method, pattern in (
@@ -25,6 +25,10 @@ USER_ROUTES = tuple(
         ("GET", rf"jobs/{_ID}/versions/\d{{1,9}}/promotion"),
         ("GET", rf"jobs/{_ID}/versions/\d{{1,9}}"),
         ("POST", f"jobs/{_ID}/(pause|resume|runs|diff|rollback|edit|clone|transfer|restore)"),
+        ("GET", f"jobs/{_ID}/(dependencies|backfills|alerts)"),
+        ("POST", f"jobs/{_ID}/(backfill|backfill/preview|alerts/test)"),
+        ("POST", rf"jobs/{_ID}/backfills/\d{{1,9}}/cancel"),
+        ("GET", "secrets"),
         ("GET", "runs"),
         ("GET", f"runs/{_ID}"),
         ("GET", f"runs/{_ID}/output"),

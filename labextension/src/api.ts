@@ -3,6 +3,9 @@ import type { ServerConnection } from '@jupyterlab/services';
 
 import { request } from './request.js';
 import type {
+  IBackfill,
+  IBackfillPreview,
+  IBackfillRequest,
   IBundle,
   ICheck,
   IDependencies,
@@ -45,6 +48,9 @@ export interface IAthenaApi {
   getVersion(jobId: string, version: number): Promise<IVersionContent>;
   /** Deploy an earlier version's content as a new version. */
   rollback(jobId: string, body: IRollbackRequest): Promise<IPromotion>;
+  /** The fires that a backfill would make runs of. */
+  previewBackfill(jobId: string, body: IBackfillRequest): Promise<IBackfillPreview>;
+  backfill(jobId: string, body: IBackfillRequest): Promise<IBackfill>;
   runJob(jobId: string, body: IRunRequest): Promise<IRun>;
   listRuns(jobId: string, limit: number): Promise<IRunSummary[]>;
   cancelRun(runId: string): Promise<IRun>;
@@ -71,6 +77,8 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
     listVersions: id => request(settings, `${job(id)}/versions`),
     getVersion: (id, version) => request(settings, `${job(id)}/versions/${version}`),
     rollback: (id, body) => request(settings, `${job(id)}/rollback`, { method: 'POST', body }),
+    previewBackfill: (id, body) => request(settings, `${job(id)}/backfill/preview`, { method: 'POST', body }),
+    backfill: (id, body) => request(settings, `${job(id)}/backfill`, { method: 'POST', body }),
     runJob: (id, body) => request(settings, `${job(id)}/runs`, { method: 'POST', body }),
     listRuns: (jobId, limit) => request(settings, 'api/runs', { query: { job_id: jobId, limit: String(limit) } }),
     cancelRun: id => request(settings, `${run(id)}/cancel`, { method: 'POST' })

@@ -98,3 +98,27 @@ def test_a_job_that_reads_what_another_writes_runs_by_itself_after_it(stack, ope
     expect(run.get_by_text("by data")).to_be_visible(timeout=120_000)
     expect(run.get_by_text("done", exact=True)).to_be_visible(timeout=120_000)
     shoot(page, "12-after-run")
+    item.get_by_role("button", name="Dependencies").click()
+    expect(item.get_by_role("img", name=f"Dependencies of {second}")).to_contain_text(first)
+    shoot(page, "13-dependencies")
+
+
+def test_a_backfill_is_counted_before_it_is_started(stack, open_lab):
+    path = f"back_{stack.suffix}.ipynb"
+    write_notebook(stack, path, notebook_of("print('past')"))
+    page = open_lab(path)
+    form = open_panel(page)
+    name = form.get_by_label("Name", exact=True).input_value()
+    deploy(form, 1)
+    item = open_sidebar(page).get_by_role("listitem", name=name, exact=True)
+    item.get_by_role("button", name="Backfill").click()
+    backfill = item.get_by_role("form", name=f"Backfill {name}")
+    expect(backfill.get_by_role("button", name="Start backfill")).to_be_disabled()
+    backfill.get_by_label("From (Europe/Amsterdam)").fill("2026-11-20T00:00")
+    backfill.get_by_label("Until (Europe/Amsterdam)").fill("2026-11-21T12:00")
+    expect(backfill.get_by_role("status")).to_contain_text("2 runs, from Fri")
+    shoot(page, "14-backfill")
+    backfill.get_by_role("button", name="Start backfill").click()
+    runs = item.get_by_role("list", name=f"Runs of {name}").get_by_role("listitem").filter(has_text="backfill")
+    expect(runs).to_have_count(2, timeout=120_000)
+    expect(runs.filter(has_text="done")).to_have_count(2, timeout=120_000)

@@ -3,7 +3,16 @@ import { Poll } from '@lumino/polling';
 
 import type { IAthenaApi } from '../api.js';
 import { type Failure, failureOf } from '../tokens/failure.js';
-import { API_VERSION, type IHandshake, type IJob, type IRunSummary, isFinal, type Json } from '../tokens/wire.js';
+import {
+  API_VERSION,
+  type IBackfillRequest,
+  type IDependencies,
+  type IHandshake,
+  type IJob,
+  type IRunSummary,
+  isFinal,
+  type Json
+} from '../tokens/wire.js';
 import { StatefulModel } from './stateful.js';
 
 export const ACTIVE_MS = 1000;
@@ -94,6 +103,28 @@ export class JobsModel extends StatefulModel<IJobsState> {
 
   async runNow(jobId: string, parameters: { [name: string]: Json }): Promise<boolean> {
     const isDone = await this.act(() => this.api.runJob(jobId, { parameters }));
+    if (isDone) {
+      await this.reveal(jobId);
+    }
+    return isDone;
+  }
+
+  /** Who is before and after a job; null where that is refused, which is shown. */
+  async dependenciesOf(jobId: string): Promise<IDependencies | null> {
+    try {
+      return await this.api.getDependencies(jobId);
+    } catch (reason) {
+      this.set({ refusal: failureOf(reason) });
+      return null;
+    }
+  }
+
+  async previewBackfill(jobId: string, body: IBackfillRequest): Promise<string[]> {
+    return (await this.api.previewBackfill(jobId, body)).runs;
+  }
+
+  async backfill(jobId: string, body: IBackfillRequest): Promise<boolean> {
+    const isDone = await this.act(() => this.api.backfill(jobId, body));
     if (isDone) {
       await this.reveal(jobId);
     }

@@ -69,3 +69,11 @@ test('faults find their parameter in either way of writing its path', () => {
   const faults = ['parameters.day', 'parameters[day].value', 'parameters.days'].map(field => ({ field, message: '' }));
   assert.equal(faultsOfParameter(faults, 'day').length, 2);
 });
+
+test('a secret is referred to by its name, and its value is in no form', () => {
+  const own = parameter({ name: 'key', type: 'str', default: '' });
+  const entry = entryOf(own, { ...own, value: { secret: 'API_KEY' } });
+  assert.deepEqual([entry.secret, entry.text], ['API_KEY', '']);
+  assert.deepEqual(parametersOf([entry], WORDS).values[0].value, { secret: 'API_KEY' });
+  assert.deepEqual(overridesOf([entry], [{ ...own, value: { secret: 'API_KEY' } }], WORDS).values, {});
+});

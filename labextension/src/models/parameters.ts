@@ -21,6 +21,8 @@ export interface IEntry {
   default: Json;
   text: string;
   relative: string | null;
+  /** The name of the secret whose value a run gets instead of `text`; null for a plain value. */
+  secret: string | null;
   description: string;
 }
 
@@ -32,10 +34,17 @@ export function entryOf(parameter: IParameter, saved?: IParameter): IEntry {
     name: parameter.name,
     type: parameter.type,
     default: parameter.default,
-    text: textOf(value, parameter.type),
+    text: secretOf(value) === null ? textOf(value, parameter.type) : '',
     relative: source.relative,
+    secret: secretOf(source.value),
     description: source.description || parameter.description
   };
+}
+
+/** The name of the secret that a value refers to, null for a plain value. */
+function secretOf(value: Json): string | null {
+  const name = typeof value === 'object' && value !== null && !Array.isArray(value) ? value.secret : null;
+  return typeof name === 'string' ? name : null;
 }
 
 /** Write a value as the form's text. */
@@ -57,7 +66,9 @@ export function parametersOf(entries: readonly IEntry[], trans: IWords): { value
   const values = entries.map(entry => {
     const { name, type, description, relative } = entry;
     const parameter: IParameter = { name, type, default: entry.default, value: null, relative, description };
-    if (relative === null && entry.text !== textOf(entry.default, type)) {
+    if (entry.secret !== null) {
+      parameter.value = { secret: entry.secret.trim() };
+    } else if (relative === null && entry.text !== textOf(entry.default, type)) {
       const read = valueOf(entry.text, type);
       if (read === undefined) {
         faults.push({ field: `parameters.${name}`, message: faultOf(entry, trans) });
@@ -78,6 +89,9 @@ export function overridesOf(
 ): { values: { [name: string]: Json }; faults: IFault[] } {
   const values: { [name: string]: Json } = {};
   const changed = entries.filter(entry => {
+    if (entry.secret !== null) {
+      return false; // a run by hand takes the job's own
+    }
     const parameter = own.find(item => item.name === entry.name);
     const before = parameter ? entryOf(parameter) : null;
     return entry.relative === null && (before === null || before.relative !== null || before.text !== entry.text);

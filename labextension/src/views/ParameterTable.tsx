@@ -77,6 +77,7 @@ function Row({ entry, faults, relatives, trans, onChange }: IRowProps): React.JS
             ))}
           </select>
         )}
+        {entry.type === 'str' && relatives.length > 0 && <KindChoice entry={entry} trans={trans} onChange={onChange} />}
         {entry.relative === null && <ValueInput entry={entry} faults={faults} trans={trans} onChange={onChange} />}
         <Faults faults={faults} />
       </td>
@@ -91,12 +92,44 @@ function withPresent(relatives: readonly string[], present: string | null): read
 
 type ValueInputProps = Pick<IRowProps, 'entry' | 'faults' | 'trans' | 'onChange'>;
 
+function KindChoice({ entry, trans, onChange }: Omit<ValueInputProps, 'faults'>): React.JSX.Element {
+  return (
+    <select
+      className="jp-mod-styled"
+      aria-label={trans.__('Kind of %1', entry.name)}
+      value={entry.secret === null ? 'text' : 'secret'}
+      onChange={event => onChange({ secret: event.target.value === 'secret' ? '' : null })}
+    >
+      <option value="text">{trans.__('text')}</option>
+      <option value="secret">{trans.__('secret')}</option>
+    </select>
+  );
+}
+
+/** The name of a secret: its value is in no form. */
+function SecretInput({ entry, faults, trans, onChange }: ValueInputProps): React.JSX.Element {
+  return (
+    <input
+      type="text"
+      className="jp-mod-styled jp-Athena-code"
+      aria-label={trans.__('Secret of %1', entry.name)}
+      aria-invalid={faults.length > 0}
+      placeholder={trans.__('NAME, kept with `athena secrets set NAME`')}
+      value={entry.secret ?? ''}
+      onChange={event => onChange({ secret: event.target.value })}
+    />
+  );
+}
+
 function ValueInput({ entry, faults, trans, onChange }: ValueInputProps): React.JSX.Element {
   const shared = {
     className: 'jp-mod-styled',
     'aria-label': trans.__('Value of %1', entry.name),
     'aria-invalid': faults.length > 0
   };
+  if (entry.secret !== null) {
+    return <SecretInput entry={entry} faults={faults} trans={trans} onChange={onChange} />;
+  }
   if (entry.type === 'bool') {
     return (
       <select {...shared} value={entry.text} onChange={event => onChange({ text: event.target.value })}>

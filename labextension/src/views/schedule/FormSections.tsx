@@ -25,7 +25,7 @@ export interface IPartProps {
 
 /** Show the sections, with the next runs beside them. */
 export function FormSections({ model, state, trans }: IPartProps): React.JSX.Element {
-  const { form, faults, check } = state;
+  const { form, faults } = state;
   return (
     <div className="jp-Athena-columns">
       <fieldset disabled={state.phase === 'deploying'}>
@@ -49,12 +49,7 @@ export function FormSections({ model, state, trans }: IPartProps): React.JSX.Ele
         />
         <Live state={state} trans={trans} />
       </fieldset>
-      <NextRuns
-        runs={check?.next_runs ?? []}
-        timezone={form.plan.timezone}
-        isManual={form.plan.preset === 'manual'}
-        trans={trans}
-      />
+      <NextRuns state={state} trans={trans} />
     </div>
   );
 }
@@ -83,19 +78,23 @@ function What({ model, state, trans }: IPartProps): React.JSX.Element | null {
 function When({ model, state, trans }: IPartProps): React.JSX.Element {
   const { form, faults } = state;
   const edit = (plan: typeof form.plan) => model.edit({ plan });
+  const isTimed = form.terms.waits.mode !== 'updates';
   return (
     <Section
       title={trans.__('When')}
-      summary={describeSchedule(scheduleOf(form.plan), trans)}
+      summary={isTimed ? describeSchedule(scheduleOf(form.plan), trans) : trans.__('when its tables were updated')}
       faultCount={count(faults, ['schedule', 'cron', 'timezone'])}
       isOpen
       trans={trans}
     >
-      <PlanFields plan={form.plan} faults={faults} trans={trans} onChange={edit} />
-      {form.terms.waits.mode === 'updates' && (
-        <p className="jp-Athena-hint">{trans.__('Updates of its tables start it, so these times do not count.')}</p>
+      {isTimed ? (
+        <PlanFields plan={form.plan} faults={faults} trans={trans} onChange={edit} />
+      ) : (
+        <p className="jp-Athena-hint">{trans.__('Updates of its tables start it; see “After what”.')}</p>
       )}
-      {form.plan.preset !== 'manual' && <BoundFields plan={form.plan} faults={faults} trans={trans} onChange={edit} />}
+      {isTimed && form.plan.preset !== 'manual' && (
+        <BoundFields plan={form.plan} faults={faults} trans={trans} onChange={edit} />
+      )}
     </Section>
   );
 }

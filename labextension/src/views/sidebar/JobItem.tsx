@@ -1,11 +1,14 @@
 /** One job of the sidebar: what it is, when it runs next, how it went last, and its buttons. */
-import React, { useState } from 'react';
+import React, { useEffect, useState } from 'react';
 
+import { graphOfJob } from '../../models/graph.js';
 import type { JobsModel } from '../../models/jobs.js';
 import { describeSchedule } from '../../models/schedule.js';
 import { formatIn, offsetOf, relativeTo } from '../../models/times.js';
 import type { IWords } from '../../tokens/names.js';
-import type { IJob, IRunSummary } from '../../tokens/wire.js';
+import type { IDependencies, IJob, IRunSummary } from '../../tokens/wire.js';
+import { DependencyGraph } from '../DependencyGraph.js';
+import { BackfillForm } from './BackfillForm.js';
 import { RunForm } from './RunForm.js';
 import { runStateLabel } from './labels.js';
 import { RunItem } from './RunItem.js';
@@ -23,10 +26,15 @@ export interface IJobItemProps {
   onConfirmDelete: (job: IJob) => Promise<boolean>;
 }
 
+/** What is unfolded below a job's buttons. */
+type Opened = 'run' | 'backfill' | 'dependencies' | null;
+
 /** Show one job. */
 export function JobItem(props: IJobItemProps): React.JSX.Element {
   const { job, runs, model, trans } = props;
-  const [isFormOpen, setFormOpen] = useState(false);
+  const [open, setOpen] = useState<Opened>(null);
+  const toggle = (what: Opened) => setOpen(open === what ? null : what);
+  const close = () => setOpen(null);
   const historyId = `athena-runs-${job.id}`;
   return (
     <li className={`jp-Athena-job${props.isSelected ? ' jp-mod-selected' : ''}`} aria-label={job.name}>
@@ -41,8 +49,10 @@ export function JobItem(props: IJobItemProps): React.JSX.Element {
         <span aria-hidden="true">{runs ? '▾' : '▸'}</span> {job.name}
       </button>
       <JobFacts job={job} trans={trans} />
-      <JobButtons {...props} isFormOpen={isFormOpen} onRun={() => setFormOpen(!isFormOpen)} />
-      {isFormOpen && <RunForm job={job} model={model} trans={trans} onClose={() => setFormOpen(false)} />}
+      <JobButtons {...props} open={open} onToggle={toggle} />
+      {open === 'run' && <RunForm job={job} model={model} trans={trans} onClose={close} />}
+      {open === 'backfill' && <BackfillForm job={job} model={model} trans={trans} onClose={close} />}
+      {open === 'dependencies' && <Dependencies job={job} model={model} trans={trans} />}
       {runs && (
         <ul id={historyId} className="jp-Athena-runs" aria-label={trans.__('Runs of %1', job.name)}>
           {runs.length === 0 && <li className="jp-Athena-hint">{trans.__('No runs yet.')}</li>}
@@ -96,7 +106,28 @@ function JobFacts({ job, trans }: { job: IJob; trans: IWords }): React.JSX.Eleme
   );
 }
 
-function JobButtons(props: IJobItemProps & { isFormOpen: boolean; onRun: () => void }): React.JSX.Element {
+/** Who is before and after the job. */
+function Dependencies({ job, model, trans }: Pick<IJobItemProps, 'job' | 'model' | 'trans'>): React.JSX.Element {
+  const [found, setFound] = useState<IDependencies | null>(null);
+  useEffect(() => {
+    void model.dependenciesOf(job.id).then(setFound);
+  }, [job.id, job.version, model]);
+  if (found === null) {
+    return <p className="jp-Athena-hint">{trans.__('Loading…')}</p>;
+  }
+  return found.edges.length === 0 ? (
+    <p className="jp-Athena-hint">{trans.__('No table links this job with another one.')}</p>
+  ) : (
+    <DependencyGraph graph={graphOfJob(found)} label={trans.__('Dependencies of %1', job.name)} />
+  );
+}
+
+interface IButtonsProps extends IJobItemProps {
+  open: Opened;
+  onToggle: (what: Opened) => void;
+}
+
+function JobButtons(props: IButtonsProps): React.JSX.Element {
   const { job, model, trans } = props;
   const remove = async () => {
     if (await props.onConfirmDelete(job)) {
@@ -105,9 +136,7 @@ function JobButtons(props: IJobItemProps & { isFormOpen: boolean; onRun: () => v
   };
   return (
     <div className="jp-Athena-buttons" role="group" aria-label={trans.__('Actions of %1', job.name)}>
-      <button type="button" className="jp-mod-styled" aria-expanded={props.isFormOpen} onClick={props.onRun}>
-        {trans.__('Run now')}
-      </button>
+      <Toggle {...props} what="run" label={trans.__('Run now')} />
       {job.state === 'paused' ? (
         <button type="button" className="jp-mod-styled" onClick={() => void model.resume(job.id)}>
           {trans.__('Resume')}
@@ -128,9 +157,19 @@ function JobButtons(props: IJobItemProps & { isFormOpen: boolean; onRun: () => v
       <button type="button" className="jp-mod-styled" onClick={() => props.onOpenVersions(job.id)}>
         {trans.__('Versions')}
       </button>
+      <Toggle {...props} what="dependencies" label={trans.__('Dependencies')} />
+      {job.schedule.cron !== null && <Toggle {...props} what="backfill" label={trans.__('Backfill')} />}
       <button type="button" className="jp-mod-styled jp-Athena-delete" onClick={() => void remove()}>
         {trans.__('Delete')}
       </button>
     </div>
+  );
+}
+
+function Toggle({ open, onToggle, what, label }: IButtonsProps & { what: Opened; label: string }): React.JSX.Element {
+  return (
+    <button type="button" className="jp-mod-styled" aria-expanded={open === what} onClick={() => onToggle(what)}>
+      {label}
+    </button>
   );
 }

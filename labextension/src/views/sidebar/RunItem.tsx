@@ -22,6 +22,7 @@ export function RunItem({ run, timezone, trans, onOpenOutput, onCancel }: IRunIt
     <li className="jp-Athena-run" aria-label={trans.__('Run of %1', when)} data-run-id={run.id} data-state={run.state}>
       <div>
         <span className={`jp-Athena-badge jp-Athena-run-${run.state}`}>{runStateLabel(run.state, trans)}</span>
+        {run.is_late && <span className="jp-Athena-badge jp-Athena-badge-warn">{trans.__('late')}</span>}
         <time dateTime={run.started_at ?? run.queued_at}>{when}</time>
       </div>
       <div className="jp-Athena-hint">
@@ -32,23 +33,16 @@ export function RunItem({ run, timezone, trans, onOpenOutput, onCancel }: IRunIt
       </div>
       {!isFinal(run.state) && <Progress run={run} trans={trans} />}
       {run.error && <pre className="jp-Athena-error">{run.error}</pre>}
-      <div className="jp-Athena-buttons">
-        {run.started_at && (
-          <button type="button" className="jp-mod-styled" onClick={() => onOpenOutput(run.id)}>
-            {trans.__('Open output')}
-          </button>
-        )}
-        {!isFinal(run.state) && (
-          <button type="button" className="jp-mod-styled" onClick={() => onCancel(run.id)}>
-            {trans.__('Cancel run')}
-          </button>
-        )}
-      </div>
+      <Buttons run={run} trans={trans} onOpenOutput={onOpenOutput} onCancel={onCancel} />
     </li>
   );
 }
 
 function Progress({ run, trans }: { run: IRunSummary; trans: IWords }): React.JSX.Element {
+  const awaited = (run.waits_for ?? []).join(', ');
+  if (run.state === 'waiting' && awaited !== '') {
+    return <div className="jp-Athena-hint">{trans.__('waits for %1', awaited)}</div>;
+  }
   if (run.cells_total === 0) {
     return <progress aria-label={trans.__('Waiting for the first cell')} />;
   }
@@ -56,6 +50,23 @@ function Progress({ run, trans }: { run: IRunSummary; trans: IWords }): React.JS
     <div className="jp-Athena-progress">
       <progress aria-label={trans.__('Cells done')} value={run.cells_done} max={run.cells_total} />
       <span>{trans.__('cell %1/%2', Math.min(run.cells_done + 1, run.cells_total), run.cells_total)}</span>
+    </div>
+  );
+}
+
+function Buttons({ run, trans, onOpenOutput, onCancel }: Omit<IRunItemProps, 'timezone'>): React.JSX.Element {
+  return (
+    <div className="jp-Athena-buttons">
+      {run.started_at && (
+        <button type="button" className="jp-mod-styled" onClick={() => onOpenOutput(run.id)}>
+          {trans.__('Open output')}
+        </button>
+      )}
+      {!isFinal(run.state) && (
+        <button type="button" className="jp-mod-styled" onClick={() => onCancel(run.id)}>
+          {trans.__('Cancel run')}
+        </button>
+      )}
     </div>
   );
 }
