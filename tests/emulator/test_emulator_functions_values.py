@@ -72,6 +72,16 @@ def test_query_gives_the_documented_rows(bq: bigquery.Client, sql: str, expected
     assert [tuple(row.values()) for row in bq.query_and_wait(sql)] == expected
 
 
+def test_pivot_names_its_columns_as_bigquery_does(bq: bigquery.Client) -> None:
+    source = "(SELECT 'k' AS p, 51 AS s, 'Q1' AS q, 2020 AS y UNION ALL SELECT 'k', 23, 'Q2', 2020)"
+    pivot = "PIVOT(SUM(s) AS total, COUNT(*) AS n FOR q IN ('Q1' AS a, 'Q2'))"
+    found = bq.query_and_wait(f"SELECT * FROM {source} {pivot}")
+    assert [item.name for item in found.schema] == ["p", "y", "total_a", "n_a", "total_Q2", "n_Q2"]
+    assert [tuple(row.values()) for row in found] == [("k", 2020, 51, 1, 23, 1)]
+    numbers = bq.query_and_wait(f"SELECT * FROM {source} PIVOT(SUM(s) FOR y IN (2020)) ORDER BY q")
+    assert [item.name for item in numbers.schema] == ["p", "q", "_2020"]
+
+
 def test_nan_comes_before_all_numbers_and_is_the_least(bq: bigquery.Client) -> None:
     source = "UNNEST([1.0, CAST('NaN' AS FLOAT64), CAST('-inf' AS FLOAT64), NULL]) x"
     first, second, *_ = (row[0] for row in bq.query_and_wait(f"SELECT x FROM {source} ORDER BY x"))

@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
+from athena_lab.emulator.sql.pivots import straighten_pivots
 from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
 from athena_lab.emulator.sql.resolve import columns_read, labels_of, name_columns, resolve
 from athena_lab.emulator.sql.rules import apply_rules, put_in_rows
@@ -58,7 +59,7 @@ def finish(query: exp.Query, sources: Sources) -> Translation:
     resolved = resolve(query, sources)
     read = columns_read(resolved, sources)
     check_access(resolved, sources, read)
-    straighten_unnests(resolved)
+    straighten_pivots(straighten_unnests(resolved))
     labels = labels_of(resolved, sources)
     hints = tuple(_hint(item) for item in resolved.selects)
     used = parameters_in(resolved)
