@@ -19,6 +19,7 @@ from athena_lab.errors import ConfigurationError
 
 _REQUIRED_EXTENSIONS = frozenset({"core_functions", "icu", "json"})
 _MEBIBYTE = 1024**2
+_MOST_REPLAYED = 1024**2
 _CONTAINER_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -41,6 +42,9 @@ class Store:
                 f"Cannot open the warehouse '{path}': {error}. Stop the process that uses it, or restore the file."
             ) from error
         path.chmod(0o600)
+        log = path.with_name(f"{path.name}.wal")
+        if log.exists() and log.stat().st_size > _MOST_REPLAYED:
+            self._connection.execute("CHECKPOINT")  # else a process that is killed often replays more at each start
         self._prepare(directory / "spill", memory_mib or default_memory_mib())
 
     def _prepare(self, spill: Path, memory_mib: int) -> None:
