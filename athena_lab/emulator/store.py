@@ -42,10 +42,15 @@ class Store:
                 f"Cannot open the warehouse '{path}': {error}. Stop the process that uses it, or restore the file."
             ) from error
         path.chmod(0o600)
+        self._prepare(directory / "spill", memory_mib or default_memory_mib())
         log = path.with_name(f"{path.name}.wal")
         if log.exists() and log.stat().st_size > _MOST_REPLAYED:
-            self._connection.execute("CHECKPOINT")  # else a process that is killed often replays more at each start
-        self._prepare(directory / "spill", memory_mib or default_memory_mib())
+            threading.Thread(target=self._shorten_log, name="checkpoint", daemon=True).start()
+
+    def _shorten_log(self) -> None:
+        """Write the log into the file: else a process that is killed often replays more at each start."""
+        with contextlib.suppress(duckdb.Error), self.fresh_cursor() as cursor:
+            cursor.execute("CHECKPOINT")  # where it cannot be done now, DuckDB does it some other time
 
     def _prepare(self, spill: Path, memory_mib: int) -> None:
         loaded = self._connection.execute("SELECT extension_name FROM duckdb_extensions() WHERE loaded").fetchall()
