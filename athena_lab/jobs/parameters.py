@@ -8,7 +8,7 @@ import json
 import keyword
 import math
 import tokenize
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -209,6 +209,16 @@ def parameter_faults(parameters: Sequence[Parameter], declared: Sequence[Paramet
         if trouble:
             faults.append(_fault(parameter.name, trouble, todo))
     return tuple(faults)
+
+
+def secret_faults(parameters: Sequence[Parameter], known: Collection[str] | None) -> tuple[Fault, ...]:
+    """Check that the secrets that parameters refer to are there; None: nobody can tell."""
+    named = ((parameter.name, secret_of(parameter, parameter.value)) for parameter in parameters)
+    return tuple(
+        _fault(name, f"you have no secret '{secret[:40]}'", f"Set it with `athena secrets set {secret[:40]}`")
+        for name, secret in named
+        if secret is not None and known is not None and secret not in known
+    )
 
 
 def override_faults(overrides: Mapping[str, JsonValue], declared: Sequence[Parameter]) -> tuple[Fault, ...]:

@@ -11,7 +11,7 @@ from athena_lab.gateway_api.jobs import Bundle, PromoteRequest, Source
 from athena_lab.gateway_api.terms import Tables, terms_of
 from athena_lab.jobs.alert_rules import alert_faults
 from athena_lab.jobs.guards import guard_faults
-from athena_lab.jobs.parameters import merge_parameters, parameter_faults
+from athena_lab.jobs.parameters import merge_parameters, parameter_faults, secret_faults
 from athena_lab.jobs.schedule import schedule_faults
 from athena_lab.jobs.spec import JobSpec, free_id, start_of, with_content_hash
 
@@ -58,7 +58,8 @@ def form_faults(request: PromoteRequest, owner: str, known: Known, rules: Promot
     if known.bundle is not None:
         faults += parameter_faults(request.parameters, known.bundle.parameters)
     faults += [*_bound_faults(request), *guard_faults(request)]
-    faults += alert_faults(request, None if rules.secret_names is None else rules.secret_names(owner))
+    secrets = None if rules.secret_names is None else rules.secret_names(owner)
+    faults += [*alert_faults(request, secrets), *secret_faults(request.parameters, secrets)]
     return tuple(faults)
 
 

@@ -65,12 +65,26 @@ class Attempts:
         self._budgets, self._reveal, self._now = means.budgets, means.reveal, now
 
     def begin(self, request: AttemptRequest) -> Attempt:
-        """Give leave to execute; earlier attempts lose their token first."""
+        """Give leave to execute; earlier attempts lose their token first.
+
+        Raises OverBudgetError where the job has used up its bytes, NotFoundError where its owner no longer has a
+        secret that it needs; the run's record then says so.
+        """
         job = spec_at(self._repository, request.job_id, request.version)
         _require_match(job, request)
         run_id = run_id_of(request.dag_id, request.airflow_run_id)
+        try:
+            if (refusal := self._budgets.begin(job, run_id)) is not None:
+                raise OverBudgetError(refusal)
+            return self._begun(job, request, run_id)
+        except (OverBudgetError, NotFoundError) as error:
+            with self._store.transaction():
+                self._known_row(job, request, run_id)
+                self._store.change_run(run_id, error=str(error))
+            raise
+
+    def _begun(self, job: JobSpec, request: AttemptRequest, run_id: str) -> Attempt:
         now = self._now()
-        self._require_budget(job, request, run_id)
         with self._store.transaction():
             row = self._known_row(job, request, run_id)
             _require_owner(job, row)
@@ -82,6 +96,7 @@ class Attempts:
             for attempt in lost:
                 self._store.change_attempt(run_id, attempt, state=run_rules.ABANDONED, ended_at=now)
             parameters = self._resolve(job, row, request)
+            revealed = self._revealed(job, parameters)
             is_cancelled = row.cancel_requested_at is not None or row.standing is Standing.WITHDRAWN
             is_skipped = not is_cancelled and number == 1 and self._overlaps(job, row)
             ending = run_rules.CANCELLED if is_cancelled else run_rules.SKIPPED if is_skipped else None
@@ -91,7 +106,6 @@ class Attempts:
             self._runs.settle(run_id)
         if lost:
             self._stop_lost_queries(run_id)
-        revealed = self._revealed(job, parameters)
         token, expires_at = self._powers.mint(job.owner, run_id, number)
         return Attempt(
             run_id=run_id,
@@ -171,16 +185,6 @@ class Attempts:
             if finish.state != run_rules.CANCELLED or row.error is None:  # else: why the platform stopped it
                 self._store.change_run(run_id, error=_shorten(finish.error))
             self._runs.settle(run_id)
-
-    def _require_budget(self, job: JobSpec, request: AttemptRequest, run_id: str) -> None:
-        """Refuse a run whose job has used up its bytes, and keep why in the run's record."""
-        refusal = self._budgets.begin(job, run_id)
-        if refusal is None:
-            return
-        with self._store.transaction():
-            self._known_row(job, request, run_id)
-            self._store.change_run(run_id, error=refusal)
-        raise OverBudgetError(refusal)
 
     def _revealed(self, job: JobSpec, parameters: Mapping[str, Any]) -> dict[str, str]:
         """Give the values of the parameters that refer to secrets of the owner's; they are kept nowhere."""

@@ -463,6 +463,22 @@ def test_run_over_the_months_budget_is_refused_and_its_record_says_why(office):
     assert run.error.startswith("Cannot run 'Daily sales': its runs of this month")
 
 
+def test_run_whose_secret_is_gone_is_refused_and_its_record_says_so(office, monkeypatch):
+    def gone(_user, name):
+        raise NotFoundError(f"Cannot find the secret '{name}': its user has none of that name. Set it.")
+
+    monkeypatch.setattr(office.attempts, "_reveal", gone)
+    monkeypatch.setattr("athena_lab.jobs.run_attempts.secret_of", lambda _parameter, _value: "KEY")
+    run_id = office.airflow_run("scheduled__1", "running")
+    with pytest.raises(NotFoundError, match="Cannot find the secret 'KEY'"):
+        office.begin("scheduled__1", run_type="scheduled")
+    assert office.store.list_attempts(run_id) == []
+    office.airflow_run("scheduled__1", "failed")
+    office.watch.look()
+    run = office.runs.get(run_id)
+    assert (run.state, run.error.startswith("Cannot find the secret 'KEY'")) == (RunState.FAILED, True)
+
+
 def test_secret_is_resolved_for_the_worker_and_kept_in_no_record(office):
     parameters = (Parameter(name="day", type=ParameterType.DATE), Parameter(name="limit", type=ParameterType.INTEGER))
     assert secret_of(parameters[0], {"secret": "KEY"}) is None

@@ -13,7 +13,7 @@ from athena_lab.gateway_api.backfills import BackfillRequest
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, PromotionState, RunRequest, Source
 from athena_lab.gateway_api.secrets import SecretValue
-from athena_lab.gateway_api.terms import Alert, AlertChannel, Parameter, ParameterType, RelativeDate, Schedule
+from athena_lab.gateway_api.terms import Alert, AlertChannel, Guards, Parameter, ParameterType, RelativeDate, Schedule
 
 pytestmark = pytest.mark.stack
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -99,3 +99,22 @@ def test_backfill_makes_up_for_the_past_from_its_own_dates(gateway, wait_until):
     days = {gateway.get_run(run.id).parameters["day"] for run in runs}
     assert days == {(fire.astimezone(UTC) - timedelta(days=1)).date().isoformat() for fire in fires}
     assert gateway.preview_backfill(job, request).runs == ()
+
+
+@pytest.mark.soak
+def test_run_over_its_budget_is_stopped_whatever_its_code_says(stack, gateway, wait_until):
+    """Each query here is billed 10 MB, the least; the plain client asks nobody, and labels itself as another run."""
+    spend = (
+        "import time\nfrom google.cloud import bigquery\nclient = bigquery.Client()\n"
+        "config = bigquery.QueryJobConfig(labels={'athena_run': 'f' * 32}, use_query_cache=False)\n"
+        "client.query_and_wait('CREATE SCHEMA IF NOT EXISTS spent')\n"
+        "client.query_and_wait('CREATE OR REPLACE TABLE spent.rows AS SELECT 1 AS a')\n"
+        "for _ in range(3):\n"
+        "    print(client.query('SELECT * FROM spent.rows', job_config=config).result().total_rows)\n"
+        "time.sleep(60)"
+    )
+    job = deploy(gateway, wait_until, "Spender", "x = 1", spend, guards=Guards(run_bytes=20 * 1024**2))
+    run = gateway.run_job(job, RunRequest())
+    wait_until(lambda: gateway.get_run(run.id).state.is_final, 60)
+    run = gateway.get_run(run.id)
+    assert run.error.startswith("Cannot go on with the run of 'Spender': it was billed 31457280 bytes, and 20971520")
