@@ -1,7 +1,8 @@
 """Make the clients that other libraries build for themselves use the gateway's tokens and endpoints.
 
-Two seams, because the libraries offer no setting for them: `google.auth.default`, and the constructor of
-the Storage Read client, which honours neither `api_endpoint` nor BIGQUERY_EMULATOR_HOST.
+Three seams, because the libraries offer no setting for them: `google.auth.default`, the constructor of
+the Storage Read client, which honours neither `api_endpoint` nor BIGQUERY_EMULATOR_HOST, and
+`googleapiclient.discovery.build("bigquery")`, by which Airflow's Google provider makes its checks.
 """
 
 from __future__ import annotations
@@ -57,6 +58,25 @@ def redirect_storage(module: ModuleType) -> None:
 
     setattr(construct, _MARK, original)
     client.__init__ = construct
+
+
+def redirect_discovery(module: ModuleType) -> None:
+    """Let a BigQuery client of googleapiclient go where those of google-cloud-bigquery go."""
+    original = module.build
+    if hasattr(original, _MARK):
+        return
+
+    @wraps(original)
+    def build(service: str, version: str, *args: Any, **kwargs: Any) -> Any:
+        host = os.environ.get(EMULATOR_VARIABLE)
+        given = kwargs.get("client_options") or {}
+        options = dict(given if isinstance(given, dict) else vars(given))
+        if host and service == "bigquery" and not options.get("api_endpoint"):
+            kwargs["client_options"] = {**options, "api_endpoint": f"{host.rstrip('/')}/bigquery/{version}/"}
+        return original(service, version, *args, **kwargs)
+
+    setattr(build, _MARK, original)
+    module.build = build  # type: ignore[attr-defined]  # a module's attribute is replaced on purpose
 
 
 def _redirected(kwargs: dict[str, Any]) -> dict[str, Any]:
