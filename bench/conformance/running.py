@@ -66,10 +66,10 @@ def run_case(rest: Rest, case: Case, number: int) -> Outcome:
     finally:
         with contextlib.suppress(RestError, httpx.HTTPError):  # a case may have dropped it
             rest.call("DELETE", f"datasets/{dataset}?deleteContents=true")
-    return replace(_within_scope(made), seconds=time.monotonic() - begun)
+    return replace(within_scope(made), seconds=time.monotonic() - begun)
 
 
-def _within_scope(made: Outcome) -> Outcome:
+def within_scope(made: Outcome) -> Outcome:
     """A case that is out of scope must say so, naming what is unsupported; else it is a mismatch."""
     kind = out_of_scope().get(made.case.key)
     if kind is None:
