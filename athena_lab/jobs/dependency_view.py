@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from athena_lab.errors import AthenaError, PlatformError
 from athena_lab.gateway_api.lineage import Dependencies, DependencyEdge, DependencyNode, UnknownTable, Upstream
@@ -16,8 +16,7 @@ from athena_lab.jobs.spec import JobSpec
 
 MOST_NODES = 200
 _NEXT_RUN_FOR = timedelta(seconds=10)
-_MOST_ASKED = 20
-"""Jobs about whose next run Airflow is asked for one answer."""
+_NEVER = datetime.min.replace(tzinfo=UTC)
 UpdatedAt = Callable[[Iterable[str]], Mapping[str, datetime]]
 """Give when each of the tables was last updated, of those that were."""
 
@@ -88,21 +87,20 @@ class DependencyView:
             return ()  # the bundle is not stored whole any more; its tables are in the spec
 
     def _next_runs_of(self, jobs: list[JobNode]) -> Mapping[str, datetime | None]:
-        """Ask Airflow about those jobs that have a schedule, each once in a while; silence is no next run."""
+        """Ask Airflow about those jobs that have a schedule, all at once and now and then; silence is no next run."""
         now = self._now()
-        due = [job for job in jobs if job.schedule.cron is not None]
-        for job in due[:_MOST_ASKED]:
-            asked_at, _ = self._next_runs.get(job.id, (None, None))
-            spec = self._repository.find(job.id)
-            if spec is None or (asked_at is not None and now - asked_at < _NEXT_RUN_FOR):
-                continue
-            try:
-                details = self._scheduler.details(spec.dag_id)
-            except PlatformError:
-                break
-            next_run_at = details.next_run_at if details and not details.is_paused else None
-            self._next_runs[job.id] = (now, next_run_at)
-        return {job.id: self._next_runs[job.id][1] for job in due if job.id in self._next_runs}
+        due = [job.id for job in jobs if job.schedule.cron is not None]
+        stale = [job for job in due if now - self._next_runs.get(job, (_NEVER, None))[0] > _NEXT_RUN_FOR]
+        specs = [spec for job in stale if (spec := self._repository.find(job)) is not None]
+        try:
+            found = self._scheduler.standings([spec.dag_id for spec in specs])
+        except PlatformError:
+            found = {}
+        for spec in specs:
+            standing = found.get(spec.dag_id)
+            is_due = standing is not None and not standing.is_paused
+            self._next_runs[spec.id] = (now, standing.next_run_at if standing and is_due else None)
+        return {job: self._next_runs[job][1] for job in due if job in self._next_runs}
 
 
 class _Surroundings:
