@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from athena_lab.jobs.spec import JobSpec
 
 MOST_RUNS = 500
 MOST_LISTED = 20
+MOST_KEPT = 1000
 _STATES = {"success": "succeeded"}
 Audit = Callable[[str, dict[str, Any]], None]
 
@@ -26,6 +27,7 @@ class Backfills:
 
     def __init__(self, airflow: AirflowBackfills, runs: Runs, *, now: Callable[[], datetime]) -> None:
         self._airflow, self._runs, self._now = airflow, runs, now
+        self._ended: OrderedDict[int, dict[str, int]] = OrderedDict()
 
     def preview(self, job: JobSpec, request: BackfillRequest) -> BackfillPreview:
         """Give the fires that would become runs; raise InvalidError with every fault."""
@@ -71,9 +73,6 @@ class Backfills:
         return []
 
     def _view(self, job: JobSpec, backfill: AirflowBackfill) -> Backfill:
-        runs = self._airflow.runs(backfill)
-        for run in runs:
-            self._runs.learn(run_id_of(run.dag_id, run.run_id), run)
         return Backfill(
             id=backfill.id,
             job_id=job.id,
@@ -81,5 +80,19 @@ class Backfills:
             to_at=backfill.to_at,
             created_at=backfill.created_at,
             ended_at=backfill.ended_at,
-            runs=dict(Counter(_STATES.get(run.state, run.state) for run in runs)),
+            runs=self._count(backfill),
         )
+
+    def _count(self, backfill: AirflowBackfill) -> dict[str, int]:
+        """Count a backfill's runs by state; those of one that has ended are asked for once."""
+        if backfill.id in self._ended:
+            return self._ended[backfill.id]
+        runs = self._airflow.runs(backfill)
+        for run in runs:
+            self._runs.learn(run_id_of(run.dag_id, run.run_id), run)
+        counts = dict(Counter(_STATES.get(run.state, run.state) for run in runs))
+        if backfill.ended_at is not None and not {"queued", "running"} & set(counts):
+            self._ended[backfill.id] = counts
+            while len(self._ended) > MOST_KEPT:
+                self._ended.popitem(last=False)
+        return counts
