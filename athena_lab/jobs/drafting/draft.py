@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -81,7 +82,8 @@ async def collect(request: DraftRequest, reader: Reader, lock: Locker) -> Bundle
     faults += collector.faults
     if faults:
         raise InvalidError(faults)
-    sources = _sources_of(upload)
+    # In a thread: slicing a large notebook takes seconds, and Jupyter's loop must go on meanwhile.
+    sources = await asyncio.to_thread(_sources_of, upload)
     await collector.add_found(sources)
     if collector.faults:
         raise InvalidError(collector.faults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
@@ -73,7 +74,7 @@ class Collector:
 
     async def add_found(self, sources: Sequence[str]) -> None:
         """Add what the code imports and reads, and what the modules among that need in their turn."""
-        await self._add_modules(imports.imports_of_cells(sources))
+        await self._add_modules(await asyncio.to_thread(imports.imports_of_cells, sources))
         await self._add_data(sources)
 
     async def _add_modules(self, wanted: Iterable[imports.Import]) -> None:
@@ -97,7 +98,7 @@ class Collector:
         seen: set[str] = set()
         pending = list(sources)
         while pending:
-            found = files_of_cells(pending)
+            found = await asyncio.to_thread(files_of_cells, pending)
             pending = []
             for name in found.paths[:_MOST_CANDIDATES]:
                 if name in seen or name == self._own:
