@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from athena_lab.errors import AthenaError, ConflictError, NotFoundError
+from athena_lab.errors import AthenaError, ConflictError, NotFoundError, PlatformError
 from athena_lab.gateway_api.alerts import AlertDelivery, DeliveryState
 from athena_lab.gateway_api.terms import Alert, AlertChannel, AlertOn, RowCondition
 from athena_lab.jobs.alert_outbox import FAILED, PENDING, SENT, AlertOutbox, Delivery, text_of
@@ -24,6 +24,7 @@ KEPT = timedelta(days=30)
 WAITS_S = (5, 30, 120, 600, 1800, 3600)
 GIVE_UP_AFTER = timedelta(days=1)
 MOST_AT_ONCE = 50
+PAGE = 500
 MOST_SHOWN = 50
 _log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class Alerts:
         self._outbox, self._means, self._now = outbox, means, now
         self._began_at = now()
         self._ended_mark: datetime | None = None
+        self._handled: dict[str, datetime] = {}
 
     # -- telling
 
@@ -116,9 +118,28 @@ class Alerts:
             detail = "It still waits for updates of its tables after its deadline, and goes on waiting."
             key = f"late:{late.run_id}"
             self.tell(AlertEvent(key, AlertOn.LATE, late.job_id, late.job_version, late.run_id, detail=detail))
-        for run in self._means.events.ended_since(mark - OVERLAP, 10 * MOST_AT_ONCE):
-            self._tell_end(run)
-            self._ended_mark = max(run.ended_at, mark)
+        self._ended_mark = self._look_at_ends(mark)
+        self._handled = {run: at for run, at in self._handled.items() if at >= self._ended_mark - OVERLAP}
+
+    def _look_at_ends(self, mark: datetime) -> datetime:
+        """Tell of the runs that ended; give the moment up to which each could be dealt with."""
+        since, stalled = mark - OVERLAP, None
+        while True:
+            runs = self._means.events.ended_since(since, PAGE)
+            for run in runs:
+                if self._handled.get(run.run_id) == run.ended_at:
+                    continue
+                try:
+                    self._tell_end(run)
+                except PlatformError as error:
+                    _log.warning("The end of run %s is not told yet: %s", run.run_id, error)
+                    stalled = stalled or run.ended_at
+                else:
+                    self._handled[run.run_id] = run.ended_at
+                    mark = max(run.ended_at, mark)
+            if len(runs) < PAGE or runs[-1].ended_at == since:
+                return stalled or mark
+            since = runs[-1].ended_at
 
     def _tell_end(self, run: EndedRun) -> None:
         if run.state == "failed":

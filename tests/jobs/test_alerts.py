@@ -149,6 +149,32 @@ def test_condition_over_rows_is_told_where_it_is_met(office):
     assert "does not exist after the run" in office.sent[-1].body
 
 
+def test_condition_waits_for_a_warehouse_that_is_away_and_holds_up_nobody(office, monkeypatch):
+    def away(_table):
+        raise UnreachableError("Cannot reach the warehouse: it is away. Start it.")
+
+    office.alerts_of_job, office.rows = (few_rows(), MAIL), {"sales.daily": 3}
+    with monkeypatch.context() as patch:
+        patch.setattr(office, "count_rows", away)
+        office.end("one", RunState.SUCCEEDED)
+        office.end("two", RunState.FAILED)
+        office.look()
+        assert [one.event.split(":")[0] for one in office.sent] == ["failure"]
+        office.look(3600)
+    office.look()
+    assert [one.event.split(":")[0] for one in office.sent] == ["failure", "condition"]
+
+
+def test_crowd_of_runs_that_end_at_once_is_told_whole(office, monkeypatch):
+    monkeypatch.setattr("athena_lab.jobs.alerts.PAGE", 3)
+    office.alerts_of_job = (MAIL,)
+    for number in range(10):
+        office.at += timedelta(milliseconds=1)
+        office.end(str(number), RunState.FAILED)
+    office.look()
+    assert len({one.event for one in office.sent}) == 10
+
+
 def test_test_of_alerts_sends_each_of_them(office):
     told = office.alerts.test(office.job)
     assert [one.state for one in told] == ["pending", "pending"]
