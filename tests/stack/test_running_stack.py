@@ -22,6 +22,7 @@ from athena_lab.stack.status import format_status, read_status
 pytestmark = pytest.mark.stack
 COLD_START_S = 120
 BINDER_BYTES = 2 * 2**30
+AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer")
 
 
 def _athena(*words: str) -> subprocess.CompletedProcess[str]:
@@ -65,7 +66,7 @@ def test_idle_stack_fits_into_the_memory_of_binder(stack, record_property, capsy
 
 def test_status_names_every_process_and_whether_users_are_isolated(stack):
     text = format_status(read_status(stack.home))
-    for name in ("postgres", "gateway", "emulator", "api-server", "scheduler", "dag-processor", "lab"):
+    for name in (*("postgres", "gateway", "emulator", "lab"), *AIRFLOW):
         assert f"\n{name} " in f"\n{text}"
     isolated = "isolated: each part runs as a user of its own"
     plain = "not isolated: everything runs as one user"
