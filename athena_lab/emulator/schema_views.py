@@ -52,7 +52,7 @@ def result_of(fields: tuple[Field, ...], rows: Iterable[tuple[Any, ...]]) -> Res
 def _tables(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
     return [
         (
-            project, dataset, table.name, _kind(table), "NO" if table.view is not None else "YES", "NO",
+            project, dataset, table.name, _kind(table), "YES" if _kind(table) in _WRITABLE else "NO", "NO",
             datetime.datetime.fromtimestamp(table.created_ms / 1000, datetime.UTC),
         )
         for table in state.tables.values()
@@ -78,9 +78,13 @@ def _columns(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
     return rows
 
 
+_WRITABLE = ("BASE TABLE", "CLONE")
+
+
 def _kind(table: Table) -> str:
     if table.view is None:
-        return "BASE TABLE"
+        derived = {"snapshotDefinition": "SNAPSHOT", "cloneDefinition": "CLONE"}
+        return next((kind for key, kind in derived.items() if table.resource.get(key)), "BASE TABLE")
     return "MATERIALIZED VIEW" if table.resource.get("materializedView") else "VIEW"
 
 

@@ -137,6 +137,9 @@ def test_snapshots_clones_and_copies_take_a_table_as_it_was(bq: bigquery.Client,
     for name in ("s", "c", "u"):
         assert rows_of(bq, f"SELECT i FROM {dataset}.{name}") == [(1,)]
     assert bq.get_table(f"athena.{dataset}.s").description == "kept"
+    kinds = f"SELECT table_name, table_type FROM {dataset}.INFORMATION_SCHEMA.TABLES WHERE LENGTH(table_name) = 1"
+    found = dict(rows_of(bq, kinds))
+    assert (found["s"], found["c"], found["t"]) == ("SNAPSHOT", "CLONE", "BASE TABLE")
     with pytest.raises(BadRequest, match="snapshot"):
         bq.query_and_wait(f"DELETE FROM {dataset}.s WHERE TRUE")
     bq.query_and_wait(f"UPDATE {dataset}.c SET i = 5 WHERE TRUE; DROP SNAPSHOT TABLE {dataset}.s")
