@@ -100,6 +100,8 @@ class Warehouse:
 
     def require(self, principal: Principal, permission: str, dataset: str, table: str | None = None) -> None:
         """Refuse what a principal may not do with a dataset or a table."""
+        if self.is_hidden(dataset, principal):
+            raise dataset_not_found(self.project, dataset, self.location)
         self.authorization(principal).require(self.catalog.state, permission, dataset, table)
 
     def require_query(self, principal: Principal, dataset: str, table: str) -> None:

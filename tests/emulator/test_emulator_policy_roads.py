@@ -13,6 +13,8 @@ from google.api_core.exceptions import BadRequest, Forbidden, GoogleAPICallError
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import types
 
+from athena_lab.emulator.access import Principal
+from athena_lab.emulator.sessions import hidden_dataset
 from tests.emulator.policy_parts import attach, policy
 
 MARK = "RAWPII"
@@ -144,6 +146,32 @@ def test_what_others_computed_is_not_found(
             reader.query_and_wait(f"SELECT * FROM `{name}`")
         with pytest.raises(GoogleAPICallError):
             reader.get_table(name, retry=None)
+
+
+def test_nobody_reaches_anothers_temporary_tables_by_their_hidden_names(
+    table: str, reader: bigquery.Client, insider: bigquery.Client
+) -> None:
+    config = bigquery.QueryJobConfig(create_session=True)
+    job = insider.query(f"CREATE TEMP TABLE kept AS SELECT * FROM {table}", job_config=config)
+    job.result()
+    hidden = hidden_dataset(Principal("ines", ("fine",)), job.session_info.session_id)
+    dataset, _ = table.split(".")
+    for attempt in (
+        lambda: reader.copy_table(f"athena.{hidden}.kept", f"athena.{dataset}.stolen").result(retry=None),
+        lambda: reader.extract_table(f"athena.{hidden}.kept", "gs://stolen/x.csv").result(retry=None),
+        lambda: reader.load_table_from_json([{"id": 1}], f"athena.{hidden}.kept").result(retry=None),
+        lambda: reader.query_and_wait(f"SELECT * FROM {hidden}.kept"),
+        lambda: reader.query_and_wait(f"CREATE TABLE {dataset}.stolen CLONE {hidden}.kept"),
+        lambda: reader.query_and_wait(f"DROP TABLE {hidden}.kept"),
+        lambda: reader.query_and_wait(f"INSERT INTO {hidden}.kept (id) VALUES (1)"),
+        lambda: reader.query_and_wait(f"SELECT * FROM {hidden}.INFORMATION_SCHEMA.TABLES"),
+        lambda: reader.get_table(f"{hidden}.kept", retry=None),
+    ):
+        with pytest.raises(NotFound):
+            attempt()
+    session = bigquery.ConnectionProperty("session_id", job.session_info.session_id)
+    mine = bigquery.QueryJobConfig(connection_properties=[session])
+    assert len(list(insider.query_and_wait("SELECT * FROM kept", job_config=mine))) == 3
 
 
 def test_refused_rows_quote_what_came_and_nothing_that_is_there(table: str, reader: bigquery.Client) -> None:

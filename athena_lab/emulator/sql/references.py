@@ -109,7 +109,9 @@ class Namespace:
     """The reader's own dataset of results."""
 
     def require(self, permission: str, dataset: str, table: str | None = None) -> None:
-        """Refuse what the reader may not do."""
+        """Refuse what the reader may not do; of others' hidden datasets he may not even know."""
+        if dataset.startswith((*TEMPORARY, ANONYMOUS)) and dataset not in (self.temporary, self.anonymous):
+            raise dataset_not_found(self.project, dataset, self.location)
         self.authorization.require(self.state, permission, dataset, table)
 
 
