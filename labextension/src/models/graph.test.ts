@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import type { IUpstream } from '../tokens/wire.js';
-import { BOX, graphOfForm, layOut } from './graph.js';
+import { BOX, graphOfForm, type ILayout, layOut } from './graph.js';
 import { WORDS } from './words.test.js';
 
 const upstream = (table: string, jobId: string | null, isAwaited = false): IUpstream => ({
@@ -25,7 +25,13 @@ test('a job that writes two of the tables is one box with two lines, a table wit
 
 test('no two boxes overlap and every line begins and ends at a box', () => {
   const many = Array.from({ length: 7 }, (_, index) => upstream(`d.t${index}`, `job${index}`));
-  const layout = layOut(graphOfForm('B', many, { reads: [], writes: ['d.x', 'd.y'] }, WORDS));
+  const graph = graphOfForm('B', many, { reads: [], writes: ['d.x', 'd.y'] }, WORDS);
+  for (const direction of ['right', 'down'] as const) {
+    assertApart(layOut(graph, direction));
+  }
+});
+
+function assertApart(layout: ILayout): void {
   for (const one of layout.nodes) {
     for (const other of layout.nodes) {
       const isApart = Math.abs(one.x - other.x) >= BOX.width || Math.abs(one.y - other.y) >= BOX.height;
@@ -34,4 +40,4 @@ test('no two boxes overlap and every line begins and ends at a box', () => {
     assert.ok(one.x >= 0 && one.x + BOX.width <= layout.width && one.y >= 0 && one.y + BOX.height <= layout.height);
   }
   assert.equal(layout.edges.length, 9);
-});
+}

@@ -35,7 +35,7 @@ export interface ILayout {
   height: number;
 }
 
-export const BOX = { width: 168, height: 40, gapX: 56, gapY: 12, margin: 8 } as const;
+export const BOX = { width: 168, height: 40, gapAlong: 48, gapAcross: 12, margin: 8 } as const;
 const OWN = 'own';
 
 /** What a form knows: the writers of the tables that the job reads, and the tables that it writes. */
@@ -78,38 +78,49 @@ export function writerOf(upstream: IUpstream): string {
   return [upstream.owner, upstream.schedule].filter(Boolean).join(' · ');
 }
 
-/** Place the boxes column by column, each column centred. */
-export function layOut({ nodes, edges }: IGraph): ILayout {
+/** Where the graph grows to: to the right in a wide place, down in a narrow one. */
+export type Direction = 'right' | 'down';
+
+/** Place the boxes column by column (or row by row), each centred. */
+export function layOut({ nodes, edges }: IGraph, direction: Direction = 'right'): ILayout {
+  const isDown = direction === 'down';
   const columns = [...new Set(nodes.map(node => node.column))].sort((one, other) => one - other);
-  const counts = columns.map(column => nodes.filter(node => node.column === column).length);
-  const rows = Math.max(1, ...counts);
+  const most = Math.max(1, ...columns.map(column => nodes.filter(node => node.column === column).length));
+  // Along: from one column to the next; across: from one box to the next in a column.
+  const along = (isDown ? BOX.height : BOX.width) + BOX.gapAlong;
+  const across = (isDown ? BOX.width : BOX.height) + BOX.gapAcross;
   const placed = columns.flatMap((column, index) => {
     const inside = nodes.filter(node => node.column === column);
-    const top = ((rows - inside.length) * (BOX.height + BOX.gapY)) / 2;
-    return inside.map((node, row) => ({
-      ...node,
-      x: BOX.margin + index * (BOX.width + BOX.gapX),
-      y: BOX.margin + top + row * (BOX.height + BOX.gapY)
-    }));
+    return inside.map((node, row) => {
+      const [far, side] = [BOX.margin + index * along, BOX.margin + ((most - inside.length) / 2 + row) * across];
+      return isDown ? { ...node, x: side, y: far } : { ...node, x: far, y: side };
+    });
   });
   const at = new Map(placed.map(node => [node.id, node]));
+  const [length, breadth] = [columns.length * along - BOX.gapAlong, most * across - BOX.gapAcross];
   return {
     nodes: placed,
     edges: edges.flatMap(edge => {
       const [from, to] = [at.get(edge.from), at.get(edge.to)];
-      return from && to ? [{ ...edge, path: curve(from, to) }] : [];
+      return from && to ? [{ ...edge, path: isDown ? downward(from, to) : rightward(from, to) }] : [];
     }),
-    width: 2 * BOX.margin + columns.length * BOX.width + Math.max(0, columns.length - 1) * BOX.gapX,
-    height: 2 * BOX.margin + rows * BOX.height + (rows - 1) * BOX.gapY
+    width: 2 * BOX.margin + (isDown ? breadth : length),
+    height: 2 * BOX.margin + (isDown ? length : breadth)
   };
 }
 
-function curve(from: IPlacedNode, to: IPlacedNode): string {
-  const isForward = from.x < to.x;
-  const [x1, x2] = isForward ? [from.x + BOX.width, to.x] : [from.x, to.x + BOX.width];
+function rightward(from: IPlacedNode, to: IPlacedNode): string {
+  const [x1, x2] = from.x < to.x ? [from.x + BOX.width, to.x] : [from.x, to.x + BOX.width];
   const [y1, y2] = [from.y + BOX.height / 2, to.y + BOX.height / 2];
   const middle = (x1 + x2) / 2;
   return `M ${x1} ${y1} C ${middle} ${y1}, ${middle} ${y2}, ${x2} ${y2}`;
+}
+
+function downward(from: IPlacedNode, to: IPlacedNode): string {
+  const [y1, y2] = from.y < to.y ? [from.y + BOX.height, to.y] : [from.y, to.y + BOX.height];
+  const [x1, x2] = [from.x + BOX.width / 2, to.x + BOX.width / 2];
+  const middle = (y1 + y2) / 2;
+  return `M ${x1} ${y1} C ${x1} ${middle}, ${x2} ${middle}, ${x2} ${y2}`;
 }
 
 function boxOf(id: string, label: string, detail: string, column: number, isTable: boolean): IGraphNode {

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 import type { IJob } from '../tokens/wire.js';
-import { defaultTerms, newAlert, readTerms, termsFormOf } from './terms.js';
+import { defaultTerms, describeTerms, newAlert, readTerms, termsFormOf } from './terms.js';
 import { WORDS } from './words.test.js';
 
 const JOB = JSON.parse(readFileSync(new URL('../../../tests/wire/job.json', import.meta.url), 'utf8')) as IJob;
@@ -55,4 +55,12 @@ test('a job that runs by time alone waits for nothing, whatever was ticked befor
   const { values, faults } = readTerms(form, WORDS);
   assert.deepEqual(values.after.tables, []);
   assert.deepEqual(faults, []);
+});
+
+test('a job that waits says for what', () => {
+  const schedule = { ...JOB.schedule, cron: '0 7 * * *', timezone: 'UTC' };
+  const after = { mode: 'time_and_updates', tables: ['a.b'], deadline_s: 60 } as const;
+  const terms = { schedule, after: { ...after, tables: [...after.tables] } };
+  assert.equal(describeTerms(terms, WORDS, 'en-GB'), 'Daily at 07:00 (UTC), after updates of a.b');
+  assert.equal(describeTerms({ ...terms, after: { ...terms.after, mode: 'updates' } }, WORDS), 'After updates of a.b');
 });

@@ -12,6 +12,7 @@ import type {
   ITerms,
   Overlap
 } from '../tokens/wire.js';
+import { describeSchedule } from './schedule.js';
 import { readBytes, readDuration, writeBytes, writeDuration } from './quantities.js';
 
 /** The limits of a run; an empty text is no limit. */
@@ -136,6 +137,20 @@ export function readTerms(form: ITermsForm, trans: IWords): { values: ITermsRead
     tables: form.tables && { reads: namesOf(form.tables.reads), writes: namesOf(form.tables.writes) }
   };
   return { values, faults: reader.faults };
+}
+
+/** Say when a job runs: by its schedule, after updates of tables, or both. */
+export function describeTerms(terms: Pick<ITerms, 'schedule' | 'after'>, trans: IWords, locale?: string): string {
+  const { schedule, after } = terms;
+  const tables = after.tables.join(', ');
+  switch (after.mode) {
+    case 'time':
+      return describeSchedule(schedule, trans, locale);
+    case 'updates':
+      return trans.__('After updates of %1', tables);
+    case 'time_and_updates':
+      return trans.__('%1, after updates of %2', describeSchedule(schedule, trans, locale), tables);
+  }
 }
 
 function namesOf(lines: readonly string[]): string[] {

@@ -1,22 +1,23 @@
 /** The picture of dependencies; the same is said in words beside it for whoever does not see it. */
 import React, { useId } from 'react';
 
-import { BOX, type IGraph, type IPlacedNode, layOut } from '../models/graph.js';
+import { BOX, type Direction, type IGraph, type IPlacedNode, layOut } from '../models/graph.js';
 
 export interface IDependencyGraphProps {
   graph: IGraph;
   label: string;
+  direction?: Direction;
 }
 
 /** Show the boxes and lines. */
-export function DependencyGraph({ graph, label }: IDependencyGraphProps): React.JSX.Element {
-  const { nodes, edges, width, height } = layOut(graph);
+export function DependencyGraph({ graph, label, direction }: IDependencyGraphProps): React.JSX.Element {
+  const { nodes, edges, width, height } = layOut(graph, direction);
   const arrow = useId();
   return (
     <div className="jp-Athena-graph">
       <svg role="img" aria-label={label} viewBox={`0 0 ${width} ${height}`} width={width} height={height}>
         <defs>
-          <marker id={arrow} viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+          <marker id={arrow} viewBox="0 0 8 8" refX="7" refY="4" markerUnits="userSpaceOnUse" markerWidth="8" markerHeight="8" orient="auto">
             <path d="M 0 0 L 8 4 L 0 8 z" className="jp-Athena-arrow" />
           </marker>
         </defs>

@@ -3,7 +3,7 @@ import React, { useEffect, useState } from 'react';
 
 import { graphOfJob } from '../../models/graph.js';
 import type { JobsModel } from '../../models/jobs.js';
-import { describeSchedule } from '../../models/schedule.js';
+import { describeTerms } from '../../models/terms.js';
 import { formatIn, offsetOf, relativeTo } from '../../models/times.js';
 import type { IWords } from '../../tokens/names.js';
 import type { IDependencies, IJob, IRunSummary } from '../../tokens/wire.js';
@@ -93,7 +93,7 @@ function JobFacts({ job, trans }: { job: IJob; trans: IWords }): React.JSX.Eleme
           </span>
         )}
       </div>
-      <div>{describeSchedule(job.schedule, trans)}</div>
+      <div>{describeTerms(job, trans)}</div>
       {next && job.state === 'active' && (
         <div>
           {trans.__('Next:')}{' '}
@@ -118,7 +118,7 @@ function Dependencies({ job, model, trans }: Pick<IJobItemProps, 'job' | 'model'
   return found.edges.length === 0 ? (
     <p className="jp-Athena-hint">{trans.__('No table links this job with another one.')}</p>
   ) : (
-    <DependencyGraph graph={graphOfJob(found)} label={trans.__('Dependencies of %1', job.name)} />
+    <DependencyGraph graph={graphOfJob(found)} label={trans.__('Dependencies of %1', job.name)} direction="down" />
   );
 }
 
