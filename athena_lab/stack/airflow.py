@@ -150,7 +150,8 @@ def _dag_processor(folder: Path, repository: Path) -> dict[str, str]:
         "dag_bundle_storage_path": str(folder / "bundles"),
         # A forced reparse is looked for at this pace: it is most of the second that a deployment takes.
         "bundle_refresh_check_interval": "1",
-        "min_file_process_interval": "30",
+        # Every deployment asks for its own file: reading all others over and over would only cost CPU.
+        "min_file_process_interval": "600",
         "parsing_processes": "1",
         "stale_bundle_cleanup_interval": "600",
         "stale_bundle_cleanup_age_threshold": "3600",
