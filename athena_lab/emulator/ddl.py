@@ -234,7 +234,8 @@ def drop(warehouse: Warehouse, statement: exp.Drop, references: References) -> s
 
 def schema_name(warehouse: Warehouse, node: exp.Expression) -> str:
     """Give the dataset that [project.]dataset names; refuse another project."""
-    parts = [piece for part in node.find_all(exp.Identifier, bfs=False) for piece in part.name.split(".")]
+    names = node.parts if isinstance(node, exp.Table) else node.find_all(exp.Identifier, bfs=False)
+    parts = [piece for part in names for piece in part.name.split(".")]
     if len(parts) > 1:
         warehouse.require_project(".".join(parts[:-1]))
     return str(parts[-1])

@@ -200,6 +200,8 @@ class References:
             self._put_past(node, (dataset, name), alias, depth)
             return
         if name.upper().startswith(_SCHEMA_VIEWS):
+            if dataset == self.space.project and dataset not in self.space.state.datasets:
+                dataset = f"region-{self.space.location.lower()}"  # project.INFORMATION_SCHEMA
             found = self.space.schema_view(self.space.state, dataset, name.upper().removeprefix(_SCHEMA_VIEWS))
             if found is None:
                 raise self._not_found(dataset, name)
