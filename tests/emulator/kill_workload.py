@@ -16,7 +16,7 @@ from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryWriteClient, types
 
 ITEMS = 20
-ONCE: dict[str, Any] = {"retry": None, "timeout": 5}
+ONCE: dict[str, Any] = {"retry": None, "timeout": 30}
 SCHEMA = pa.schema([("batch", pa.int64()), ("item", pa.int64()), ("state", pa.int64())])
 KIND = types.WriteStream.Type
 Key = tuple[str, int]
@@ -73,7 +73,7 @@ class Writer:
     # -- ways to write; each gives what it is to change, and how
 
     def query(self, sql: str) -> None:
-        self.client.query_and_wait(sql, retry=None, job_retry=None, api_timeout=5)
+        self.client.query_and_wait(sql, retry=None, job_retry=None, api_timeout=30)
 
     def finish(self, job: Any) -> None:
         while not job.done(**ONCE):
@@ -95,7 +95,7 @@ class Writer:
         request = types.AppendRowsRequest(write_stream=stream)
         request.arrow_rows.writer_schema.serialized_schema = SCHEMA.serialize().to_pybytes()
         request.arrow_rows.rows.serialized_record_batch = batch.serialize().to_pybytes()
-        for answer in self.storage.append_rows(iter([request]), timeout=5, retry=None):
+        for answer in self.storage.append_rows(iter([request]), timeout=30, retry=None):
             if answer.error.code:
                 raise BadRequest(answer.error.message)
 
@@ -176,7 +176,7 @@ def _load(writer: Writer, number: int, _: random.Random) -> tuple[Effect, Callab
 
     def write() -> None:
         writer.finish(
-            writer.client.load_table_from_file(file, "athena.d.t", job_config=config, num_retries=0, timeout=5)
+            writer.client.load_table_from_file(file, "athena.d.t", job_config=config, num_retries=0, timeout=30)
         )
 
     return added(("t", number)), write
@@ -233,7 +233,7 @@ def _copy(writer: Writer, number: int, choice: random.Random) -> tuple[Effect, C
     target = f"m{number}"
     effect = Effect({(target, made): None}, {(target, made): writer.state[f"m{made}", made]})
     return effect, lambda: writer.finish(
-        writer.client.copy_table(f"athena.d.m{made}", f"athena.d.{target}", retry=None, timeout=5)
+        writer.client.copy_table(f"athena.d.m{made}", f"athena.d.{target}", retry=None, timeout=30)
     )
 
 

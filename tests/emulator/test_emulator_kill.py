@@ -36,7 +36,7 @@ def workload(emulator: Any, seed: int, state: dict[Key, Value]) -> list[Writer]:
         thread.start()
     choice = random.Random(seed)
     for _ in range(choice.randint(0, 6)):
-        assert writers[0].progress.acquire(timeout=30), f"seed {seed}: nothing is written"
+        assert writers[0].progress.acquire(timeout=60), f"seed {seed}: nothing is written"
     threads[0].join(choice.uniform(0, 0.05))
     killed.set()
     emulator.process.send_signal(signal.SIGKILL)
