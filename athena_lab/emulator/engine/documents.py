@@ -65,11 +65,36 @@ def _flat(value: Any) -> list[Any]:
     return [inner for part in value for inner in _flat(part)] if isinstance(value, list) else [value]
 
 
-def keys(text: str, depth: int) -> list[str]:
-    """JSON_KEYS down to a depth: paths of objects' members, arrays not entered."""
+def keys(text: str, depth: int, mode: str) -> list[str]:
+    """JSON_KEYS down to a depth: paths of objects' members; arrays are entered in a lax mode only."""
+    if depth < 1:
+        raise ValueError("max_depth must be positive")
+    if mode.lower() not in ("strict", "lax", "lax recursive"):
+        raise ValueError(f"Invalid JSON mode specified: {mode}")
     found: set[str] = set()
-    _add_keys(json.loads(text), "", depth, found)
+    _add_keys(_opened(json.loads(text), mode.lower()), "", depth, found)
     return sorted(found)
+
+
+def _opened(value: Any, mode: str) -> Any:
+    """Put the objects of arrays together as one, as far as the mode enters arrays."""
+    if isinstance(value, dict):
+        return {key: _opened(part, mode) for key, part in value.items()}
+    if not isinstance(value, list) or mode == "strict":
+        return value
+    made: dict[str, Any] = {}
+    for part in value:
+        inner = _opened(part, mode) if isinstance(part, dict) or mode == "lax recursive" else part
+        _merge(made, inner)
+    return made
+
+
+def _merge(made: dict[str, Any], more: Any) -> None:
+    for key, part in more.items() if isinstance(more, dict) else ():
+        if isinstance(part, dict) and isinstance(made.get(key), dict):
+            _merge(made[key], part)
+        elif not isinstance(made.get(key), dict):
+            made[key] = part
 
 
 def _add_keys(value: Any, before: str, depth: int, found: set[str]) -> None:
@@ -264,7 +289,7 @@ def pretty(text: str) -> str:
 
 FUNCTIONS = {
     "athena_json_pretty": (pretty, ["VARCHAR"], "VARCHAR"),
-    "athena_json_keys": (keys, ["VARCHAR", "BIGINT"], "VARCHAR[]"),
+    "athena_json_keys": (keys, ["VARCHAR", "BIGINT", "VARCHAR"], "VARCHAR[]"),
     "athena_json_strip_nulls": (strip_nulls, ["VARCHAR", "VARCHAR", "BOOLEAN", "BOOLEAN"], "VARCHAR"),
     "athena_json_rounded": (rounded, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_json_object": (json_object, ["VARCHAR[]", "VARCHAR"], "VARCHAR"),

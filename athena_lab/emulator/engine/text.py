@@ -187,11 +187,7 @@ def regexp_instr(text: str, pattern: str, position: int, occurrence: int, after:
     """REGEXP_INSTR: the place (from 1) of a match, or of what follows it; 0 for none."""
     if position < 1 or occurrence < 1 or after not in (0, 1):
         raise ValueError("REGEXP_INSTR: position and occurrence must be positive, the last argument 0 or 1")
-    compiled = re.compile(_python_pattern(pattern))
-    if compiled.groups > 1:
-        raise ValueError(
-            "Regular expressions passed into extraction functions must not have more than 1 capturing group"
-        )
+    compiled = _of_one_group(pattern)
     group = compiled.groups
     if not pattern:
         return 0
@@ -199,6 +195,32 @@ def regexp_instr(text: str, pattern: str, position: int, occurrence: int, after:
         if index == occurrence:
             return (found.end(group) if after else found.start(group)) + 1
     return 0
+
+
+def regexp_extract(text: str, pattern: str, position: int, occurrence: int) -> str | None:
+    """REGEXP_EXTRACT with a pattern that is not a constant."""
+    if position < 1 or occurrence < 1:
+        raise ValueError("REGEXP_EXTRACT: position and occurrence must be positive")
+    compiled = _of_one_group(pattern)
+    for index, found in enumerate(compiled.finditer(text, position - 1), start=1):
+        if index == occurrence:
+            return found[compiled.groups]
+    return None
+
+
+def regexp_extract_all(text: str, pattern: str) -> list[str]:
+    """REGEXP_EXTRACT_ALL with a pattern that is not a constant."""
+    compiled = _of_one_group(pattern)
+    return [found[compiled.groups] or "" for found in compiled.finditer(text)]
+
+
+def _of_one_group(pattern: str) -> re.Pattern[str]:
+    compiled = re.compile(_python_pattern(pattern))
+    if compiled.groups > 1:
+        raise ValueError(
+            "Regular expressions passed into extraction functions must not have more than 1 capturing group"
+        )
+    return compiled
 
 
 def regexp_instr_bytes(data: bytes, pattern: bytes, position: int, occurrence: int, after: int) -> int:
@@ -278,6 +300,8 @@ FUNCTIONS = {
     "athena_instr": (instr, ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT"], "BIGINT"),
     "athena_instr_bytes": (instr_bytes, ["BLOB", "BLOB", "BIGINT", "BIGINT"], "BIGINT"),
     "athena_regexp_instr": (regexp_instr, ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT", "BIGINT"], "BIGINT"),
+    "athena_regexp_extract": (regexp_extract, ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT"], "VARCHAR"),
+    "athena_regexp_extract_all": (regexp_extract_all, ["VARCHAR", "VARCHAR"], "VARCHAR[]"),
     "athena_regexp_instr_bytes": (regexp_instr_bytes, ["BLOB", "BLOB", "BIGINT", "BIGINT", "BIGINT"], "BIGINT"),
     "athena_parse_decimal": (parse_decimal, ["VARCHAR", "BIGINT", "BIGINT"], "VARCHAR"),
     "athena_escaped": (escaped, ["VARCHAR"], "VARCHAR"),

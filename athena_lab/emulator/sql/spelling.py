@@ -36,8 +36,9 @@ def _set_right(tokens: Sequence[Any]) -> None:
 
 
 def _is_argument(tokens: Sequence[Any], index: int) -> bool:
-    """Tell whether a word stands first in JSON_OBJECT: there it is no word of another database's syntax."""
-    return index > 1 and tokens[index - 1].text == "(" and tokens[index - 2].text.upper() == "JSON_OBJECT"
+    """Tell whether a word is a whole argument: there it is a name, and no word of another database's JSON_OBJECT."""
+    near = [tokens[at].text for at in (index - 1, index + 1) if 0 <= at < len(tokens)]
+    return len(near) == 2 and near[0] in ("(", ",") and near[1] in (",", ")")
 
 
 def _is_string(tokens: Sequence[Any], index: int) -> bool:

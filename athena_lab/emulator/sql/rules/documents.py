@@ -112,12 +112,20 @@ def flat(node: exp.Expression) -> exp.Expression:
     return raw("CAST(athena_json_flatten({0}) AS JSON[])", _text(node), kind="ARRAY<JSON>")
 
 
+def lax_float(node: exp.Expression) -> exp.Expression:
+    """LAX_FLOAT64; a NaN that Python gives would be a NULL."""
+    text = "CASE WHEN lower(json_extract_string({0}, '$')) = 'nan' THEN CAST('NaN' AS DOUBLE) ELSE {1} END"
+    return raw(text, node.this, call("athena_lax_float64", _text(node.this)))
+
+
 def keys(node: exp.Expression) -> exp.Expression:
     """JSON_KEYS."""
-    if node.args.get("mode") is not None:
-        raise unsupported("JSON_KEYS with a mode")
-    depth = node.expression if node.expression is not None else exp.Literal.number(1000)
-    return call("athena_json_keys", _text(node.this), depth)
+    depth, mode = node.expression, node.args.get("mode")
+    if isinstance(depth, exp.Kwarg):
+        depth, mode = (depth.expression, mode) if depth.this.name.lower() == "max_depth" else (None, depth)
+    depth = depth if depth is not None else exp.Literal.number(1000)
+    mode = flag(mode, default=True) if mode is not None else exp.Literal.string("strict")
+    return call("athena_json_keys", _text(node.this), depth, mode)
 
 
 def strip_nulls(node: exp.Expression) -> exp.Expression:
@@ -261,7 +269,7 @@ RULES = {
     exp.Float64: _strict("float64"),
     exp.LaxBool: _lax("bool"),
     exp.LaxInt64: _lax("int64"),
-    exp.LaxFloat64: _lax("float64"),
+    exp.LaxFloat64: lax_float,
     exp.LaxString: _lax("string"),
     exp.JSONKeysAtDepth: keys,
     exp.JSONStripNulls: strip_nulls,

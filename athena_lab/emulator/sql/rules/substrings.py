@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 from collections.abc import Callable
 
 from sqlglot import exp
@@ -95,18 +97,44 @@ def _of_bytes(name: str) -> Callable[[exp.Expression], exp.Expression | None]:
 
 
 def extract(node: exp.Expression) -> exp.Expression | None:
-    """REGEXP_EXTRACT of BYTES."""
-    if not (is_bytes(node.this) or is_bytes(node.expression)):
+    """REGEXP_EXTRACT of BYTES, and of a pattern that is not a constant: what is given then depends on its groups."""
+    of_bytes = is_bytes(node.this) or is_bytes(node.expression)
+    if not of_bytes and _is_constant(node.expression):
         return None
     one = exp.Literal.number(1)
     rest = (node.args.get("position") or one, node.args.get("occurrence") or one)
+    if not of_bytes:
+        return call("athena_regexp_extract", node.this, node.expression, *rest)
     return call("athena_regexp_extract_bytes", as_bytes(node.this), as_bytes(node.expression), *rest)
+
+
+def extract_all(node: exp.Expression) -> exp.Expression | None:
+    """REGEXP_EXTRACT_ALL, likewise."""
+    if is_bytes(node.this) or is_bytes(node.expression):
+        return call("athena_regexp_extract_all_bytes", as_bytes(node.this), as_bytes(node.expression))
+    if _is_constant(node.expression):
+        return None
+    return call("athena_regexp_extract_all", node.this, node.expression)
+
+
+def _is_constant(pattern: exp.Expression) -> bool:
+    """Tell whether a pattern is a constant (with at most one group, which else is refused)."""
+    if isinstance(pattern, exp.Null):
+        return True
+    if not isinstance(pattern, exp.Literal | exp.RawString):
+        return False
+    with contextlib.suppress(re.error):  # said by the engine, in its words
+        if re.compile(str(pattern.this)).groups > 1:
+            raise invalid_query(
+                "Regular expressions passed into extraction functions must not have more than 1 capturing group"
+            )
+    return True
 
 
 RULES = {
     exp.Concat: joined,
     exp.RegexpExtract: extract,
-    exp.RegexpExtractAll: _of_bytes("athena_regexp_extract_all_bytes"),
+    exp.RegexpExtractAll: extract_all,
     exp.Ascii: _of_bytes("athena_ascii_bytes"),
     exp.Substring: part,
     exp.Left: end,
