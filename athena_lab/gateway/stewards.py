@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import threading
+from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -30,6 +32,7 @@ from athena_lab.jobs.spec_at import spec_at
 from athena_lab.settings import GatewaySettings
 
 LOOK_S = 1.0
+_REMEMBERED = 500
 _log = logging.getLogger(__name__)
 
 
@@ -55,6 +58,8 @@ class Stewards:
         now: Callable[[], datetime],
     ) -> None:
         folder = settings.home.gateway
+        self._specs: OrderedDict[tuple[str, int], JobSpec] = OrderedDict()
+        self._lock = threading.Lock()
         self._runs, self._repository = records.runs, records.parts.repository
         ledger = opened.enter_context(closing(Ledger(folder / "ledger.sqlite")))
         outbox = opened.enter_context(closing(AlertOutbox(folder / "alerts.sqlite")))
@@ -81,7 +86,17 @@ class Stewards:
         self.budgets.look(self._stop)
 
     def _spec_of(self, job_id: str, version: int) -> JobSpec:
-        return spec_at(self._repository, job_id, version)
+        """Give a version of a job; it never changes, and a look each second must not read it from git each time."""
+        key = (job_id, version)
+        with self._lock:
+            known = self._specs.get(key)
+        if known is None:
+            known = spec_at(self._repository, job_id, version)
+            with self._lock:
+                self._specs[key] = known
+                while len(self._specs) > _REMEMBERED:
+                    self._specs.popitem(last=False)
+        return known
 
     def _stop(self, row: RunRow, why: str) -> None:
         """Tell of it first: a crash in between must not leave it untold."""
