@@ -91,14 +91,29 @@ def _add_lifetime(found: dict[str, Any], name: str, value: exp.Expression) -> bo
     return True
 
 
+_UNIT_S = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400}
+
+
 def _moment_ms(value: exp.Expression) -> str:
+    return str(int(_moment(value).timestamp() * 1000))
+
+
+def _moment(value: exp.Expression) -> datetime.datetime:
+    """Give a constant moment, or one that is counted from the present."""
+    if isinstance(value, exp.CurrentTimestamp):
+        return datetime.datetime.now(datetime.UTC)
+    if isinstance(value, exp.TimestampAdd | exp.TimestampSub):
+        unit, count = str(value.args["unit"].name).upper(), value.expression
+        if unit not in _UNIT_S or not isinstance(count, exp.Literal):
+            raise unsupported("expiration_timestamp that is not counted in seconds, minutes, hours or days")
+        span = datetime.timedelta(seconds=int(count.name) * _UNIT_S[unit])
+        return _moment(value.this) + (span if isinstance(value, exp.TimestampAdd) else -span)
     literal = value.find(exp.Literal)
     if not isinstance(value, exp.Cast | exp.Literal) or literal is None:
         raise unsupported("expiration_timestamp that is not a constant")
     text = re.sub(r" ?(UTC|Z)$", "+00:00", literal.name)
     moment = datetime.datetime.fromisoformat(re.sub(r"([+-]\d{2})$", r"\1:00", text))
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
-    return str(int(moment.timestamp() * 1000))
+    return moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
 
 
 def _partitioning(node: exp.Expression) -> dict[str, Any]:
