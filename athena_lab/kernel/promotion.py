@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from athena_lab.errors import Fault, InvalidError
 from athena_lab.gateway_api.bundles import Destination, DestinationMode, EnvironmentKind, KernelReport
-from athena_lab.gateway_api.jobs import Bundle, Job, PromoteRequest
+from athena_lab.gateway_api.jobs import Bundle, Check, Job, PromoteRequest
 from athena_lab.gateway_api.terms import Schedule, terms_of
 from athena_lab.jobs.drafting import DraftRequest, upload_of
 from athena_lab.kernel.report import report
@@ -49,12 +49,20 @@ def promote(session: Session, words: Sequence[str]) -> str:
     promotion = session.gateway.promote(request)
     what = "is current already" if promotion.is_unchanged else f"is {promotion.state.value}"
     lines = [f"'{name}' version {promotion.version} {what} ({promotion.job_id})."]
-    runs = [f"{moment:%Y-%m-%d %H:%M} UTC" for moment in check.next_runs[:_SHOWN_RUNS]]
-    lines.append(f"Next runs: {', '.join(runs)}." if runs else "It has no schedule: it runs when somebody starts it.")
+    lines.append(_when(request, check))
     kept = sum(cell.is_kept and not cell.is_target for cell in bundle.slice)
     if bundle.slice:
         lines.append(f"It keeps {kept} of the {sum(not cell.is_target for cell in bundle.slice)} other cells.")
     return "\n".join([*lines, *(f"Note: {warning}" for warning in (*bundle.warnings, *bundle.undecided))])
+
+
+def _when(request: PromoteRequest, check: Check) -> str:
+    """Tell the next runs."""
+    if request.schedule.cron is None:
+        return "It has no schedule: it runs when somebody starts it."
+    runs = [f"{moment:%Y-%m-%d %H:%M} UTC" for moment in check.next_runs[:_SHOWN_RUNS]]
+    when = f"'{request.schedule.cron}' in {request.schedule.timezone}"
+    return f"It runs at {when}" + (f": {', '.join(runs)}." if runs else "; the scheduler does not answer at present.")
 
 
 def _parser() -> _Parser:

@@ -200,3 +200,25 @@ def test_saved_output_is_json_that_a_notebook_can_hold(kernel):
     _, shown, _, _ = kernel.run("%%athena\nSELECT [1, 2] AS a, STRUCT(1 AS x, 'y' AS y) AS s, b'\\x00' AS b, 0.5 AS f")
     grid = next(bundle[MIME] for bundle in shown if MIME in bundle)
     assert json.loads(json.dumps(grid))["rows"][0][0] == [1, 2]
+
+
+def test_a_notebook_and_a_cell_are_promoted_from_a_cell(kernel, parts, tmp_path):
+    cells = [
+        {"cell_type": "code", "id": name, "metadata": {}, "source": text, "outputs": [], "execution_count": None}
+        for name, text in (("a", "a = 1"), ("b", "b = 2"), ("c", "print(a)"))
+    ]
+    spec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {"kernelspec": spec}, "cells": cells}
+    (tmp_path / "tide.ipynb").write_text(json.dumps(notebook))
+    line = f"%athena promote {tmp_path}/tide.ipynb --cell c --cron '0 6 * * *' --zone Europe/London"
+    status, _, printed, error = kernel.run(line)
+    assert (status, error) == ("ok", None)
+    assert printed.startswith("'tide' version 1 is ")
+    assert "It runs at '0 6 * * *' in Europe/London" in printed
+    assert "It keeps 1 of the 2 other cells." in printed
+    again = kernel.run(line)[2]
+    assert "version 1 is current already" in again
+    status, _, _, error = kernel.run("%athena promote")
+    assert "does not know which notebook it runs" in error[1]
+    status, _, _, error = kernel.run("%athena promote --nonsense")
+    assert "Usage:" in error[1]

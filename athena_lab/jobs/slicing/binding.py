@@ -119,8 +119,9 @@ class Binding(Calls):
             self.effects.write(f"env:{index.text or '*'}", replaces=index.text is not None)
         elif base.path == "__main__":
             self._assign_by_name(index.text, value)
-        elif base.path.startswith("sys.path"):
+        elif base.path.startswith(("sys.path", "sys.modules", "sys.meta_path")):
             self.effects.write("syspath:")
+            self.effects.write(f"module:{(index.text or '*').partition('.')[0]}")
         elif base.kind is Kind.MODULE:
             self.change_module(base.path.partition(".")[0])
         else:

@@ -97,22 +97,12 @@ class Library(Places):
 
     def _namespace(self, path: str, arguments: Arguments) -> Value | None:
         if path.startswith("__main__."):
-            return self._own_namespace(path, arguments)
+            return self.own_namespace(path, arguments)
         if path in _SHARED:
             return Value(frozenset({self.heap.module(path.partition(".")[0])}), Kind.DATA)
         if path in ("builtins.globals", "builtins.locals") or (path == "builtins.vars" and not arguments.all):
             return Value(frozenset({self.heap.module("__main__")}), Kind.MODULE, path="__main__")
         return None
-
-    def _own_namespace(self, path: str, arguments: Arguments) -> Value:
-        """Read `globals().get("name")` and its like."""
-        first = arguments.get(0)
-        if path == "__main__.get" and first is not None and first.text is not None:
-            return self.load(first.text)
-        self.effects.use("*")
-        if path.endswith((".update", ".pop", ".clear", ".setdefault", ".__setitem__")):
-            self.effects.doubt("*", "what it binds by globals() is not known")
-        return Value()
 
     def run_program(self, command: str | None, arguments: Arguments) -> Value:
         """Read the start of a program."""
@@ -147,6 +137,7 @@ class Library(Places):
             return self.fresh(Kind.ITERATOR, module | self._held(arguments.all))
         if root == "collections" or name == "namedtuple":
             held = frozenset().union(*(self.heap.contents(value.own) for value in arguments.all))
+            held |= self._held(arguments.all) if name == "ChainMap" else frozenset()
             return replace(self.fresh(Kind.BOX, held), path=path)
         if path in ("asyncio.run", "asyncio.gather", "asyncio.wait_for"):
             return join(arguments.positional) if arguments.positional else Value()
@@ -308,6 +299,9 @@ class Library(Places):
         if name in _STARTING:
             held = [Value(frozenset({n})) for n in self.heap.reach(base.own) if self.heap.is_callable(n)]
             self._call_back(Arguments(held))
+        is_of_shell = self.heap.module("IPython") in base.own and base.path != "IPython.shell"
+        if is_of_shell or self.heap.module("unittest") in self.heap.reach(base.own):
+            self.effects.keeps.append(f".{name}() may change how everything works")
         if name == "sample" and not any(key in arguments.named for key in _NO_SEED_NEEDED):
             self.draw_random("numpy")
         if name.startswith("fit") and any(self.heap.modules[n] == "sklearn" for n in self.modules_behind(base)):

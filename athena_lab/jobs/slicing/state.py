@@ -201,6 +201,16 @@ class State(ABC):
         self.effects.use(f"random:{source}")
         self.effects.write(f"random:{source}")
 
+    def own_namespace(self, path: str, arguments: Arguments) -> Value:
+        """Read `globals().get("name")` and its like."""
+        first = arguments.get(0)
+        if path == "__main__.get" and first is not None and first.text is not None:
+            return self.load(first.text)
+        self.effects.use("*")
+        if path.endswith((".update", ".pop", ".clear", ".setdefault", ".__setitem__")):
+            self.effects.doubt("*", "what it binds by globals() is not known")
+        return Value()
+
     # -- branches
 
     def alternatives(self, *runs: Callable[[], bool]) -> None:
