@@ -16,6 +16,8 @@ from athena_lab.jobs.spec import JobSpec
 
 MOST_NODES = 200
 _NEXT_RUN_FOR = timedelta(seconds=10)
+_MOST_CHANGES = 8
+"""With more, the graph is made anew."""
 _NEVER = datetime.min.replace(tzinfo=UTC)
 UpdatedAt = Callable[[Iterable[str]], Mapping[str, datetime]]
 """Give when each of the tables was last updated, of those that were."""
@@ -38,7 +40,7 @@ class DependencyView:
             specs = {spec.id: spec for spec in self._repository.specs()}
             changed = [spec for spec in specs.values() if self._specs.get(spec.id) is not spec]
             gone = self._specs.keys() - specs.keys()
-            if len(changed) + len(gone) > 8:
+            if len(changed) + len(gone) > _MOST_CHANGES:
                 self._graph = JobGraph(map(node_of, specs.values()))
             else:
                 for job_id in gone:

@@ -71,8 +71,14 @@ class Waits:
 
     def updated_at(self, tables: Iterable[str]) -> dict[str, datetime]:
         """Give when each of the tables was last updated, of those that were."""
-        uris = {asset_uri(table, self._project): table for table in tables if "*" not in table}
+        uris = {uri: table for table in tables if (uri := self._uri_of(table)) is not None}
         return {uris[uri]: moment for uri, moment in self._store.updates_of(uris).items()}
+
+    def _uri_of(self, table: str) -> str | None:
+        try:
+            return asset_uri(table, self._project)
+        except ValueError:
+            return None  # a form may name what is no table; its faults say so
 
     # -- waiting
 

@@ -75,6 +75,13 @@ def test_a_check_tells_what_it_would_wait_for_and_refuses_a_circle(gateway, chai
     assert "goes in a circle" in timed.warnings[-1].message
 
 
+def test_names_that_are_no_tables_are_faults_of_the_form(gateway, chain):
+    job = gateway.ann.get_job(chain["mine"])
+    tables = Tables(reads=("alone", "ds.*", ""), writes=("ds.x_*",))
+    check = gateway.ann.check_promotion(PromoteRequest(bundle=job.bundle, name=job.name, tables=tables))
+    assert [fault.field for fault in check.faults] == ["tables.reads", "tables.reads", "tables.writes"]
+
+
 def test_only_workers_ask_which_runs_may_begin(gateway):
     with pytest.raises(ForbiddenError):
         gateway.ann.ask_waits(WaitQuery(runs=()))

@@ -138,7 +138,7 @@ class AirflowDouble:
             return 201, None
         return self.handle_dags(method, path.removeprefix("/api/v2/dags").strip("/").split("/"), query, body)
 
-    def handle_dags(self, method: str, path: list[str], query: dict, body: dict) -> tuple[int, object]:
+    def handle_dags(self, method: str, path: list[str], _query: dict, body: dict) -> tuple[int, object]:
         dag_id, *rest = path
         if path == ["~", "dagRuns"]:
             return 200, {"dag_runs": self.runs, "total_entries": len(self.runs)}
