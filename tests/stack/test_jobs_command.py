@@ -190,7 +190,8 @@ def test_a_job_runs_after_the_tables_that_the_command_names(athena, tmp_path):
         (("show", "nothing"), "athena jobs list"),
         (("rollback", "nothing", "1"), "athena jobs list"),
         (("promote", "absent.ipynb"), "cannot be read"),
-        (("promote", "setup.py"), "not a notebook"),
+        (("promote", "notes.txt"), "it is no notebook"),
+        (("promote", "absent.sql"), "there is no such file"),
         (("import", "absent.json"), "athena jobs export"),
         (("restore", "never_was"), "Cannot find the job"),
     ],
@@ -218,3 +219,22 @@ def test_without_a_stack_it_says_how_to_start_one(home, capsys, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     assert main(["jobs", "list", "--home", str(home.root)]) == 3
     assert "athena up" in capsys.readouterr().err
+
+
+def test_a_query_and_a_script_are_promoted_like_a_notebook(athena, tmp_path):
+    query = tmp_path / "daily_query.sql"
+    query.write_text("-- @param n INT64 = 3 How many\nSELECT @n AS n")
+    code, said = athena("promote", str(query), "--into", "nonsense", "--by-hand")
+    assert code == 1
+    assert "it is no name of a table" in said
+    code, made = athena("promote", str(query), "--by-hand", "--json")
+    assert (code, made["version"]) == (0, 1)
+    _, job = athena("show", "daily_query", "--json")
+    assert [(item["name"], item["type"], item["default"]) for item in job["parameters"]] == [("n", "int", 3)]
+    script = tmp_path / "daily_script.py"
+    script.write_text("# %% tags=['parameters']\nday = '2026-01-31'\n# %%\nprint(day)")
+    assert athena("promote", str(script), "--by-hand")[0] == 0
+    script.write_text("name = input()")
+    code, said = athena("promote", str(script), "--by-hand")
+    assert code == 1
+    assert "asks with input()" in said
