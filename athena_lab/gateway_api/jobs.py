@@ -194,7 +194,7 @@ class Job(Terms):
 
 
 class JobQuery(Wire):
-    """Which of the caller's jobs are wanted: by words of name, owner or path, or by their notebook (its id or its path).
+    """Which of the caller's jobs are wanted: by words of name, owner or path, or by their notebook (id or path).
 
     `offset` and `limit` choose a page of what is found, in the order of names.
     """

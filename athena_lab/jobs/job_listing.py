@@ -55,7 +55,9 @@ class JobListing:
         """Give the outbox's entry of a deployment; one that it no longer knows was seen long ago."""
         return self._outbox.get(spec.id, spec.version) or entry_of(spec, EntryState.VISIBLE)
 
-    def _job_of(self, spec: JobSpec, standing: DagStanding | None, paused: set[str], *, is_deleted: bool = False) -> Job:
+    def _job_of(
+        self, spec: JobSpec, standing: DagStanding | None, paused: set[str], *, is_deleted: bool = False
+    ) -> Job:
         is_paused = standing.is_paused if standing else spec.id in paused
         state = JobState.PAUSED if is_paused else JobState.ACTIVE
         return Job(

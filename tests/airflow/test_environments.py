@@ -82,7 +82,7 @@ def test_what_is_no_longer_used_goes(at, lock, tmp_path):
 
 def test_a_lock_that_cannot_be_installed_fails_the_run(gateway, at, lab, lock):
     bad = EnvironmentLock(python=lock.python, requirements=_with_wrong_hash(lock.requirements))
-    with pytest.raises(RunFailedError, match="Cannot make the run's environment: .*[Hh]ash"):
+    with pytest.raises(RunFailedError, match=r"Cannot make the run's environment: .*[Hh]ash"):
         execute_run(lab.order(lab.spec(bundle_of(gateway, bad))), at)
     assert "Lock it again" in gateway.finishes[-1].error
 
@@ -95,7 +95,8 @@ def _with_wrong_hash(text):
 
 
 def test_no_index_is_the_platforms_trouble(at, lock):
-    environ = {**at.environ, "UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
+    nowhere = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
+    environ = {**at.environ, **nowhere}
     with pytest.raises(UnreachableError, match="Check UV_DEFAULT_INDEX"):
         Environments(environ).python_of(lock)
 

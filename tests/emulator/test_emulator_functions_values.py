@@ -32,6 +32,8 @@ ANSWERS = [
     ),
     # array_functions.md
     ("ARRAY_SLICE(['a', 'b', 'c', 'd', 'e'], 1, 3), ARRAY_SLICE(['a', 'b', 'c'], -2, -1), ARRAY_SLICE([1, 2], 5, 9), NULLIFZERO(0), ZEROIFNULL(NULL)", (["b", "c", "d"], ["b", "c"], [], None, 0)),
+    ("GENERATE_ARRAY(0, 1, 0.25), GENERATE_ARRAY(5, 1, -2), GENERATE_ARRAY(1, NULL) IS NULL, GENERATE_ARRAY(9223372036854775806, 9223372036854775807)", ([0, 0.25, 0.5, 0.75, 1], [5, 3, 1], True, [2**63 - 2, 2**63 - 1])),
+    ("(SELECT SUM(x) FROM UNNEST(GENERATE_ARRAY(1, 1000000)) x), GENERATE_ARRAY(NUMERIC '1', 2, NUMERIC '0.5')[OFFSET(1)], ARRAY_LENGTH(GENERATE_TIMESTAMP_ARRAY('2020-01-01', '2020-01-02', INTERVAL 12 HOUR))", (500000500000, Decimal("1.5"), 3)),
     # operators.md: structs by place
     ("STRUCT(3 AS a, 5.5 AS b) = STRUCT(3 AS c, 5.5 AS d), (1, NULL) = (1, 2), (1, NULL) = (2, 2), (1, 2) IN ((1, 2), (3, 4)), (1, 2) != (1, 3)", (True, None, False, True, True)),
     ("ARRAY(SELECT AS STRUCT 1 AS a, 2 AS b UNION ALL SELECT AS STRUCT 3, 4)[OFFSET(1)].b, TYPEOF((1, 'x')), TYPEOF(CAST('a' AS STRING(9)))", (4, "STRUCT<INT64, STRING>", "STRING")),
@@ -106,6 +108,9 @@ FAULTS = [
     ("SELECT [STRUCT([1, NULL] AS a)]", "Array cannot have a null element"),
     ("SELECT GENERATE_ARRAY(1, 5, 0)", "Sequence step cannot be 0"),
     ("SELECT EXP(1000)", "Floating point error in function: EXP"),
+    ("SELECT GENERATE_ARRAY(1, 1000000000)", "exceeds maximum allowed size"),
+    ("SELECT GENERATE_ARRAY(1, n) FROM (SELECT 1000000000000 AS n)", "exceeds maximum allowed size"),
+    ("SELECT GENERATE_TIMESTAMP_ARRAY('2000-01-01', '2020-01-01', INTERVAL 1 MICROSECOND)", "exceeds maximum allowed size"),
     ("SELECT COT(0)", "Floating point error in function: COT"),
     ("SELECT * FROM `!!bad!!.tbl`", "Invalid dataset ID"),
     ("SELECT MIN(r) FROM UNNEST([RANGE(DATE '2020-01-01', NULL)]) r", "(?i)unsupported"),

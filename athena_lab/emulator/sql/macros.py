@@ -20,6 +20,29 @@ MACROS = (
         "athena_element(l, i) AS CASE WHEN l IS NULL OR i IS NULL THEN NULL WHEN i < 0 OR i >= len(l) THEN "
         "athena_error('Array index ' || i || ' is out of bounds') ELSE l[i + 1] END"
     ),
+    # Counted before they are made: DuckDB allocates such a list at once, outside its limit of memory.
+    (
+        "athena_counted(n) AS CASE WHEN n > 1048574 THEN "
+        "athena_error('Array exceeds maximum allowed size 1048575 elements') ELSE CAST(n AS BIGINT) END"
+    ),
+    (
+        "athena_whole(x) AS CASE WHEN CAST(x AS HUGEINT) <> x THEN athena_error('No whole number: ' || x) "
+        "ELSE CAST(x AS HUGEINT) END"
+    ),
+    (
+        "athena_integers(a, b, s) AS CASE WHEN s = 0 THEN athena_error('Sequence step cannot be 0.') ELSE "
+        "list_transform(generate_series(0, athena_counted((athena_whole(b) - athena_whole(a)) // "
+        "athena_whole(nullif(s, 0)))), lambda i: CAST(athena_whole(a) + i * athena_whole(s) AS BIGINT)) END"
+    ),
+    (
+        "athena_numbers(a, b, s) AS CASE WHEN s = 0 THEN athena_error('Sequence step cannot be 0.') ELSE "
+        "list_transform(generate_series(0, athena_counted(floor((b - a) / nullif(s, 0)))), lambda i: a + i * s) END"
+    ),
+    (
+        "athena_moments(a, b, s) AS CASE WHEN epoch_us(s) = 0 THEN athena_error('Sequence step cannot be 0.') ELSE "
+        "generate_series(a, CASE WHEN athena_counted((epoch_us(b) - epoch_us(a)) // nullif(epoch_us(s), 0)) "
+        "IS NULL THEN NULL ELSE b END, s) END"
+    ),
     "athena_safe_element(l, i) AS CASE WHEN i < 0 THEN NULL ELSE l[i + 1] END",
     (
         "athena_top_count(l, n) AS (SELECT list({'value': v, 'count': c} ORDER BY c DESC, v) FROM (SELECT v, "

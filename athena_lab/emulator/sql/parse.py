@@ -64,9 +64,6 @@ def parse_statement(text: str) -> exp.Expression:
         for item in statements[:-1]:
             refuse_unknown_functions(item, text, _made_by(statements))
         statement = inline_functions(statements[:-1], statement)
-    if isinstance(statement, exp.Delete) and statement.this is None and len(statement.args.get("tables") or ()) == 1:
-        statement.set("this", statement.args["tables"][0])  # DELETE without FROM
-        statement.set("tables", None)
     if isinstance(statement, exp.Delete) and not statement.this and len(statement.args.get("tables") or ()) == 1:
         statement.set("this", statement.args["tables"][0])  # DELETE without FROM
         statement.set("tables", None)

@@ -258,7 +258,7 @@ def moments(node: exp.Expression) -> exp.Expression:
     if isinstance(step, exp.Interval) and isinstance(step.this, exp.Literal) and step.this.name == "0":
         raise invalid_query("Sequence step cannot be 0.")
     start, end = cast(node.args["start"], "TIMESTAMPTZ"), cast(node.args["end"], "TIMESTAMPTZ")
-    return call("generate_series", start, end, node.args["step"])
+    return call("athena_moments", start, end, node.args["step"])
 
 
 def now_local(node: exp.Expression) -> exp.Expression:

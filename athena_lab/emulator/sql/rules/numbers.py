@@ -86,13 +86,23 @@ def correlation(node: exp.Expression) -> exp.Expression | None:
     return raw("CASE WHEN regr_count({0}, {1}) < 2 THEN NULL ELSE corr({0}, {1}) END", node.this, node.expression)
 
 
-def series(node: exp.Expression) -> exp.Expression | None:
-    """GENERATE_ARRAY and its kind refuse a step of 0."""
+def days(node: exp.Expression) -> exp.Expression | None:
+    """GENERATE_DATE_ARRAY refuses a step of 0."""
     step = node.args.get("step")
     inner = step.this if isinstance(step, exp.Interval) else step
-    if isinstance(inner, exp.Literal) and inner.name.strip("-") in ("0", "0.0"):
+    if isinstance(inner, exp.Literal) and inner.name.strip("-") == "0":
         raise invalid_query("Sequence step cannot be 0.")
     return None
+
+
+def series(node: exp.Expression) -> exp.Expression:
+    """GENERATE_ARRAY, of INT64, NUMERIC or FLOAT64, of 1,048,575 elements at most."""
+    bounds = [node.args["start"], node.args["end"], node.args.get("step") or exp.Literal.number(1)]
+    if any(is_a(bound, FLOATS) for bound in bounds):
+        return call("athena_numbers", *(cast(bound, "DOUBLE") for bound in bounds))
+    if any(is_a(bound, DECIMALS) for bound in bounds):
+        return call("athena_numbers", *(cast(bound, NUMERIC) for bound in bounds))
+    return call("athena_integers", *bounds)  # which refuses a fraction, where the types are not known
 
 
 def sign(node: exp.Expression) -> exp.Expression:
@@ -221,6 +231,6 @@ RULES = {
     exp.Exp: power,
     exp.Corr: correlation,
     exp.GenerateSeries: series,
-    exp.GenerateDateArray: series,
+    exp.GenerateDateArray: days,
     exp.Sub: difference,
 }
