@@ -76,8 +76,8 @@ def expected_fault(request: PromoteRequest, previous: JobSpec | None) -> Fault |
 
 
 def is_same_source(one: Source, other: Source) -> bool:
-    """Say whether two sources are the same notebook (by its id, else by its path) and the same cell."""
-    if one.cell_id != other.cell_id:
+    """Say whether two sources are the same notebook (by its id, else by its path) and the same cells."""
+    if (one.cell_id, one.cell_ids) != (other.cell_id, other.cell_ids):
         return False
     if one.notebook_id is not None and other.notebook_id is not None:
         return one.notebook_id == other.notebook_id

@@ -14,8 +14,9 @@ from athena_lab.errors import (
     NotFoundError,
     UnreachableError,
 )
-from athena_lab.gateway_api.jobs import JobQuery, JobState, PromotionState
+from athena_lab.gateway_api.jobs import JobQuery, JobState, PromotionState, Source
 from athena_lab.gateway_api.terms import Parameter, ParameterType, Schedule
+from athena_lab.jobs.promotion_plan import is_same_source
 
 MOMENT = "2026-11-24T06:00:00Z"
 
@@ -360,3 +361,12 @@ def test_jobs_are_found_by_words_by_their_notebook_and_page_by_page(workbench):
     path = promoter.find(JobQuery(), workbench.ann).jobs[0].source.path
     assert names(path=path)[1] == 3
     assert names(path="elsewhere.ipynb", notebook_id="unknown") == ([], 0)
+
+
+def test_a_selection_of_cells_is_not_the_notebook_nor_another_selection():
+    whole = Source(path="a.ipynb", notebook_id="n")
+    some = whole.model_copy(update={"cell_ids": ("a", "b")})
+    assert is_same_source(some, some.model_copy(update={"path": "renamed.ipynb"}))
+    assert not is_same_source(whole, some)
+    assert not is_same_source(some, whole.model_copy(update={"cell_ids": ("a",)}))
+    assert not is_same_source(whole, whole.model_copy(update={"cell_id": "a"}))
