@@ -150,3 +150,9 @@ def test_materialized_view_is_refreshed_by_its_procedure(bq: bigquery.Client, da
     )
     with pytest.raises(BadRequest, match="Invalid materialized view"):
         bq.query_and_wait(f"CALL BQ.REFRESH_MATERIALIZED_VIEW('{dataset}.t')")
+
+
+def test_an_order_by_a_results_name_is_not_that_of_the_column(bq: bigquery.Client) -> None:
+    rows = "UNNEST([STRUCT('a' AS c, 1.0 AS k), ('b', CAST('NaN' AS FLOAT64)), ('c', -5)])"
+    found = bq.query_and_wait(f"SELECT c, ROUND(SUM(-k), 1) AS k FROM {rows} GROUP BY c ORDER BY K")
+    assert [row["c"] for row in found] == ["b", "a", "c"]

@@ -68,11 +68,20 @@ def order(node: exp.Expression) -> exp.Expression | None:
             continue
         if _may_be_nan(item.this):
             first = item.copy()
-            first.set("this", raw("isnan({0})", item.this))
+            first.set("this", raw("isnan({0})", _value_of(item.this, node.parent)))
             first.set("desc", not item.args.get("desc"))
             made.append(first)
         made.append(item.copy())
     return exp.Order(expressions=made)
+
+
+def _value_of(key: exp.Expression, select: exp.Expression | None) -> exp.Expression:
+    """Give what a key stands for: DuckDB does not look for a result's name within an expression."""
+    if not isinstance(key, exp.Column) or key.table or select is None:
+        return key
+    name = key.name.casefold()
+    aliases = (item for item in select.expressions if isinstance(item, exp.Alias))
+    return next((item.this for item in aliases if item.alias.casefold() == name), key)
 
 
 def _range_keys(item: exp.Expression) -> list[exp.Expression]:
