@@ -53,6 +53,7 @@ export interface IAthenaApi {
   backfill(jobId: string, body: IBackfillRequest): Promise<IBackfill>;
   runJob(jobId: string, body: IRunRequest): Promise<IRun>;
   listRuns(jobId: string, limit: number): Promise<IRunSummary[]>;
+  getRun(runId: string): Promise<IRun>;
   cancelRun(runId: string): Promise<IRun>;
 }
 
@@ -81,6 +82,7 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
     backfill: (id, body) => request(settings, `${job(id)}/backfill`, { method: 'POST', body }),
     runJob: (id, body) => request(settings, `${job(id)}/runs`, { method: 'POST', body }),
     listRuns: (jobId, limit) => request(settings, 'api/runs', { query: { job_id: jobId, limit: String(limit) } }),
+    getRun: id => request(settings, run(id)),
     cancelRun: id => request(settings, `${run(id)}/cancel`, { method: 'POST' })
   };
 }

@@ -159,3 +159,14 @@ def test_gateway_that_goes_away_is_said_and_asked_again(open_notebook, job, shoo
     page.unroute_all()
     alert.get_by_role("button", name="Try again").click()
     expect(alert).to_have_count(0)
+
+
+def test_an_alerts_link_shows_the_run_in_the_sidebar(open_notebook, lab, job):
+    page = open_notebook("1")
+    known = lab.request("GET", "/athena/api/jobs").json()["jobs"][0]
+    run = lab.request("POST", f"/athena/api/jobs/{known['id']}/runs", json={"parameters": {}}).json()
+    page.goto(f"{lab.url}/lab?token={lab.token}&athena-run={run['id']}")
+    sidebar = page.get_by_role("region", name="Athena jobs")
+    expect(sidebar.get_by_role("list", name=f"Runs of {job}").get_by_role("listitem")).to_have_count(1)
+    page.goto(f"{lab.url}/lab?token={lab.token}&athena-run=unknown")
+    expect(sidebar.get_by_role("alert")).to_contain_text("Cannot show run 'unknown'")

@@ -101,6 +101,15 @@ export class JobsModel extends StatefulModel<IJobsState> {
     await this.poke();
   }
 
+  /** Show the job of a run with its history open; a run that is not to be shown is said. */
+  async revealRun(runId: string): Promise<void> {
+    try {
+      await this.reveal((await this.api.getRun(runId)).job_id);
+    } catch (reason) {
+      this.set({ refusal: failureOf(reason) });
+    }
+  }
+
   async runNow(jobId: string, parameters: { [name: string]: Json }): Promise<boolean> {
     const isDone = await this.act(() => this.api.runJob(jobId, { parameters }));
     if (isDone) {

@@ -5,7 +5,7 @@ import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
 import { createApi } from '../api.js';
 import { JobsModel } from '../models/jobs.js';
-import { COMMAND, type IWords, SIDEBAR_ID, TRANSLATION_DOMAIN } from '../tokens/names.js';
+import { COMMAND, type IWords, RUN_IN_ADDRESS, SIDEBAR_ID, TRANSLATION_DOMAIN } from '../tokens/names.js';
 import type { IJob } from '../tokens/wire.js';
 import { SidebarPanel } from '../views/sidebar/SidebarPanel.js';
 
@@ -58,6 +58,15 @@ function addCommand(app: JupyterFrontEnd, model: JobsModel, trans: IWords): void
   });
 }
 
+/** Show the run that the page's address names: alerts link to it. */
+async function showLinkedRun(app: JupyterFrontEnd, model: JobsModel): Promise<void> {
+  const runId = new URLSearchParams(window.location.search).get(RUN_IN_ADDRESS);
+  if (runId !== null) {
+    app.shell.activateById(SIDEBAR_ID);
+    await model.revealRun(runId);
+  }
+}
+
 export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
   id: 'athena-lab:sidebar',
   description: 'Lists scheduled jobs and follows their runs.',
@@ -75,6 +84,7 @@ export const sidebarPlugin: JupyterFrontEndPlugin<void> = {
     addCommand(app, model, trans);
     app.shell.add(sidebar, 'left', { rank: 450, type: 'Athena' });
     restorer?.add(sidebar, SIDEBAR_ID);
+    void app.restored.then(() => showLinkedRun(app, model));
     palette?.addItem({ command: COMMAND.showSidebar, category: trans.__('Athena') });
   }
 };

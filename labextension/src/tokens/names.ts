@@ -12,6 +12,8 @@ export const COMMAND = {
 
 export const DRIVE = 'AthenaRuns';
 export const RESULT_MIME = 'application/vnd.athena.result+json';
+/** The part of an address that names a run (`athena_lab/gateway/stewards.py` writes it). */
+export const RUN_IN_ADDRESS = 'athena-run';
 export const SIDEBAR_ID = 'athena-sidebar';
 export const TRANSLATION_DOMAIN = 'athena_lab';
 
