@@ -281,14 +281,13 @@ def test_table_streams_split_select_and_restrict(
     bq.query_and_wait(
         f"CREATE TABLE {dataset}.t AS SELECT i, MOD(i, 10) AS m, 'x' AS s FROM UNNEST(GENERATE_ARRAY(1, 500000)) i"
     )
-    session = bq_storage.create_read_session(
-        parent="projects/athena",
-        read_session={
-            "table": f"projects/athena/datasets/{dataset}/tables/t", "data_format": "ARROW",
-            "read_options": {"selected_fields": ["i", "m"]},
-        },
-        max_stream_count=3,
-    )  # fmt: skip
+    wanted = {
+        "table": f"projects/athena/datasets/{dataset}/tables/t",
+        "data_format": "ARROW",
+        "read_options": {"selected_fields": ["i", "m"]},
+    }
+    streams = {"max_stream_count": 5, "preferred_min_stream_count": 3}
+    session = bq_storage.create_read_session({"parent": "projects/athena", "read_session": wanted, **streams})
     assert len(session.streams) == 3
     bq.query_and_wait(f"DROP TABLE {dataset}.t")
     rows = [bq_storage.read_rows(stream.name).to_arrow() for stream in session.streams]

@@ -42,5 +42,5 @@ def test_both_sides_compute_the_same_name_of_a_run():
     assert dag_id_of("local", "sales") == "athena__local__sales"
 
 
-def test_three_states_of_a_run_are_final():
-    assert {state for state in RunState if state.is_final} == {"succeeded", "failed", "cancelled"}
+def test_four_states_of_a_run_are_final():
+    assert {state for state in RunState if state.is_final} == {"succeeded", "failed", "cancelled", "skipped"}

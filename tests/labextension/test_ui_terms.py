@@ -78,6 +78,8 @@ def test_a_job_waits_for_the_job_whose_table_it_reads(open_notebook, gateway, sh
     gateway.control(upstreams=[UPSTREAM])
     page = open_notebook("%%athena\nCREATE OR REPLACE TABLE sales.daily AS SELECT * FROM sales.orders", theme=theme)
     form = open_form(page)
+    # It unfolds itself once the gateway has said who writes the table.
+    expect(form.get_by_text("reads what Daily orders writes")).to_be_visible()
     section = unfold(form, "After what")
     expect(section.get_by_role("img", name=re.compile("^Dependencies of"))).to_be_visible()
     section.get_by_label("Runs", exact=True).select_option("at its times, and not before its tables were updated")
