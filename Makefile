@@ -20,7 +20,7 @@ lab: labextension ## start everything on loopback and open JupyterLab (ARGS=--no
 	@.venv/bin/athena up --sample $(ARGS)
 
 test: labextension ## run the tests (browser tests need chromium, else they are skipped and counted)
-	@$(PY) -m pytest -m "not story and not soak" $(ARGS)
+	@$(PY) -m pytest -m "not story and not soak and not clients" $(ARGS)
 
 check: labextension ## formatting, types, architecture, shape, TypeScript
 	@.venv/bin/ruff check .
@@ -30,7 +30,8 @@ check: labextension ## formatting, types, architecture, shape, TypeScript
 	@$(PY) -m pytest -q tests/test_shape.py
 	@$(PY) hatch_build.py --check
 
-clients: environment ## other people's BigQuery clients against the emulator, in an environment of their own (.cache/clients)
+clients: environment ## other people's BigQuery clients against the emulator: those of the lock, then all in .cache/clients
+	@$(PY) -m pytest tests/clients $(ARGS)
 	@scripts/clients-environment
 	@.cache/clients/bin/python -m pytest tests/clients -W default --disable-warnings $(ARGS)
 
