@@ -108,5 +108,6 @@ def test_eight_kills_lose_nothing_acknowledged_and_keep_no_half_statement(own_em
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(1800)
 def test_two_hundred_kills_lose_nothing_acknowledged_and_keep_no_half_statement(own_emulator: Any) -> None:
     check_kills(own_emulator, 200)
