@@ -1,6 +1,6 @@
 # Every target makes its own environment first; nothing but Python 3.11+, git and the internet is needed.
 .DEFAULT_GOAL := help
-.PHONY: help lab test check bench corpus conformance story story-real soak clients clean environment labextension format openapi
+.PHONY: help lab test check clients clients-all bench corpus conformance story story-real soak clients clean environment labextension format openapi
 PY := .venv/bin/python
 ARGS ?=
 ONLY ?=
@@ -30,8 +30,10 @@ check: labextension ## formatting, types, architecture, shape, TypeScript
 	@$(PY) -m pytest -q tests/test_shape.py
 	@$(PY) hatch_build.py --check
 
-clients: environment ## other people's BigQuery clients against the emulator: those of the lock, then all in .cache/clients
+clients: environment ## other people's BigQuery clients against the emulator: those of the project's own lock
 	@$(PY) -m pytest tests/clients $(ARGS)
+
+clients-all: environment ## all of them, ibis, dbt and Airflow's operators too, in an environment of their own (.cache/clients)
 	@scripts/clients-environment
 	@.cache/clients/bin/python -m pytest tests/clients -W default --disable-warnings $(ARGS)
 

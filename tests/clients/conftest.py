@@ -22,10 +22,10 @@ from tests.warehouse.platform_parts import Parts, running_parts
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".cache" / "clients"
-"""Made by scripts/clients-environment (make clients): what does not fit into the project's own lock."""
+"""Made by scripts/clients-environment (make clients-all): what does not fit into the project's own lock."""
 OUT_OF_LOCK = ["test_airflow_provider.py", "test_dbt.py", "test_ibis.py", "test_pandas_gbq.py"]
 collect_ignore = [] if Path(sys.prefix).resolve() == ENVIRONMENT.resolve() else OUT_OF_LOCK
-"""The project's environment has the clients of its lock, that of `make clients` all of them; none may be missing."""
+"""The project's environment has the clients of its lock, the other one all of them; none may be missing."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
