@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from athena_lab.errors import ConfigurationError
+from athena_lab.jobs.private_file import PrivateFile, text_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -52,22 +49,14 @@ class AlertOutbox:
     """The table in its own file; threads may share it."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, threading.Lock()
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(_SCHEMA)
-            path.chmod(0o600)
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
+        self._file = PrivateFile(path, "alerts", _SCHEMA)
 
     def close(self) -> None:
-        self._db.close()
+        self._file.close()
 
     def tell(self, event: str, at: datetime, deliveries: Sequence[Delivery]) -> None:
         """Keep what an event gives to send, all of it or nothing; an event that was told before gives nothing."""
-        with self._using() as db:
+        with self._file.using() as db:
             db.execute("BEGIN IMMEDIATE")
             try:
                 is_new = db.execute("INSERT OR IGNORE INTO told VALUES (?, ?)", (event, text_of(at))).rowcount == 1
@@ -81,12 +70,12 @@ class AlertOutbox:
                 raise
 
     def is_told(self, event: str) -> bool:
-        with self._using() as db:
+        with self._file.using() as db:
             return db.execute("SELECT 1 FROM told WHERE event = ?", (event,)).fetchone() is not None
 
     def last_told_at(self) -> datetime | None:
         """Give the moment of the latest event."""
-        with self._using() as db:
+        with self._file.using() as db:
             last = db.execute("SELECT max(at) FROM told").fetchone()[0]
         return datetime.fromisoformat(last) if last else None
 
@@ -100,7 +89,7 @@ class AlertOutbox:
 
     def put(self, delivery: Delivery) -> None:
         """Keep a delivery's newest state."""
-        with self._using() as db:
+        with self._file.using() as db:
             db.execute(
                 "UPDATE deliveries SET state = ?, attempts = ?, due_at = ?, sent_at = ?, error = ? "
                 "WHERE event = ? AND number = ?",
@@ -110,29 +99,11 @@ class AlertOutbox:
 
     def forget_before(self, moment: datetime) -> None:
         """Forget what was told and sent before a moment."""
-        with self._using() as db:
+        with self._file.using() as db:
             db.execute("DELETE FROM told WHERE at < ?", (text_of(moment),))
             db.execute("DELETE FROM deliveries WHERE created_at < ? AND state != 'pending'", (text_of(moment),))
 
     def _select(self, where: str, *values: object) -> list[Delivery]:
-        with self._using() as db:
+        with self._file.using() as db:
             rows = db.execute(f"SELECT * FROM deliveries WHERE {where}", values).fetchall()  # noqa: S608 (our words)
         return [Delivery(*row) for row in rows]
-
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
-
-    def _unusable(self, error: Exception) -> ConfigurationError:
-        return ConfigurationError(
-            f"Cannot use the alerts '{self._path}' ({error}). Check the disk and the file's owner, then restart."
-        )
-
-
-def text_of(moment: datetime) -> str:
-    """Write a moment so that text sorts as time does."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -12,9 +12,10 @@ from typing import Protocol
 from athena_lab.errors import AthenaError, ConflictError, NotFoundError, PlatformError
 from athena_lab.gateway_api.alerts import AlertDelivery, DeliveryState
 from athena_lab.gateway_api.terms import Alert, AlertChannel, AlertOn, RowCondition
-from athena_lab.jobs.alert_outbox import FAILED, PENDING, SENT, AlertOutbox, Delivery, text_of
+from athena_lab.jobs.alert_outbox import FAILED, PENDING, SENT, AlertOutbox, Delivery
 from athena_lab.jobs.alert_rules import COMPARISONS, AlertedJob, AlertEvent, subject_of
 from athena_lab.jobs.alert_rules import text_of as alert_text
+from athena_lab.jobs.private_file import text_of
 from athena_lab.jobs.run_events import EndedRun, RunEvents
 from athena_lab.jobs.spec import JobSpec
 

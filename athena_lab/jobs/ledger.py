@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
-from athena_lab.errors import ConfigurationError
+from athena_lab.jobs.private_file import PrivateFile, text_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS bills (
@@ -36,17 +32,10 @@ class Ledger:
     """The bills in one file; threads may share it."""
 
     def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, threading.Lock()
-        try:
-            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.executescript(_SCHEMA)
-            path.chmod(0o600)
-        except (OSError, sqlite3.Error) as error:
-            raise self._unusable(error) from error
+        self._file = PrivateFile(path, "ledger", _SCHEMA)
 
     def close(self) -> None:
-        self._db.close()
+        self._file.close()
 
     def open(self, run_id: str, job_id: str, began_at: datetime) -> None:
         """Begin to count a run, or go on with it where another attempt begins."""
@@ -54,19 +43,19 @@ class Ledger:
             "INSERT INTO bills (run_id, job_id, began_at) VALUES (?, ?, ?) "
             "ON CONFLICT (run_id) DO UPDATE SET is_final = 0"
         )
-        with self._using() as db:
-            db.execute(statement, (run_id, job_id, _text(began_at)))
+        with self._file.using() as db:
+            db.execute(statement, (run_id, job_id, text_of(began_at)))
 
     def count(self, run_id: str, count: int, *, is_final: bool) -> None:
         """Keep what a run was billed; it never becomes less, even where the warehouse has forgotten a part."""
-        with self._using() as db:
+        with self._file.using() as db:
             db.execute(
                 "UPDATE bills SET bytes = max(bytes, ?), is_final = ? WHERE run_id = ?", (count, int(is_final), run_id)
             )
 
     def open_bills(self) -> list[Bill]:
         """Give the bills that are not final, the oldest first."""
-        with self._using() as db:
+        with self._file.using() as db:
             rows = db.execute(
                 "SELECT run_id, job_id, began_at, bytes FROM bills WHERE is_final = 0 ORDER BY began_at"
             ).fetchall()
@@ -78,26 +67,9 @@ class Ledger:
 
     def bytes_since(self, job_id: str, moment: datetime, *, without: str) -> int:
         """Add up what the runs of a job were billed that began at or after a moment, one of them left out."""
-        return self._sum("job_id = ? AND began_at >= ? AND run_id != ?", job_id, _text(moment), without)
+        return self._sum("job_id = ? AND began_at >= ? AND run_id != ?", job_id, text_of(moment), without)
 
     def _sum(self, where: str, *values: str) -> int:
-        with self._using() as db:
+        with self._file.using() as db:
             row = db.execute(f"SELECT coalesce(sum(bytes), 0) FROM bills WHERE {where}", values).fetchone()  # noqa: S608 (our words)
         return int(row[0])
-
-    @contextmanager
-    def _using(self) -> Iterator[sqlite3.Connection]:
-        with self._lock:
-            try:
-                yield self._db
-            except sqlite3.Error as error:
-                raise self._unusable(error) from error
-
-    def _unusable(self, error: Exception) -> ConfigurationError:
-        return ConfigurationError(
-            f"Cannot use the ledger '{self._path}' ({error}). Check the disk and the file's owner, then restart."
-        )
-
-
-def _text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds")
