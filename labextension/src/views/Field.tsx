@@ -60,6 +60,35 @@ export function TextField({ value, type = 'text', onChange, ...field }: ITextFie
   );
 }
 
+export interface IChoiceFieldProps<T extends string> extends Omit<IFieldProps, 'children'> {
+  value: T;
+  choices: readonly [T, string][];
+  onChange: (value: T) => void;
+}
+
+/** Show one labelled choice among values with their words. */
+export function ChoiceField<T extends string>(props: IChoiceFieldProps<T>): React.JSX.Element {
+  const { value, choices, onChange, ...field } = props;
+  return (
+    <Field {...field}>
+      {binding => (
+        <select
+          {...binding}
+          className="jp-mod-styled"
+          value={value}
+          onChange={event => onChange(event.target.value as T)}
+        >
+          {choices.map(([choice, label]) => (
+            <option key={choice} value={choice}>
+              {label}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
 /** Show faults, or nothing. */
 export function Faults({ id, faults }: { id?: string; faults: readonly IFault[] }): React.JSX.Element | null {
   if (faults.length === 0) {

@@ -6,7 +6,7 @@ import type { IWaits } from '../../models/terms.js';
 import type { IWords } from '../../tokens/names.js';
 import type { AfterMode, IFault, ILineage, ITables, IUpstream } from '../../tokens/wire.js';
 import { DependencyGraph } from '../DependencyGraph.js';
-import { Faults, Field, TextField } from '../Field.js';
+import { ChoiceField, Faults, Field, TextField } from '../Field.js';
 import { faultsAt } from './PlanFields.js';
 
 export interface IAfterFieldsProps {
@@ -37,22 +37,13 @@ export function AfterFields(props: IAfterFieldsProps): React.JSX.Element {
     onWaits({ ...waits, mode, tables: waits.tables.length > 0 ? waits.tables : written(upstreams) });
   return (
     <div>
-      <Field label={trans.__('Runs')} faults={faultsAt(faults, ['after.mode', 'after'])}>
-        {binding => (
-          <select
-            {...binding}
-            className="jp-mod-styled"
-            value={waits.mode}
-            onChange={event => choose(event.target.value as AfterMode)}
-          >
-            {modes.map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <ChoiceField
+        label={trans.__('Runs')}
+        faults={faultsAt(faults, ['after.mode', 'after'])}
+        value={waits.mode}
+        choices={modes}
+        onChange={choose}
+      />
       {waits.mode !== 'time' && <WaitList {...props} reads={shown.reads} />}
       {(upstreams.length > 0 || shown.writes.length > 0) && (
         <DependencyGraph

@@ -4,7 +4,7 @@ import React from 'react';
 import type { IPlan } from '../../models/schedule.js';
 import type { IWords } from '../../tokens/names.js';
 import type { IFault, MissedRuns } from '../../tokens/wire.js';
-import { Field, TextField } from '../Field.js';
+import { ChoiceField, TextField } from '../Field.js';
 import { faultsAt } from './PlanFields.js';
 
 export interface IBoundFieldsProps {
@@ -39,22 +39,13 @@ export function BoundFields({ plan, faults, trans, onChange }: IBoundFieldsProps
         value={plan.end}
         onChange={end => onChange({ ...plan, end })}
       />
-      <Field label={trans.__('Runs missed in a pause or an outage')} faults={faultsAt(faults, ['schedule.missed'])}>
-        {binding => (
-          <select
-            {...binding}
-            className="jp-mod-styled"
-            value={plan.missed}
-            onChange={event => onChange({ ...plan, missed: event.target.value as MissedRuns })}
-          >
-            {policies.map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <ChoiceField
+        label={trans.__('Runs missed in a pause or an outage')}
+        faults={faultsAt(faults, ['schedule.missed'])}
+        value={plan.missed}
+        choices={policies}
+        onChange={missed => onChange({ ...plan, missed })}
+      />
     </div>
   );
 }

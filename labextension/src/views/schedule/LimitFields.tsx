@@ -4,7 +4,7 @@ import React from 'react';
 import type { ILimits } from '../../models/terms.js';
 import type { IWords } from '../../tokens/names.js';
 import type { IFault, Overlap } from '../../tokens/wire.js';
-import { Field, TextField } from '../Field.js';
+import { ChoiceField, TextField } from '../Field.js';
 import { faultsAt } from './PlanFields.js';
 
 export interface ILimitFieldsProps {
@@ -58,21 +58,12 @@ function OverlapField({ limits, faults, trans, onChange }: IOverlapProps): React
     ['allow', trans.__('run beside it')]
   ];
   return (
-    <Field label={trans.__('When a run is still under way')} faults={faultsAt(faults, ['guards.overlap'])}>
-      {binding => (
-        <select
-          {...binding}
-          className="jp-mod-styled"
-          value={limits.overlap}
-          onChange={event => onChange({ overlap: event.target.value as Overlap })}
-        >
-          {choices.map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
-        </select>
-      )}
-    </Field>
+    <ChoiceField
+      label={trans.__('When a run is still under way')}
+      faults={faultsAt(faults, ['guards.overlap'])}
+      value={limits.overlap}
+      choices={choices}
+      onChange={overlap => onChange({ overlap })}
+    />
   );
 }

@@ -5,7 +5,7 @@ import { type IContent, sliceOf, toggleCell } from '../../models/content.js';
 import { formatBytes } from '../../models/figures.js';
 import type { IWords } from '../../tokens/names.js';
 import type { DestinationMode, EnvironmentKind, IBundle, IFault, ISliceCell } from '../../tokens/wire.js';
-import { Faults, Field, TextField } from '../Field.js';
+import { ChoiceField, Faults, Field, TextField } from '../Field.js';
 import { faultsAt } from './PlanFields.js';
 
 export interface IWhatFieldsProps {
@@ -136,22 +136,13 @@ function DestinationFields({ content, faults, trans, onChange }: IPartProps): Re
         value={content.table}
         onChange={table => onChange({ table })}
       />
-      <Field label={trans.__('How')} faults={[]}>
-        {binding => (
-          <select
-            {...binding}
-            className="jp-mod-styled"
-            value={content.mode}
-            onChange={event => onChange({ mode: event.target.value as DestinationMode })}
-          >
-            {modes.map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
-          </select>
-        )}
-      </Field>
+      <ChoiceField
+        label={trans.__('How')}
+        faults={[]}
+        value={content.mode}
+        choices={modes}
+        onChange={mode => onChange({ mode })}
+      />
     </div>
   );
 }
