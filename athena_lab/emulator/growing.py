@@ -69,6 +69,14 @@ class GrowingResult:
                 yield encode(piece.batch(self.schema).slice(offset, rows), is_compressed=is_compressed)
             at += rows
 
+    def start_near(self, row: int) -> int:
+        """Give the first row of the piece that begins nearest; the row itself while they are not all there."""
+        with self._news:
+            if self._fetched < self.rows:
+                return row
+            index = bisect.bisect_right(self._starts, row)
+            return min(self._starts[max(0, index - 1) : index + 1], key=lambda start: abs(start - row), default=row)
+
     def _piece(self, row: int) -> tuple[Piece, int]:
         """Wait for the piece with a row; give it, and the row's place in it."""
         with self._news:

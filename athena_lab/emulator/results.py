@@ -13,7 +13,8 @@ import pyarrow as pa
 
 from athena_lab.emulator.types import Field, arrow_schema
 
-BATCH_ROWS = 65_536
+BATCH_ROWS = 61_440
+"""Half of DuckDB's row groups, at which batches end anyway."""
 _MEMORY_BYTES = 8 * 1024**2
 
 

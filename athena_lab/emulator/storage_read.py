@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import uuid
 from collections import OrderedDict
@@ -20,7 +21,7 @@ from athena_lab.emulator.growing import GrowingResult
 from athena_lab.emulator.jobs import Job, may_see
 from athena_lab.emulator.messages import encode, encode_schema, pieces_of
 from athena_lab.emulator.queries import Queries
-from athena_lab.emulator.results import Result
+from athena_lab.emulator.results import BATCH_ROWS, Result
 from athena_lab.emulator.select import space_for
 from athena_lab.emulator.snapshots import Snapshots
 from athena_lab.emulator.sql.pruning import microseconds
@@ -64,7 +65,7 @@ class StorageRead:
         if asked.data_format not in (types.DataFormat.ARROW, types.DataFormat.DATA_FORMAT_UNSPECIFIED):
             raise BigQueryError("invalid", "Only the data format ARROW is supported by the embedded warehouse.")
         result, owns_file = self._rows(asked, principal)
-        ranges = _share(result.rows, int(request.max_stream_count), int(request.preferred_min_stream_count))
+        ranges = _share(result, int(request.max_stream_count), int(request.preferred_min_stream_count))
         name = f"projects/{self._warehouse.project}/locations/{self._warehouse.location}/sessions/{uuid.uuid4().hex}"
         options = asked.read_options.arrow_serialization_options
         is_compressed = options.buffer_compression == _LZ4
@@ -186,14 +187,20 @@ def _answers(result: Rows, start: int, count: int, *, is_compressed: bool) -> It
             yield encode(piece, is_compressed=is_compressed)
 
 
-def _share(rows: int, most: int, least: int) -> list[tuple[int, int]]:
-    """Share rows out to streams: one for each 500,000, as many as may be; none for no rows."""
+def _share(result: Rows, most: int, least: int) -> list[tuple[int, int]]:
+    """Share rows out to streams: one for each 500,000, as many as may be; none for no rows.
+
+    Long ones begin where a piece does: a piece that is cut must be encoded anew for each reader.
+    """
+    rows = result.rows
     if not rows:
         return []
     wanted = max(least, -(-rows // _STREAM_ROWS))
     count = max(1, min(wanted, most or _MOST_STREAMS, _MOST_STREAMS, rows))
-    size = -(-rows // count)
-    return [(start, min(size, rows - start)) for start in range(0, rows, size)]
+    starts = [rows * number // count for number in range(count)]
+    if isinstance(result, GrowingResult) and rows >= count * BATCH_ROWS:
+        starts = [result.start_near(row) for row in starts]
+    return [(start, end - start) for start, end in itertools.pairwise([*starts, rows])]
 
 
 STATUS = {

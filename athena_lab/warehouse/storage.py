@@ -20,6 +20,7 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
 )
 STREAMS = 4
+_LZ4 = bigquery_storage.types.ArrowSerializationOptions.CompressionCodec.LZ4_FRAME
 
 
 class _CallDetails(
@@ -79,7 +80,10 @@ def read_batches(
     requested = bigquery_storage.types.ReadSession(
         table=table,
         data_format=bigquery_storage.types.DataFormat.ARROW,
-        read_options={"selected_fields": list(columns)},
+        read_options={
+            "selected_fields": list(columns),
+            "arrow_serialization_options": {"buffer_compression": _LZ4},
+        },
     )
     session = client.create_read_session(
         parent=f"projects/{project}", read_session=requested, max_stream_count=1 if is_ordered else STREAMS
