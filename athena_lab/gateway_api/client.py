@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from athena_lab import errors
-from athena_lab.gateway_api import alerts, backfills, jobs, lineage, secrets, versions, warehouse, wire, worker
+from athena_lab.gateway_api import alerts, backfills, jobs, lineage, rehearsals, secrets, versions, warehouse, wire, worker
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.settings import Settings
 
@@ -216,6 +216,28 @@ class GatewayClient:
         """Give the run's output notebook (nbformat 4 JSON), partial while it runs or after a failure."""
         notebook: dict[str, Any] = self._json("GET", f"/v1/runs/{run_id}/output")
         return notebook
+
+    # -- rehearsals
+
+    def rehearse(self, request: rehearsals.RehearsalRequest) -> rehearsals.Rehearsal:
+        return self._send("POST", "/v1/rehearsals", rehearsals.Rehearsal, request)
+
+    def list_rehearsals(self, bundle: str, *, limit: int = 10) -> tuple[rehearsals.Rehearsal, ...]:
+        """List the caller's rehearsals of a bundle, the newest first."""
+        query = {"bundle": bundle, "limit": str(limit)}
+        return tuple(rehearsals.Rehearsal.model_validate(one) for one in self._json("GET", "/v1/rehearsals", query))
+
+    def get_rehearsal(self, rehearsal_id: str, *, wait_s: float = 0) -> rehearsals.Rehearsal:
+        """Give a rehearsal; with `wait_s` (at most 20) answer once it changes or time is up."""
+        path = f"/v1/rehearsals/{quote(rehearsal_id, safe='')}"
+        return self._get(path, rehearsals.Rehearsal, {"wait_s": str(wait_s)})
+
+    def get_rehearsal_output(self, rehearsal_id: str) -> dict[str, Any]:
+        """Give a rehearsal's output notebook, partial while it runs."""
+        return dict(self._json("GET", f"/v1/rehearsals/{quote(rehearsal_id, safe='')}/output"))
+
+    def cancel_rehearsal(self, rehearsal_id: str) -> rehearsals.Rehearsal:
+        return self._send("POST", f"/v1/rehearsals/{quote(rehearsal_id, safe='')}/cancel", rehearsals.Rehearsal)
 
     # -- backfills
 
