@@ -13,7 +13,18 @@ from urllib.parse import quote
 import httpx
 
 from athena_lab import errors
-from athena_lab.gateway_api import alerts, backfills, jobs, lineage, rehearsals, secrets, versions, warehouse, wire, worker
+from athena_lab.gateway_api import (
+    alerts,
+    backfills,
+    jobs,
+    lineage,
+    rehearsals,
+    secrets,
+    versions,
+    warehouse,
+    wire,
+    worker,
+)
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.settings import Settings
 
