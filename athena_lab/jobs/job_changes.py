@@ -144,6 +144,8 @@ class JobChanges:
     def restore(self, job_id: str, principal: Principal, audit: Audit) -> Promotion:
         """Bring a deleted job back with its versions; raise ConflictError if it is not deleted or its name is taken.
 
+        Raises InvalidError where it fits no longer among the jobs and the classes that there are now.
+
         It fires from now on: what it would have done meanwhile is not made up for.
         """
 
@@ -154,6 +156,7 @@ class JobChanges:
                 raise ConflictError(
                     f"Cannot restore '{spec.name}': another job has that name now. Rename that job, then try again."
                 )
+            self._promoter.require_fit(spec, principal)
             changes = {"origin": spec.version, "message": f"Restore v{spec.version}", "start_at": self._now()}
             return self._stamped(spec, principal).model_copy(update=changes)
 

@@ -23,8 +23,8 @@ from athena_lab.gateway_api.lineage import Lineage
 from athena_lab.gateway_api.wire import FaultModel, Principal
 from athena_lab.jobs.class_rules import class_faults, tables_of
 from athena_lab.jobs.delivery import promotion_of
-from athena_lab.jobs.dependencies import JobGraph, JobNode, warnings_of
-from athena_lab.jobs.dependency_plan import dependency_faults, planned_node, resolved
+from athena_lab.jobs.dependencies import JobGraph, JobNode, cycle_fault, warnings_of
+from athena_lab.jobs.dependency_plan import dependency_faults, node_of, planned_node, resolved
 from athena_lab.jobs.dependency_view import DependencyView, UpdatedAt
 from athena_lab.jobs.deployments import Deployments
 from athena_lab.jobs.job_listing import JobListing, entry_of
@@ -177,6 +177,18 @@ class Promoter:
             change = self._repository.restoration_of if self._repository.deleted(job_id) else self._repository.change_of
             entry = self._deploy(spec, principal, lambda: change(spec))
         return promotion_of(self._deployments.ask(entry))
+
+    def require_fit(self, spec: JobSpec, principal: Principal) -> None:
+        """Raise InvalidError where a job that comes back would close a circle, or carry classes where they may not go.
+
+        Both may have changed since it was deployed.
+        """
+        node = node_of(spec)
+        circle = cycle_fault(node, self.dependencies.graph().with_job(node))
+        faults = [circle] if circle else []
+        faults += self._class_faults(self._follow(spec.bundle, principal))
+        if faults:
+            raise InvalidError(faults)
 
     def _deploy(self, spec: JobSpec, principal: Principal, make: Callable[[], Change]) -> Entry:
         entry = entry_of(spec, EntryState.PREPARED)

@@ -8,7 +8,7 @@ import pytest
 
 from athena_lab.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
 from athena_lab.gateway_api.jobs import JobState, PromotionState, RunRequest
-from athena_lab.gateway_api.terms import Schedule
+from athena_lab.gateway_api.terms import After, AfterMode, Schedule, Tables
 from athena_lab.gateway_api.versions import (
     CloneRequest,
     DiffRequest,
@@ -205,6 +205,23 @@ def test_a_deleted_job_whose_name_is_taken_does_not_come_back(gateway):
         gateway.bob.restore_job(job)
     with pytest.raises(NotFoundError):
         gateway.ann.restore_job("never_was")
+
+
+def test_a_deleted_job_that_would_close_a_circle_does_not_come_back(gateway):
+    def deploy(name, reads, writes):
+        tables = Tables(reads=(reads,), writes=(writes,))
+        after = After(mode=AfterMode.UPDATES, tables=(reads,))
+        fields = {"tables": tables, "after": after, "schedule": Schedule()}
+        request = gateway.request_of(f"print('{name}')", name=name).model_copy(update=fields)
+        return settle(gateway.ann, gateway.ann.promote(request))
+
+    first = deploy("Round one", "ring.z", "ring.x")
+    gateway.ann.delete_job(first.id)
+    deploy("Round two", "ring.x", "ring.z")
+    before = gateway.commits()
+    with pytest.raises(InvalidError, match="wait in a circle"):
+        gateway.ann.restore_job(first.id)
+    assert gateway.commits() == before
 
 
 def test_an_exported_job_becomes_a_new_one(gateway):
