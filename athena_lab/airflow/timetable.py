@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow._shared.timezones.timezone import coerce_datetime, utcnow
+from airflow._shared.timezones.timezone import coerce_datetime, parse_timezone, utcnow
 from airflow.exceptions import AirflowException
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.timetables.trigger import CronTriggerTimetable
@@ -14,6 +14,8 @@ from pendulum import DateTime, instance
 SKIP, LATEST, ALL = "skip", "latest", "all"
 STILL_DUE = timedelta(minutes=10)
 """How late a fire may be that is not made up for: the scheduler and a short queue need some time."""
+
+_WORDS: dict[str, str] = {}
 
 
 class MissedFireError(AirflowException):  # type: ignore[misc]
@@ -32,6 +34,12 @@ class JobTimetable(CronTriggerTimetable):  # type: ignore[misc]
             raise ValueError(f"its missed-run policy '{missed}' is none of skip, latest and all")
         self.missed, self.end = missed, end
 
+    def _describe_with_dom_dow_fix(self, expression: str) -> str:
+        """Put a cron into words once: Airflow makes each timetable again and again, and the words cost most of it."""
+        if expression not in _WORDS:
+            _WORDS[expression] = super()._describe_with_dom_dow_fix(expression)
+        return _WORDS[expression]
+
     def serialize(self) -> dict[str, Any]:
         """Add our fields to those of the cron."""
         end = self.end.isoformat() if self.end else None
@@ -40,9 +48,8 @@ class JobTimetable(CronTriggerTimetable):  # type: ignore[misc]
     @classmethod
     def deserialize(cls, data: dict[str, Any]) -> JobTimetable:
         """Make the timetable that was serialized."""
-        plain = CronTriggerTimetable.deserialize(data)
         end = instance(datetime.fromisoformat(data["end"])) if data["end"] else None
-        return cls(plain._expression, timezone=plain._timezone, missed=data["missed"], end=end)  # noqa: SLF001 (super's)
+        return cls(data["expression"], timezone=parse_timezone(data["timezone"]), missed=data["missed"], end=end)
 
     def next_dagrun_info(
         self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
