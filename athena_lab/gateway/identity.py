@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from athena_lab.errors import ConfigurationError, UnauthenticatedError
 from athena_lab.gateway.keys import token_digest
-from athena_lab.gateway_api.tokens import TokenVerifier
+from athena_lab.gateway_api.tokens import REHEARSAL, RUN, TokenVerifier
 from athena_lab.gateway_api.wire import Principal
 
 LONGEST_CREDENTIAL = 8192
@@ -105,7 +105,7 @@ class LocalUsers:
 
 
 class RunTokens:
-    """Tokens that the gateway minted for a run's kernel."""
+    """Tokens that the gateway minted for a run's kernel; a rehearsal's have the rights of a run's."""
 
     def __init__(self, verifier: TokenVerifier) -> None:
         self._verifier = verifier
@@ -114,7 +114,7 @@ class RunTokens:
         if credential.count(".") != 2:
             return None
         claims = self._verifier.verify(credential)
-        if claims.purpose != "run" or claims.run is None:
+        if claims.purpose not in (RUN, REHEARSAL) or claims.run is None:
             return None
         principal = Principal(
             kind="run",
@@ -123,6 +123,7 @@ class RunTokens:
             purpose=claims.purpose,
             run=claims.run,
             attempt=claims.attempt,
+            scratch=claims.scratch,
         )
         return Caller(principal, token_id=claims.token_id)
 

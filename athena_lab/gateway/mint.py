@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import jwt
 
 from athena_lab.gateway.keys import Secrets
-from athena_lab.gateway_api.tokens import ALGORITHM, GATEWAY, ISSUER, WAREHOUSE
+from athena_lab.gateway_api.tokens import ALGORITHM, GATEWAY, ISSUER, REHEARSAL, RUN, WAREHOUSE
 from athena_lab.gateway_api.wire import Principal
 
 PLATFORM_USER = "athena-platform"
@@ -42,13 +42,29 @@ class Mint:
         """Seconds after which no token minted before can still be valid."""
         return max(self._run_token_s, self._warehouse_token_s, PLATFORM_TOKEN_S)
 
-    def mint_run_token(self, owner: str, groups: Sequence[str], run: str, attempt: int) -> MintedToken:
-        """Mint the only credential of a run's kernel: for the gateway and the warehouse, on the owner's behalf."""
-        principal = Principal(kind="run", user=owner, groups=tuple(groups), purpose="run", run=run, attempt=attempt)
+    def mint_run_token(
+        self, owner: str, groups: Sequence[str], run: str, attempt: int, scratch: str | None = None
+    ) -> MintedToken:
+        """Mint the only credential of a run's kernel: for the gateway and the warehouse, on the owner's behalf.
+
+        With `scratch` the run is a rehearsal: in the warehouse it may write to that dataset only.
+        """
+        principal = Principal(
+            kind="run",
+            user=owner,
+            groups=tuple(groups),
+            purpose=RUN if scratch is None else REHEARSAL,
+            run=run,
+            attempt=attempt,
+            scratch=scratch,
+        )
         return self._mint(principal, [GATEWAY, WAREHOUSE], self._run_token_s)
 
     def mint_warehouse_token(self, principal: Principal) -> MintedToken:
-        """Mint a warehouse token for whoever asks; a run's stays bound to its attempt, so that it ends with it."""
+        """Mint a warehouse token for whoever asks; a run's stays bound to its attempt, so that it ends with it.
+
+        A rehearsal's stays bound to its scratch dataset too.
+        """
         life_s = self._run_token_s if principal.kind == "run" else self._warehouse_token_s
         return self._mint(principal, [WAREHOUSE], life_s)
 
@@ -72,6 +88,8 @@ class Mint:
         }
         if principal.run is not None:
             claims |= {"run": principal.run, "attempt": principal.attempt}
+        if principal.scratch is not None:
+            claims["scratch"] = principal.scratch
         token = jwt.encode(
             claims, self._secrets.signing_key, algorithm=ALGORITHM, headers={"kid": self._secrets.key_id}
         )

@@ -7,6 +7,7 @@ withdrawn before its time. Both files are read anew when they change.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +22,17 @@ WAREHOUSE = "warehouse"
 """Audience of the tokens that the emulator accepts."""
 GATEWAY = "gateway"
 """Audience of the tokens that the gateway itself accepts (a run's)."""
+RUN, REHEARSAL = "run", "rehearsal"
+"""Purposes of the tokens that a run's kernel holds; a rehearsal's writes into its scratch dataset only."""
+_DATASET = re.compile(r"[A-Za-z0-9_]{1,1024}")
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a verified token says: for whom, for what, and, in a run, which attempt of which run."""
+    """What a verified token says: for whom, for what, and, in a run, which attempt of which run.
+
+    `scratch` names the only dataset that a rehearsal's token may write to; whoever enforces it takes None for no limit.
+    """
 
     user: str
     groups: tuple[str, ...]
@@ -34,6 +41,7 @@ class Claims:
     expires_at: int
     run: str | None = None
     attempt: int | None = None
+    scratch: str | None = None
 
 
 class TokenVerifier:
@@ -110,4 +118,18 @@ def _claims_of(payload: dict[str, Any]) -> Claims:
         expires_at=int(payload["exp"]),
         run=payload.get("run"),
         attempt=payload.get("attempt"),
+        scratch=_scratch_of(payload),
     )
+
+
+def _scratch_of(payload: dict[str, Any]) -> str | None:
+    """Read the claim; a rehearsal's token without a dataset's name in it would be bound to nothing."""
+    scratch = payload.get("scratch")
+    if "scratch" not in payload and payload.get("purpose") != REHEARSAL:
+        return None
+    if payload.get("purpose") != REHEARSAL or not isinstance(scratch, str) or not _DATASET.fullmatch(scratch):
+        raise UnauthenticatedError(
+            "Cannot accept the token: a rehearsal's names its scratch dataset in 'scratch', and no other's does. "
+            "Ask the gateway for a new one."
+        )
+    return scratch

@@ -53,3 +53,5 @@ class Principal(Wire):
     purpose: str = "interactive"
     run: str | None = None
     attempt: int | None = None
+    scratch: str | None = None
+    """The only dataset that a rehearsal may write to."""

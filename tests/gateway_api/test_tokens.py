@@ -88,6 +88,27 @@ def test_a_token_that_lacks_or_bends_anything_is_refused(issuer, changes):
         issuer.verifier().verify(issuer.sign(**changes))
 
 
+def test_a_rehearsals_token_says_where_it_may_write(issuer):
+    claims = issuer.verifier().verify(issuer.sign(run=RUN, attempt=1, purpose="rehearsal", scratch="_rehearsal_0a"))
+    assert (claims.purpose, claims.run, claims.scratch) == ("rehearsal", RUN, "_rehearsal_0a")
+    assert issuer.verifier().verify(issuer.sign(run=RUN, attempt=1, purpose="run")).scratch is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"purpose": "rehearsal"},
+        {"purpose": "run", "scratch": "_rehearsal_0a"},
+        {"scratch": "_rehearsal_0a"},
+        *({"purpose": "rehearsal", "scratch": name} for name in ("", "a.b", "a`", "a\n", "é", 7, ["a"], {}, True)),
+    ],
+    ids=str,
+)
+def test_a_rehearsals_token_that_names_no_dataset_is_refused_and_so_is_anybody_elses_that_does(issuer, changes):
+    with pytest.raises(UnauthenticatedError, match="scratch"):
+        issuer.verifier().verify(issuer.sign(run=RUN, attempt=1, **changes))
+
+
 @pytest.mark.parametrize("text", ["", "x", "a.b.c", "....", "eyJhbGciOiJub25lIn0.e30.", "\u00e9.\u00e9.\u00e9"])
 def test_what_is_no_token_is_refused(issuer, text):
     with pytest.raises(UnauthenticatedError):
