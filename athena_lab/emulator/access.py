@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,12 +25,16 @@ Application = Callable[[Scope, Any, Any], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """For whom a request is made; `is_platform` for the gateway, which sees everybody's jobs."""
+    """For whom a request is made; `is_platform` for the gateway, which sees everybody's jobs.
+
+    `scratch` is the only dataset that a rehearsal may write to, None for whoever is not rehearsing (confinement.py).
+    """
 
     user: str
     groups: tuple[str, ...] = ()
     run: str | None = None
     is_platform: bool = False
+    scratch: str | None = None
 
     @property
     def email(self) -> str:
@@ -38,6 +44,30 @@ class Principal:
     def is_administrator(self) -> bool:
         """Whether policies may be defined, and data policies do not bind."""
         return self.is_platform or ADMINISTRATORS in self.groups
+
+
+ITSELF = Principal("athena-emulator", is_platform=True)
+"""Of what the warehouse does on nobody's behalf: what has expired, what a crash left."""
+_ASKING: ContextVar[Principal] = ContextVar("asking")
+
+
+@contextmanager
+def asking(principal: Principal) -> Iterator[None]:
+    """Say for whom this thread or task works until the block ends.
+
+    Said wherever a request or a job begins. The catalog, the one road of every write, asks with `who_asks`: so a new
+    handler or statement cannot forget to pass it on.
+    """
+    before = _ASKING.set(principal)
+    try:
+        yield
+    finally:
+        _ASKING.reset(before)
+
+
+def who_asks() -> Principal:
+    """Give for whom this thread or task works; raise LookupError where nobody said so: nothing may be written then."""
+    return _ASKING.get()
 
 
 class Guard(Protocol):
@@ -59,7 +89,7 @@ class TokenGuard:
                 "Cannot answer: the request carries no bearer token. Ask the gateway for a warehouse token."
             )
         claims = self._verifier.verify(token.strip())
-        return Principal(claims.user, claims.groups, claims.run, claims.purpose == "platform")
+        return Principal(claims.user, claims.groups, claims.run, claims.purpose == "platform", claims.scratch)
 
 
 class AnonymousGuard:
@@ -92,7 +122,8 @@ class AccessMiddleware:
             body["error"]["code"] = 401
             await JSONResponse(body, 401, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            with asking(scope["principal"]):
+                await self._app(scope, receive, send)
 
     def _refuse_browsers(self, headers: dict[str, str]) -> None:
         """Without tokens a web page could reach loopback (DNS rebinding, cross-site posts)."""

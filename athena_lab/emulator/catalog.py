@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 
 import duckdb
 
+from athena_lab.emulator.access import who_asks
+from athena_lab.emulator.confinement import Datasets, Place, refuse_confined, refuse_outside
 from athena_lab.emulator.definitions import Change as Change
 from athena_lab.emulator.definitions import State as State
 from athena_lab.emulator.definitions import Table as Table
@@ -123,6 +125,7 @@ class Catalog:
 
     def put_dataset(self, name: str, resource: Mapping[str, Any], *, must_be_new: bool) -> None:
         """Keep a dataset's resource; refuse with duplicate if it must be new and is not."""
+        self._refuse_outside([(name, "")], {name: resource})
         with self._lock:
             if must_be_new and name in self.state.datasets:
                 raise BigQueryError("duplicate", f"Already Exists: Dataset {self.project}:{name}")
@@ -135,6 +138,7 @@ class Catalog:
 
     def drop_dataset(self, name: str, *, with_contents: bool) -> None:
         """Drop a dataset; refuse with resourceInUse if it has tables and they must stay."""
+        self._refuse_outside([(name, "")])
         with self._lock:
             self.dataset(name)
             if self.is_in_transaction:
@@ -158,6 +162,7 @@ class Catalog:
 
     def put_routine(self, dataset: str, name: str, resource: Mapping[str, Any] | None) -> None:
         """Keep a routine's resource; None drops it."""
+        self._refuse_outside([(dataset, "")])
         with self._lock:
             self.dataset(dataset)
             with self.store.fresh_cursor() as cursor:
@@ -175,6 +180,7 @@ class Catalog:
 
     def put_policy(self, name: str, resource: Mapping[str, Any] | None) -> None:
         """Keep a data policy; None drops it."""
+        refuse_confined(who_asks(), f"Data policy {name}")
         with self._lock:
             with self.store.fresh_cursor() as cursor:
                 cursor.begin()
@@ -186,6 +192,10 @@ class Catalog:
             if resource is not None:
                 policies[name] = resource
             self._publish(policies=policies)
+
+    def _refuse_outside(self, places: Collection[Place], datasets: Datasets | None = None) -> None:
+        """Every write comes by here, with its places."""
+        refuse_outside(who_asks(), self.project, places, self.state.datasets if datasets is None else datasets)
 
     def _publish(self, **changes: Any) -> None:
         """Make datasets, routines or policies known at once, inside of a transaction too: they are no part of one."""
@@ -223,6 +233,11 @@ class Catalog:
         if open_ is None:
             cursor.begin()
         found = work(cursor, state, change)
+        try:
+            self._refuse_outside(change.places)
+        except Exception:
+            self.rollback(is_open_only=True)  # or a script that goes on would commit what DuckDB has done already
+            raise
         with self._lock:
             self._refuse_stale(change, writes)
             moment = now_us()
@@ -352,7 +367,7 @@ class Catalog:
         self.dataset(dataset)
         if not (resource.get("view") or resource.get("materializedView")):
             check_partitioning(fields, resource)
-            resource = with_lifetimes(resource, self.dataset(dataset), now_ms())
+        resource = with_lifetimes(resource, self.dataset(dataset), now_ms())
         number = cursor.execute("SELECT nextval('athena_physical')").fetchone()[0]
         table = Table(dataset, name, f"t{number}", fields, resource, now_ms(), now_ms())
         if table.view is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,10 +29,12 @@ from athena_lab.emulator.policies.roles import (
     UPDATE_TABLE,
 )
 from athena_lab.emulator.select import Prepared
-from athena_lab.emulator.sql.references import References
+from athena_lab.emulator.sql.references import ANONYMOUS, TEMPORARY, References
 from athena_lab.emulator.types import Field, schema_json
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Target, write
+
+_DATASET_ID = re.compile(r"[A-Za-z0-9_]{1,1024}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +105,7 @@ def _found_source(statement: exp.Create, source: exp.Table, references: Referenc
 
 def _require_create(statement: exp.Create, references: References, dataset: str, name: str) -> None:
     if (dataset, name) not in references.space.state.tables:
-        references.space.require(CREATE_TABLE, dataset)
+        references.space.require(CREATE_TABLE, dataset, name)
     elif not statement.args.get("exists"):
         references.space.require(UPDATE_TABLE, dataset, name)
 
@@ -241,9 +244,22 @@ def schema_name(warehouse: Warehouse, node: exp.Expression) -> str:
     return str(parts[-1])
 
 
+def check_dataset_id(name: str) -> str:
+    """Give the name of a dataset that is to be made; refuse what cannot be one, or is a hidden dataset's."""
+    if not _DATASET_ID.fullmatch(name):
+        raise BigQueryError(
+            "invalid",
+            f'Invalid dataset ID "{name}". Dataset IDs must be alphanumeric (plus underscores) and must be at most 1024'
+            " characters long.",
+        )
+    if name.startswith((ANONYMOUS, *TEMPORARY)):
+        raise BigQueryError("invalid", f'Invalid dataset ID "{name}": names like it are those of hidden datasets.')
+    return name
+
+
 def create_schema(warehouse: Warehouse, statement: exp.Create, creator: Principal) -> None:
     """Run a CREATE SCHEMA."""
-    name = schema_name(warehouse, statement.this)
+    name = check_dataset_id(schema_name(warehouse, statement.this))
     if statement.args.get("exists") and name in warehouse.catalog.state.datasets:
         return
     resource = {ACCESS: default_access(creator), **options_of(statement.args.get("properties"))}

@@ -65,3 +65,9 @@ class Change:
     """What the work found under a name; the change is refused and tried again if that changed since."""
     copied: list[Table] = field(default_factory=list)
     """Tables whose rows were taken over; the change is refused and tried again if somebody wrote to them since."""
+
+    @property
+    def places(self) -> set[Key]:
+        """Where something is written, put or dropped."""
+        moved = (table for pair in self.moved for table in pair)
+        return {table.key for table in (*self.tables, *self.dropped, *self.written, *self.rewritten, *moved)}

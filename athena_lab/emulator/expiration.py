@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+from athena_lab.emulator.access import ITSELF, asking
 from athena_lab.emulator.catalog import Catalog, Change, State, Table, now_ms
 from athena_lab.emulator.partitions import partition_start
 from athena_lab.emulator.physical import remove_rows
@@ -36,19 +37,22 @@ class Expiration:
         if self._catalog.is_in_transaction or not self._lock.acquire(blocking=False):
             return
         try:
-            state, now = self._catalog.committed, now_ms()
-            if state.version != self._version:
-                self._look_through(state)
-            if now >= self._next_ms:
-                for table in state.tables.values():
-                    if _end_of(table) <= now:
-                        self._drop(table)
-            for table in self._parted:
-                writes, due = self._seen.get(table.physical, (-1, 0))
-                if writes != self._catalog.writes_of(table) or now >= due:
-                    self._drop_partitions(table, now)
+            with asking(ITSELF):  # whoever came along has nothing to do with it
+                self._apply(self._catalog.committed, now_ms())
         finally:
             self._lock.release()
+
+    def _apply(self, state: State, now: int) -> None:
+        if state.version != self._version:
+            self._look_through(state)
+        if now >= self._next_ms:
+            for table in state.tables.values():
+                if _end_of(table) <= now:
+                    self._drop(table)
+        for table in self._parted:
+            writes, due = self._seen.get(table.physical, (-1, 0))
+            if writes != self._catalog.writes_of(table) or now >= due:
+                self._drop_partitions(table, now)
 
     def _look_through(self, state: State) -> None:
         self._next_ms = min((_end_of(table) for table in state.tables.values()), default=_NEVER)

@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
+from athena_lab.emulator.confinement import refuse_confined
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.policies.roles import EXPORT
@@ -37,7 +38,7 @@ def run_extract(warehouse: Warehouse, job: Job) -> None:
     uris = extract.get("destinationUris") or [extract.get("destinationUri")]
     if len(uris) != 1:
         raise unsupported("An extract job with several destination URIs")
-    path = bucket_path(warehouse, str(uris[0]))
+    path = bucket_path(warehouse, str(uris[0]), job)
     kind = str(extract.get("destinationFormat") or "CSV").upper()
     if kind not in _WRITERS:
         raise unsupported(f"An extract of the format {kind}")
@@ -54,7 +55,7 @@ def run_extract(warehouse: Warehouse, job: Job) -> None:
 
 def export(warehouse: Warehouse, result: Result, options: Mapping[str, Any], job: Job) -> None:
     """Write a query's rows as EXPORT DATA's options say; refuse to touch a file that is there without `overwrite`."""
-    path = bucket_path(warehouse, str(options["uri"]))
+    path = bucket_path(warehouse, str(options["uri"]), job)
     if path.exists() and not options.get("overwrite"):
         raise BigQueryError("invalid", f"Invalid value: Destination URI {options['uri']} is not empty.")
     given = {
@@ -72,8 +73,9 @@ def put_file(path: Path, data: bytes, job: Job) -> None:
     fresh.replace(path)
 
 
-def bucket_path(warehouse: Warehouse, uri: str) -> Path:
-    """Give the file that is to be written for a gs:// URI; refuse one that leaves its bucket."""
+def bucket_path(warehouse: Warehouse, uri: str, job: Job) -> Path:
+    """Give the file that a job is to write for a gs:// URI; refuse one that leaves its bucket, and rehearsals."""
+    refuse_confined(job.owner, f"File {uri}")
     bucket, name = bucket_of(warehouse, uri)
     path = bucket / name.replace("*", _FIRST)
     if not path.resolve().is_relative_to(bucket.resolve()):

@@ -11,7 +11,7 @@ import duckdb
 import grpc
 
 from athena_lab.emulator import storage_write
-from athena_lab.emulator.access import Guard, Principal
+from athena_lab.emulator.access import Guard, Principal, asking
 from athena_lab.emulator.faults import BigQueryError, engine_fault
 from athena_lab.emulator.storage_read import SERVICE, STATUS, StorageRead
 from athena_lab.emulator.storage_types import types
@@ -118,7 +118,9 @@ class _AccessInterceptor(grpc.ServerInterceptor):  # type: ignore[misc]
 def _single(method: Method, guard: Guard) -> Callable[[Any, Any], Any]:
     def handle(request: Any, context: Any) -> Any:
         try:
-            return method(request, guard.identify(authorization_of(context.invocation_metadata())))
+            principal = guard.identify(authorization_of(context.invocation_metadata()))
+            with asking(principal):
+                return method(request, principal)
         except Exception as error:  # noqa: BLE001 (the front's edge: told to the caller, ours logged)
             return _abort(context, error)
 
@@ -129,8 +131,11 @@ def _stream(method: Method, guard: Guard) -> Callable[[Any, Any], Iterator[Any]]
     def handle(request: Any, context: Any) -> Iterator[Any]:
         try:
             principal = guard.identify(authorization_of(context.invocation_metadata()))
-            for answer in method(request, principal):
-                if not context.is_active():
+            answers = iter(method(request, principal))
+            while True:
+                with asking(principal):  # not beyond the yield: others may use the thread meanwhile
+                    answer = next(answers, None)
+                if answer is None or not context.is_active():
                     return
                 yield answer
         except Exception as error:  # noqa: BLE001 (the front's edge: told to the caller, ours logged)

@@ -136,7 +136,8 @@ class Journal:
     def _job(self, head: dict[str, Any], frame: _Frame) -> Job:
         owner = head["owner"]
         job = Job(
-            head["id"], Principal(owner["user"], tuple(owner["groups"]), owner["run"], owner["is_platform"]),
+            head["id"],
+            Principal(owner["user"], tuple(owner["groups"]), owner["run"], owner["is_platform"], owner.get("scratch")),
             head["configuration"], head["created_ms"], head["started_ms"], head["ended_ms"],
         )  # fmt: skip
         fault = head["fault"]
@@ -180,7 +181,10 @@ def _head(job: Job) -> dict[str, Any]:
     owner, fault, result = job.owner, job.fault, job.result
     return {
         "id": job.id,
-        "owner": {"user": owner.user, "groups": owner.groups, "run": owner.run, "is_platform": owner.is_platform},
+        "owner": {
+            "user": owner.user, "groups": owner.groups, "run": owner.run, "is_platform": owner.is_platform,
+            "scratch": owner.scratch,
+        },
         "configuration": job.configuration, "created_ms": job.created_ms, "started_ms": job.started_ms,
         "ended_ms": job.ended_ms, "statistics": job.statistics, "processed_bytes": job.processed_bytes,
         "destination": job.destination, "affected_rows": job.affected_rows, "is_cancelled": job.is_cancelled,

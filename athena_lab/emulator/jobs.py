@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import duckdb
 
-from athena_lab.emulator.access import Principal
+from athena_lab.emulator.access import Principal, asking
 from athena_lab.emulator.catalog import StaleError, now_ms
 from athena_lab.emulator.faults import BigQueryError, engine_fault
 from athena_lab.emulator.results import Result
@@ -254,7 +254,8 @@ def run(job: Job, work: Callable[[Job], None]) -> None:
     try:
         if job.is_cancelled:
             raise stopped()
-        work(job)
+        with asking(job.owner):
+            work(job)
     except BigQueryError as fault:
         job.fault = fault
     except duckdb.InterruptException:

@@ -12,7 +12,7 @@ _UNITS = ("HOUR", "DAY", "MONTH", "YEAR")
 
 
 def with_lifetimes(resource: Mapping[str, Any], dataset: Mapping[str, Any], now_ms: int) -> dict[str, Any]:
-    """Give a new table's resource with the lifetimes that its dataset sets by default.
+    """Give a new table's or view's resource with the lifetimes that its dataset sets by default.
 
     A partitioned table takes the default of partitions instead of that of tables, if there is one.
     """

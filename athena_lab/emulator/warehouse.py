@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from athena_lab.emulator.access import Principal
+from athena_lab.emulator.access import ITSELF, Principal, asking
 from athena_lab.emulator.catalog import Catalog, State, Table
 from athena_lab.emulator.expiration import Expiration
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found
@@ -46,13 +46,13 @@ class Warehouse:
         self.store = Store(directory, memory_mib=memory_mib)
         self._key = self.store.secret("results.key")
         self.catalog = Catalog(self.store, project, location)
-        for name in [name for name, resource in self.catalog.state.datasets.items() if resource.get("isHidden")]:
-            self.catalog.drop_dataset(name, with_contents=True)  # of scripts that a crash ended
         self.sizes = Sizes(self.catalog)
         self._expiration = Expiration(self.catalog)
         self.jobs = Jobs(project, location, Journal(directory / "jobs", self.store.results), threads=_THREADS)
-        for name in [name for name in self.catalog.state.datasets if name.startswith(TEMPORARY)]:
-            self.catalog.drop_dataset(name, with_contents=True)  # left by a process that was killed
+        with asking(ITSELF):
+            for name, resource in list(self.catalog.state.datasets.items()):
+                if resource.get("isHidden") or name.startswith(TEMPORARY):
+                    self.catalog.drop_dataset(name, with_contents=True)  # left by a process that was killed
 
     def keep_temporary(self, dataset: str) -> None:
         """Make the hidden dataset of a script's or session's temporary tables, if it is not there yet."""
@@ -116,7 +116,7 @@ class Warehouse:
         if (dataset, name) in self.catalog.state.tables:
             self.require(principal, UPDATE_DATA, dataset, name)
         else:
-            self.require(principal, CREATE_TABLE, dataset)
+            self.require(principal, CREATE_TABLE, dataset, name)
 
     def protection_of(self, table: Table, principal: Principal) -> Protection | None:
         """Tell what a principal may see of a table; None for everything."""

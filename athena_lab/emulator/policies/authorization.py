@@ -13,24 +13,39 @@ from typing import Any
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import State, Table
+from athena_lab.emulator.confinement import may_write, outside, place_text
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.policies.model import IAM_POLICY, is_member
-from athena_lab.emulator.policies.roles import ALL, BASIC, GET_DATA, GET_DATASET, GET_ROUTINE, permitted_by
+from athena_lab.emulator.policies.roles import (
+    ALL,
+    BASIC,
+    CREATE_TABLE,
+    GET_DATA,
+    GET_DATASET,
+    GET_ROUTINE,
+    READS,
+    permitted_by,
+)
 
 ACCESS = "access"
 Part = tuple[str, str, str]
 """What reads on behalf of its readers: "view" or "routine", dataset, name."""
 _EVERYBODY = frozenset({"projectReaders", "projectWriters", "allAuthenticatedUsers"})
+_ADMINISTRATORS = {"role": "OWNER", "specialGroup": "projectOwners"}
 _BY_PROJECT: tuple[dict[str, Any], ...] = (
     {"role": "WRITER", "specialGroup": "projectWriters"},
-    {"role": "OWNER", "specialGroup": "projectOwners"},
+    _ADMINISTRATORS,
     {"role": "READER", "specialGroup": "projectReaders"},
 )
 
 
 def default_access(creator: Principal) -> list[dict[str, Any]]:
-    """Give the list of a dataset that is made without one."""
-    return [*map(dict, _BY_PROJECT), {"role": "OWNER", "userByEmail": creator.email}]
+    """Give the list of a dataset that is made without one.
+
+    A rehearsal's is its owner's alone: it holds copies of tables that others may not read.
+    """
+    entries = _BY_PROJECT if creator.scratch is None else (_ADMINISTRATORS,)
+    return [*map(dict, entries), {"role": "OWNER", "userByEmail": creator.email}]
 
 
 def check_access_list(entries: Any) -> list[dict[str, Any]]:
@@ -64,8 +79,10 @@ class Authorization:
     principal: Principal
 
     def may(self, state: State, permission: str, dataset: str, table: str | None = None) -> bool:
-        """Tell whether something is permitted; with a dataset that does not exist everything is."""
+        """Tell whether something is permitted; with a dataset that does not exist everything is, but to a rehearsal."""
         resource = state.datasets.get(dataset)
+        if self._is_outside(permission, dataset, resource):
+            return False
         if self.principal.is_administrator or resource is None or resource.get("isHidden"):
             return True
         if any(permission in permitted_by(role) for role in self._roles_of(resource)):
@@ -75,9 +92,11 @@ class Authorization:
 
     def require(self, state: State, permission: str, dataset: str, table: str | None = None) -> None:
         """Refuse what is not permitted."""
+        if self._is_outside(permission, dataset, state.datasets.get(dataset)):
+            raise outside(self.principal, place_text(self.project, dataset, table))
         if not self.may(state, permission, dataset, table):
-            kind = "Dataset" if table is None else "Table"
-            name = f"{self.project}:{dataset}" + ("" if table is None else f".{table}")
+            kind = "Dataset" if table is None or permission == CREATE_TABLE else "Table"
+            name = f"{self.project}:{dataset}" + (f".{table}" if kind == "Table" else "")
             raise BigQueryError(
                 "accessDenied",
                 f"Access Denied: {kind} {name}: Permission {permission} denied on {kind.lower()} {name} "
@@ -113,6 +132,9 @@ class Authorization:
             tables={key: item for key, item in state.tables.items() if key[0] in names},
             routines={key: item for key, item in state.routines.items() if key[0] in names},
         )
+
+    def _is_outside(self, permission: str, dataset: str, resource: Mapping[str, Any] | None) -> bool:
+        return permission not in READS and not may_write(self.principal, dataset, resource)
 
     def _roles_of(self, resource: Mapping[str, Any]) -> Iterator[str]:
         for entry in access_of(resource):

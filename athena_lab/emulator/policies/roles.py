@@ -30,6 +30,8 @@ _OWNER = _EDITOR | {
     UPDATE_DATASET, DELETE_DATASET, GET_POLICY, SET_POLICY, "bigquery.datasets.getIamPolicy",
     "bigquery.datasets.setIamPolicy",
 }  # fmt: skip
+READS = _VIEWER | {GET_POLICY, "bigquery.datasets.getIamPolicy", "bigquery.jobs.create"}
+"""What changes nothing that lasts; a permission that is not listed here is one to write."""
 ALL = _OWNER | {"bigquery.datasets.create", "bigquery.jobs.create"}
 OF_MEMBERS = frozenset({"bigquery.datasets.create", "bigquery.jobs.create"})
 """What everybody with a token may in the project."""

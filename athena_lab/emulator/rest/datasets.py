@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from athena_lab.emulator.catalog import now_ms
-from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.ddl import check_dataset_id
 from athena_lab.emulator.policies.authorization import ACCESS, access_of, check_access_list, default_access
 from athena_lab.emulator.policies.model import HIDDEN
 from athena_lab.emulator.policies.roles import DELETE_DATASET, GET_DATASET, UPDATE_DATASET
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import check_etag, dataset_json
-from athena_lab.emulator.sql.references import TEMPORARY
 
 _DERIVED = (
     "kind", "id", "etag", "selfLink", "datasetReference", "type", "creationTime", "lastModifiedTime", "isHidden",
 )  # fmt: skip
-_RESERVED = ("_anon", *TEMPORARY)
-_NAME = re.compile(r"[A-Za-z0-9_]{1,1024}")
 
 
 def insert(call: Call) -> Answer:
     """Make a dataset."""
-    name = str((call.body.get("datasetReference") or {}).get("datasetId", ""))
-    if not _NAME.fullmatch(name):
-        raise BigQueryError(
-            "invalid",
-            f'Invalid dataset ID "{name}". Dataset IDs must be alphanumeric (plus underscores) and must be at most 1024'
-            " characters long.",
-        )
+    name = check_dataset_id(str((call.body.get("datasetReference") or {}).get("datasetId", "")))
     moment = str(now_ms())
-    if name.startswith(_RESERVED):
-        raise BigQueryError("invalid", f'Invalid dataset ID "{name}": names like it are those of hidden datasets.')
     access = check_access_list(call.body.get(ACCESS) or default_access(call.principal))
     resource = _kept(call.body) | {"creationTime": moment, "lastModifiedTime": moment, ACCESS: access}
     resource["location"] = call.warehouse.location
@@ -48,14 +36,12 @@ def get(call: Call) -> Answer:
 
 
 def list_(call: Call) -> Answer:
-    """List the datasets; `filter` is "labels.key[:value]"."""
+    """List the datasets; `filter` is "labels.key[:value]", `all` lists those too whose names begin with "_"."""
     wanted = [term.removeprefix("labels.").partition(":") for term in call.query.get("filter", "").split()]
     items: list[dict[str, Any]] = []
     state = call.warehouse.catalog.state
     for name, resource in sorted(call.warehouse.authorization(call.principal).visible(state).datasets.items()):
-        if resource.get("isHidden"):
-            continue
-        if name.startswith(TEMPORARY):
+        if resource.get("isHidden") or (name.startswith("_") and not call.flag("all")):
             continue
         labels = resource.get("labels") or {}
         if all(key in labels and (not colon or labels[key] == value) for key, colon, value in wanted):

@@ -110,8 +110,10 @@ class Namespace:
 
     def require(self, permission: str, dataset: str, table: str | None = None) -> None:
         """Refuse what the reader may not do; of others' hidden datasets he may not even know."""
-        if dataset.startswith((*TEMPORARY, ANONYMOUS)) and dataset not in (self.temporary, self.anonymous):
-            raise dataset_not_found(self.project, dataset, self.location)
+        if dataset.startswith((*TEMPORARY, ANONYMOUS)):
+            if dataset not in (self.temporary, self.anonymous):
+                raise dataset_not_found(self.project, dataset, self.location)
+            return  # his own
         self.authorization.require(self.state, permission, dataset, table)
 
 
