@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import io
+import time
 import uuid
 
 import pandas as pd
@@ -229,3 +230,52 @@ def test_information_schema_tells_tables_and_columns(bq: bigquery.Client, datase
     ]
     sql = f"SELECT column_name, data_type, is_nullable FROM `athena.{dataset}.INFORMATION_SCHEMA.COLUMNS` ORDER BY 1"
     assert rows_of(bq, sql) == [("a", "INT64", "NO"), ("b", "ARRAY<STRING>", "YES")]
+
+
+def test_datasets_whose_names_begin_with_an_underscore_are_listed_with_all_only(bq: bigquery.Client) -> None:
+    name = f"_hidden_{uuid.uuid4().hex[:12]}"
+    bq.create_dataset(name)
+    listed = [[item.dataset_id for item in bq.list_datasets(include_all=all_)] for all_ in (False, True)]
+    assert [name in names for names in listed] == [False, True]
+    assert not any(names.startswith(("_anon", "_script", "_session")) for names in listed[1])
+    bq.query_and_wait(f"CREATE TABLE {name}.t AS SELECT 1 AS id")
+    assert [table.table_id for table in bq.list_tables(name)] == ["t"]
+    bq.delete_dataset(name, delete_contents=True)
+
+
+@pytest.mark.parametrize("name", ["_anon1", "_script1", "_session1", "a-b", "`a b`"])
+def test_create_schema_takes_no_name_that_insert_refuses(bq: bigquery.Client, name: str) -> None:
+    with pytest.raises(BadRequest, match=r"Invalid dataset ID|Syntax error"):
+        bq.query_and_wait(f"CREATE SCHEMA {name}")
+
+
+DAY_S = 86_400
+
+
+def test_whatever_is_made_in_a_dataset_takes_its_default_lifetime(bq: bigquery.Client, dataset: str) -> None:
+    bq.query_and_wait(f"CREATE TABLE {dataset}.source AS SELECT 1 AS id, DATE '2026-01-01' AS day")
+    name = f"_brief_{uuid.uuid4().hex[:12]}"
+    for days in (1, 9):  # what is there already keeps its own
+        bq.query_and_wait(f"CREATE SCHEMA IF NOT EXISTS {name} OPTIONS (default_table_expiration_days = {days})")
+    for text in (
+        "CREATE TABLE {n}.plain (id INT64)", "CREATE TABLE {n}.made AS SELECT 1 AS id",
+        "CREATE TABLE IF NOT EXISTS {n}.clone CLONE {d}.source", "CREATE TABLE {n}.copy COPY {d}.source",
+        "CREATE SNAPSHOT TABLE {n}.snapshot CLONE {d}.source", "CREATE TABLE {n}.parted (day DATE) PARTITION BY day",
+        "CREATE OR REPLACE TABLE {n}.clone CLONE {d}.source", "CREATE VIEW {n}.view AS SELECT 1 AS id",
+    ):  # fmt: skip
+        bq.query_and_wait(text.format(n=name, d=dataset))
+    bq.create_table(bigquery.Table(f"athena.{name}.inserted", [bigquery.SchemaField("id", "INTEGER")]))
+    bq.load_table_from_json([{"id": 1}], f"athena.{name}.loaded").result()
+    bq.copy_table(f"athena.{dataset}.source", f"athena.{name}.copied").result()
+    into = bigquery.QueryJobConfig(destination=f"athena.{name}.queried")
+    bq.query("SELECT 1 AS id", job_config=into).result()
+    now = datetime.datetime.now(datetime.UTC)
+    lives = {item.table_id: (bq.get_table(item).expires - now).total_seconds() for item in bq.list_tables(name)}
+    assert len(lives) == 11
+    assert all(DAY_S - 60 < seconds <= DAY_S for seconds in lives.values()), lives
+    bq.query_and_wait(f"ALTER SCHEMA {name} SET OPTIONS (default_table_expiration_days = 0.000003)")
+    bq.query_and_wait(f"CREATE OR REPLACE TABLE {name}.fleeting CLONE {dataset}.source")
+    deadline = time.monotonic() + 20
+    while "fleeting" in [item.table_id for item in bq.list_tables(name)]:
+        assert time.monotonic() < deadline
+    bq.delete_dataset(name, delete_contents=True)
