@@ -16,7 +16,7 @@ from athena_lab.emulator.catalog import Catalog, Change
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.warehouse import Warehouse
 from tests.emulator.policy_parts import MASKED, PEOPLE
-from tests.emulator.scratch_roads import CREATES_SCHEMA, REST, Hand, RefusedError, Stage, by_sql
+from tests.emulator.scratch_roads import CREATES_SCHEMA, REST, Hand, RefusedError, Stage, by_sql, in_table
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +91,33 @@ def test_a_scratch_dataset_is_its_owners_alone(stage: Stage) -> None:
         for read in (f"SELECT id FROM {stage.scratch}.t", f"SELECT * FROM {stage.scratch}.INFORMATION_SCHEMA.TABLES"):
             with pytest.raises(RefusedError):
                 Hand(stage.emulator, "eve", {}).rows(read)
+
+
+PREPARATION = """
+CREATE SCHEMA IF NOT EXISTS {s} OPTIONS (default_table_expiration_days = 1);
+CREATE TABLE IF NOT EXISTS {s}.o__t CLONE {o}.t;
+"""
+
+
+def test_a_rehearsal_begins_with_copies_and_leaves_the_tables_alone(stage: Stage) -> None:
+    stage.clear()
+    before, hand = stage.world(), stage.rehearsal_of("ada")
+    hand.sql(PREPARATION.format(s=stage.scratch, o=stage.outside))
+    hand.sql(f"UPDATE {stage.scratch}.o__t SET word = 'two' WHERE id = 1")
+    hand.sql(PREPARATION.format(s=stage.scratch, o=stage.outside))  # another attempt keeps what is there
+    assert hand.rows(f"SELECT word FROM {stage.scratch}.o__t") == [("two",)]
+    assert hand.rows(f"SELECT word FROM {stage.outside}.t") == [("one",)]
+    assert stage.world() == before
+
+
+def test_a_rehearsal_keeps_tables_among_its_own_results(stage: Stage) -> None:
+    hand = stage.rehearsal
+    hand.sql("SELECT 1 AS id")
+    job = hand.rest("GET", f"/jobs/{hand.job_ids[-1]}")
+    own = job["configuration"]["query"]["destinationTable"]["datasetId"]
+    target = in_table(own, f"kept_{uuid.uuid4().hex[:8]}")
+    hand.job(copy={"sourceTable": in_table(stage.outside), "destinationTable": target})
+    assert hand.rows(f"SELECT word FROM {own}.{target['tableId']}") == [("one",)]
 
 
 # -- the catalog's own check, for a road that forgot to ask
