@@ -1,26 +1,29 @@
-"""`%athena promote`: schedule the notebook that this kernel runs, or one cell of it, through the gateway."""
+"""`%athena promote` and `rehearse`: schedule the notebook that this kernel runs, or one cell of it, or run it once."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from athena_lab.errors import Fault, InvalidError
+from athena_lab.errors import ConflictError, Fault, InvalidError
 from athena_lab.gateway_api.bundles import Destination, DestinationMode, EnvironmentKind, KernelReport
 from athena_lab.gateway_api.jobs import Bundle, Check, Job, PromoteRequest
 from athena_lab.gateway_api.terms import Schedule, terms_of
 from athena_lab.jobs.drafting import DraftRequest, upload_of
+from athena_lab.jobs.drafting.rehearsal import follow, has_succeeded, rehearsal_of, summarise
 from athena_lab.kernel.report import report
 from athena_lab.kernel.session import Session
 
 USAGE = """\
 %athena promote [FILE] [--cell [ID]] [--name NAME] [--cron CRON | --by-hand] [--zone ZONE] [--into DATASET.TABLE]
-                [--mode create|replace|append] [--environment platform|lock] [--include GLOB] [--message TEXT]"""
+                [--mode create|replace|append] [--environment platform|lock] [--include GLOB] [--message TEXT]
+%athena rehearse takes the same."""
 _SHOWN_RUNS = 3
 
 
@@ -28,7 +31,16 @@ class _Parser(argparse.ArgumentParser):
     """A parser that raises where argparse would end the process."""
 
     def error(self, message: str) -> NoReturn:
-        raise InvalidError([Fault("line", f"Cannot read the line of '%athena promote': {message}. Usage:\n{USAGE}")])
+        raise InvalidError([Fault("line", f"Cannot read the line of '{self.prog}': {message}. Usage:\n{USAGE}")])
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafted:
+    """What the line names, stored: its bundle, what would be deployed of it, and the job that it would be of."""
+
+    bundle: Bundle
+    request: PromoteRequest
+    known: Job | None
 
 
 def promote(session: Session, words: Sequence[str]) -> str:
@@ -36,7 +48,35 @@ def promote(session: Session, words: Sequence[str]) -> str:
 
     Without FILE it is this kernel's own notebook as it was last saved; `--cell` without an id is the present cell.
     """
-    arguments = _parser().parse_args(shlex.split(" ".join(words)))
+    drafted = _drafted(session, "promote", words)
+    request = drafted.request
+    check = session.gateway.check_promotion(request)
+    promotion = session.gateway.promote(request)
+    what = "is current already" if promotion.is_unchanged else f"is {promotion.state.value}"
+    deployed = f"'{request.name}' version {promotion.version} {what} ({promotion.job_id})."
+    return "\n".join([deployed, _when(request, check), *_notes(drafted.bundle)])
+
+
+def rehearse(session: Session, words: Sequence[str], tell: Callable[[str], None]) -> str:
+    """Run once, with its writes in a scratch dataset, what `promote` would deploy; give how it went in words.
+
+    `tell` gets a line for each step. A rehearsal that did not succeed is told too, then raises ConflictError, so
+    that no cell below runs as if it had. Interrupting the cell asks to cancel it.
+    """
+    drafted = _drafted(session, "rehearse", words)
+    for note in _notes(drafted.bundle):
+        tell(note)
+    begun = session.gateway.rehearse(rehearsal_of(drafted.request, drafted.known.id if drafted.known else None))
+    ended = follow(session.gateway, begun, tell, drafted.bundle)
+    if has_succeeded(ended):
+        return summarise(ended)
+    tell(summarise(ended))
+    why = f"Cannot go on with '{drafted.request.name}': its rehearsal ended as '{ended.state.value}'."
+    raise ConflictError(f"{why} Mend what is told above, save, and rehearse it again.")
+
+
+def _drafted(session: Session, verb: str, words: Sequence[str]) -> _Drafted:
+    arguments = _parser(verb).parse_args(shlex.split(" ".join(words)))
     file = _file_of(arguments.file)
     with ThreadPoolExecutor(max_workers=1) as thread:
         # In a thread, because a kernel's own runs a loop already.
@@ -44,16 +84,16 @@ def promote(session: Session, words: Sequence[str]) -> str:
     bundle = session.gateway.upload_bundle(upload)
     name = arguments.name or file.stem
     known = next((job for job in session.gateway.list_jobs() if job.name.casefold() == name.casefold()), None)
-    request = _request_of(arguments, bundle, name, known)
-    check = session.gateway.check_promotion(request)
-    promotion = session.gateway.promote(request)
-    what = "is current already" if promotion.is_unchanged else f"is {promotion.state.value}"
-    lines = [f"'{name}' version {promotion.version} {what} ({promotion.job_id})."]
-    lines.append(_when(request, check))
+    return _Drafted(bundle, _request_of(arguments, bundle, name, known), known)
+
+
+def _notes(bundle: Bundle) -> list[str]:
+    """Tell what was kept of the notebook, and what was found in it that may be wrong."""
+    notes = [f"Note: {warning}" for warning in (*bundle.warnings, *bundle.undecided)]
+    if not bundle.slice:
+        return notes
     kept = sum(cell.is_kept and not cell.is_target for cell in bundle.slice)
-    if bundle.slice:
-        lines.append(f"It keeps {kept} of the {sum(not cell.is_target for cell in bundle.slice)} other cells.")
-    return "\n".join([*lines, *(f"Note: {warning}" for warning in (*bundle.warnings, *bundle.undecided))])
+    return [f"It keeps {kept} of the {sum(not cell.is_target for cell in bundle.slice)} other cells.", *notes]
 
 
 def _when(request: PromoteRequest, check: Check) -> str:
@@ -65,8 +105,8 @@ def _when(request: PromoteRequest, check: Check) -> str:
     return f"It runs at {when}" + (f": {', '.join(runs)}." if runs else "; the scheduler does not answer at present.")
 
 
-def _parser() -> _Parser:
-    parser = _Parser(prog="%athena promote", add_help=False, allow_abbrev=False)
+def _parser(verb: str) -> _Parser:
+    parser = _Parser(prog=f"%athena {verb}", add_help=False, allow_abbrev=False)
     parser.add_argument("file", nargs="?")
     parser.add_argument("--cell", nargs="?", const="", action="append", default=[])
     parser.add_argument("--name")

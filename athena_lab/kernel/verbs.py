@@ -1,4 +1,4 @@
-"""The verbs of the line magic: `%athena tables`, `describe`, `cost`, `promote`, `config`, `help`."""
+"""The verbs of the line magic: `%athena tables`, `describe`, `cost`, `promote`, `rehearse`, `config`, `help`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ HELP = f"""\
 %athena describe TABLE     a table's columns
 %athena cost               what this kernel's queries have read so far
 %athena promote [FILE]     schedule this notebook, or with --cell the present cell and what it needs
+%athena rehearse [FILE]    run it once on a worker as it would run then, its writes in a scratch dataset
 %athena config             where this kernel is connected
 %athena help               this text"""
 
@@ -103,6 +104,13 @@ def _promote(session: Session, words: Sequence[str]) -> None:
     print(promote(session, words))
 
 
+def _rehearse(session: Session, words: Sequence[str]) -> None:
+    # Here and not above: as in _promote.
+    from athena_lab.kernel.promotion import rehearse  # noqa: PLC0415 (above)
+
+    print(rehearse(session, words, lambda line: print(line, flush=True)))
+
+
 def _help(_: Session, __: Sequence[str]) -> None:
     print(HELP)
 
@@ -112,6 +120,7 @@ _VERBS: dict[str, Callable[[Session, Sequence[str]], Listing | None]] = {
     "describe": _describe,
     "cost": _cost,
     "promote": _promote,
+    "rehearse": _rehearse,
     "config": _config,
     "help": _help,
 }

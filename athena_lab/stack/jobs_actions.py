@@ -12,19 +12,18 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from athena_lab.errors import Fault, InvalidError, NotFoundError
-from athena_lab.gateway_api.bundles import Destination, DestinationMode
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.gateway_api.jobs import (
+    Bundle,
     Job,
     JobQuery,
-    PromoteRequest,
     Promotion,
     PromotionState,
     Run,
     RunRequest,
     RunState,
 )
-from athena_lab.gateway_api.terms import After, Guards, Parameter, ParameterType, RelativeDate, Schedule
+from athena_lab.gateway_api.terms import Parameter, ParameterType, RelativeDate
 from athena_lab.gateway_api.versions import (
     CloneRequest,
     DiffRequest,
@@ -75,7 +74,11 @@ class JobsActions:
         return Outcome(jobs, jobs_output.format_jobs(jobs))
 
     def show(self, arguments: argparse.Namespace) -> Outcome:
-        return _job(self.find(arguments.job))
+        job = self.find(arguments.job)
+        if arguments.json:
+            return _job(job)
+        current = next((one for one in self.gateway.list_versions(job.id) if one.version == job.version), None)
+        return Outcome(job, jobs_output.format_job(job, current))
 
     def versions(self, arguments: argparse.Namespace) -> Outcome:
         versions = self.gateway.list_versions(self.find(arguments.job).id)
@@ -90,8 +93,7 @@ class JobsActions:
         bundle = None
         if arguments.file is not None:
             wanted = DraftRequest(path="", cell_id=job.source.cell_id, cell_ids=job.source.cell_ids)
-            upload = upload_of(arguments.file, self._workspace, wanted)
-            bundle = self.gateway.upload_bundle(upload).hash
+            bundle = self.upload(arguments.file, wanted).hash
         request = DiffRequest(version=arguments.from_version, to_version=arguments.to_version, bundle=bundle)
         diff = self.gateway.diff_job(job.id, request)
         return Outcome(diff, jobs_output.format_diff(diff))
@@ -108,12 +110,12 @@ class JobsActions:
         return _job(self.gateway.delete_job(self.find(arguments.job).id))
 
     def restore(self, arguments: argparse.Namespace) -> Outcome:
-        return self._deployed(self.gateway.restore_job(arguments.job), is_waiting=arguments.wait)
+        return self.deployed(self.gateway.restore_job(arguments.job), is_waiting=arguments.wait)
 
     def rollback(self, arguments: argparse.Namespace) -> Outcome:
         request = RollbackRequest(version=arguments.version, message=arguments.message)
         promotion = self.gateway.rollback_job(self.find(arguments.job).id, request)
-        return self._deployed(promotion, is_waiting=arguments.wait)
+        return self.deployed(promotion, is_waiting=arguments.wait)
 
     def edit(self, arguments: argparse.Namespace) -> Outcome:
         job = self.find(arguments.job)
@@ -123,22 +125,22 @@ class JobsActions:
             schedule=None if schedule == job.schedule else schedule,
             after=None if (after := after_of(arguments, job.after, schedule)) == job.after else after,
             tables=tables_of(arguments, job.tables),
-            parameters=_values_of(arguments.param, job.parameters) if arguments.param else None,
+            parameters=values_of(arguments.param, job.parameters) if arguments.param else None,
             retries=arguments.retries,
             timeout_s=arguments.timeout_s,
             guards=guards_of(arguments, job.guards),
             message=arguments.message,
             expected_version=job.version,
         )
-        return self._deployed(self.gateway.edit_job(job.id, request), is_waiting=arguments.wait)
+        return self.deployed(self.gateway.edit_job(job.id, request), is_waiting=arguments.wait)
 
     def clone(self, arguments: argparse.Namespace) -> Outcome:
         promotion = self.gateway.clone_job(self.find(arguments.job).id, CloneRequest(name=arguments.name))
-        return self._deployed(promotion, is_waiting=arguments.wait)
+        return self.deployed(promotion, is_waiting=arguments.wait)
 
     def transfer(self, arguments: argparse.Namespace) -> Outcome:
         request = TransferRequest(owner=arguments.owner)
-        return self._deployed(self.gateway.transfer_job(self.find(arguments.job).id, request), is_waiting=False)
+        return self.deployed(self.gateway.transfer_job(self.find(arguments.job).id, request), is_waiting=False)
 
     def export(self, arguments: argparse.Namespace) -> Outcome:
         exported = self.gateway.export_job(self.find(arguments.job).id)
@@ -155,33 +157,11 @@ class JobsActions:
             message = f"Cannot import '{arguments.file}': {why}. Name a file that `athena jobs export` wrote."
             raise InvalidError([Fault("file", message)]) from error
         promotion = self.gateway.import_job(ImportRequest(job=job, name=arguments.name))
-        return self._deployed(promotion, is_waiting=arguments.wait)
-
-    def promote(self, arguments: argparse.Namespace) -> Outcome:
-        bundle = self.gateway.upload_bundle(upload_of(arguments.file, self._workspace, _draft_of(arguments)))
-        name = arguments.name or arguments.file.stem
-        known = self._named(name)
-        # What the command does not say stays as the job has it; of a new one, as the notebook has it.
-        kept = {parameter.name: parameter for parameter in known.parameters} if known else {}
-        present = tuple(kept.get(parameter.name, parameter) for parameter in bundle.parameters)
-        schedule = schedule_of(arguments, known.schedule if known else Schedule())
-        request = PromoteRequest(
-            bundle=bundle.hash,
-            name=name,
-            schedule=schedule,
-            after=after_of(arguments, known.after if known else After(), schedule),
-            tables=tables_of(arguments, bundle.lineage),
-            parameters=_values_of(arguments.param, present),
-            message=arguments.message,
-            guards=guards_of(arguments, known.guards if known else Guards()),
-            alerts=known.alerts if known else (),
-            **{key: value for key in ("retries", "timeout_s") if (value := getattr(arguments, key)) is not None},
-        )
-        return self._deployed(self.gateway.promote(request), is_waiting=arguments.wait)
+        return self.deployed(promotion, is_waiting=arguments.wait)
 
     def run(self, arguments: argparse.Namespace) -> Outcome:
         job = self.find(arguments.job)
-        values = {one.name: one.value for one in _values_of(arguments.param, job.parameters, is_relative_kept=False)}
+        values = {one.name: one.value for one in values_of(arguments.param, job.parameters, is_relative_kept=False)}
         given = {name for name, _ in _pairs(arguments.param)}
         parameters = {name: value for name, value in values.items() if name in given}
         run = self.gateway.run_job(job.id, RunRequest(parameters=parameters, note=arguments.note))
@@ -192,7 +172,11 @@ class JobsActions:
 
     # -- what they share
 
-    def _named(self, name: str) -> Job | None:
+    def upload(self, file: Path, request: DraftRequest) -> Bundle:
+        """Make a bundle of a file and what it needs, and store it; raise InvalidError with every fault."""
+        return self.gateway.upload_bundle(upload_of(file, self._workspace, request))
+
+    def named(self, name: str) -> Job | None:
         """Give the caller's job of an id or a name, if there is one that is not deleted."""
         jobs = self.gateway.list_jobs(JobQuery(search=name[:200]))
         found = [job for job in jobs if job.id == name]
@@ -201,7 +185,7 @@ class JobsActions:
 
     def find(self, name: str) -> Job:
         """Give the job of an id or a name; raise NotFoundError."""
-        found = self._named(name)
+        found = self.named(name)
         if found is not None:
             return found
         try:
@@ -211,7 +195,8 @@ class JobsActions:
                 f"Cannot find the job '{name[:100]}': you have none of that name or id. See `athena jobs list`."
             ) from error
 
-    def _deployed(self, promotion: Promotion, *, is_waiting: bool) -> Outcome:
+    def deployed(self, promotion: Promotion, *, is_waiting: bool) -> Outcome:
+        """Tell of a deployment; wait until Airflow reports it where that is wanted."""
         while is_waiting and promotion.state not in _FINAL:
             followed = self.gateway.get_promotion(promotion.job_id, promotion.version, wait_s=LONG_POLL_S)
             promotion = followed.model_copy(update={"is_unchanged": promotion.is_unchanged})
@@ -227,20 +212,6 @@ def _job(job: Job) -> Outcome:
 def _run(run: Run) -> Outcome:
     is_bad = run.state in (RunState.FAILED, RunState.CANCELLED)
     return Outcome(run, jobs_output.format_run(run), EXIT_FAILED if is_bad else 0)
-
-
-def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
-    """Give what `promote` says of the file: which cells, which table, which environment, which files beside it."""
-    one, several = (arguments.cell[0], ()) if len(arguments.cell) == 1 else (None, tuple(arguments.cell))
-    into = arguments.into
-    return DraftRequest(
-        path="",
-        cell_id=one,
-        cell_ids=several,
-        destination=Destination(table=into, mode=DestinationMode(arguments.mode)) if into else None,
-        environment=arguments.environment,
-        globs=tuple(arguments.include),
-    )
 
 
 def _pairs(texts: Iterable[str]) -> Sequence[tuple[str, str]]:
@@ -261,9 +232,10 @@ def _unknown(texts: Iterable[str], present: Sequence[Parameter]) -> Sequence[Par
     return [Parameter(name=name, type=ParameterType.STRING, value=named[name]) for name in named if name not in known]
 
 
-def _values_of(
+def values_of(
     texts: Sequence[str], present: Sequence[Parameter], *, is_relative_kept: bool = True
 ) -> tuple[Parameter, ...]:
+    """Lay the values that the command gives (`name=value`) over the parameters; raise InvalidError."""
     given = dict(_pairs(texts))
     changed = []
     for parameter in present:

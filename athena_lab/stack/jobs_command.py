@@ -6,13 +6,11 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from athena_lab.gateway_api.bundles import DestinationMode, EnvironmentKind
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.settings import Home, Settings
 from athena_lab.stack.jobs_actions import JobsActions, Outcome
 from athena_lab.stack.jobs_past import add_past
-from athena_lab.stack.jobs_terms import add_tables
-from athena_lab.stack.jobs_when import add_guards, add_schedule
+from athena_lab.stack.jobs_promote import add_message, add_parameters, add_promoting, add_terms, add_wait
 
 Action = Callable[[JobsActions, argparse.Namespace], Outcome]
 
@@ -49,7 +47,7 @@ def build_parser() -> argparse.ArgumentParser:
     run = _add_for_job(commands, "run", "run a job now", JobsActions.run)
     run.add_argument("--wait", action="store_true", help="until it has ended; a run that failed ends with 1")
     run.add_argument("--note", default="", metavar="TEXT", help="why it is run")
-    _add_parameters(run)
+    add_parameters(run)
     return parser
 
 
@@ -62,30 +60,14 @@ def _add_comparing(commands: argparse._SubParsersAction) -> None:  # type: ignor
 
 
 def _add_deploying(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
-    promote = _add(commands, "promote", "schedule a file, or deploy its next version", JobsActions.promote)
-    promote.add_argument("file", metavar="FILE", type=Path, help="a notebook, a .sql or a .py file")
-    text = "only this cell and what it needs (again for another)"
-    promote.add_argument("--cell", metavar="ID", action="append", default=[], help=text)
-    promote.add_argument("--into", metavar="DATASET.TABLE", help="the table that takes the rows of a .sql file")
-    promote.add_argument("--mode", choices=[mode.value for mode in DestinationMode], default="replace")
-    kinds = [kind.value for kind in EnvironmentKind]
-    promote.add_argument("--environment", choices=kinds, help="'lock' pins what the code's metadata asks for")
-    promote.add_argument("--include", metavar="GLOB", action="append", default=[], help="further files beside it")
+    add_promoting(lambda name, text, action: _add(commands, name, text, action))
     edit = _add_for_job(commands, "edit", "change a job without its notebook", JobsActions.edit)
-    for parser in (promote, edit):
-        parser.add_argument("--name", metavar="NAME", help="the job's name")
-        add_schedule(parser)
-        add_guards(parser)
-        parser.add_argument("--retries", type=int, metavar="N")
-        parser.add_argument("--timeout", type=int, metavar="SECONDS", dest="timeout_s")
-        add_tables(parser)
-        _add_parameters(parser)
-        _add_message(parser)
-        _add_wait(parser)
+    edit.add_argument("--name", metavar="NAME", help="the job's name")
+    add_terms(edit)
     rollback = _add_for_job(commands, "rollback", "deploy an earlier version again, as a new one", JobsActions.rollback)
     rollback.add_argument("version", metavar="N", type=int)
-    _add_message(rollback)
-    _add_wait(rollback)
+    add_message(rollback)
+    add_wait(rollback)
 
 
 def _add_moving(commands: argparse._SubParsersAction) -> None:  # type: ignore[type-arg]
@@ -100,7 +82,7 @@ def _add_moving(commands: argparse._SubParsersAction) -> None:  # type: ignore[t
     imported.add_argument("file", metavar="FILE", type=Path)
     imported.add_argument("--name", metavar="NAME", help="instead of its own name")
     for parser in (restore, clone, imported):
-        _add_wait(parser)
+        add_wait(parser)
 
 
 def _add(commands: argparse._SubParsersAction, name: str, text: str, action: Action) -> argparse.ArgumentParser:  # type: ignore[type-arg]
@@ -115,16 +97,3 @@ def _add_for_job(commands: argparse._SubParsersAction, name: str, text: str, act
     parser = _add(commands, name, text, action)
     parser.add_argument("job", metavar="JOB", help="its name or id")
     return parser
-
-
-def _add_parameters(parser: argparse.ArgumentParser) -> None:
-    text = "a parameter's value; a date may be 'yesterday' or another relative one"
-    parser.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help=text)
-
-
-def _add_message(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-m", "--message", default="", metavar="TEXT", help="what changed")
-
-
-def _add_wait(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--wait", action="store_true", help="until Airflow reports the version")

@@ -33,8 +33,8 @@ def format_jobs(jobs: Sequence[Job]) -> str:
     return _table(rows)
 
 
-def format_job(job: Job) -> str:
-    """Give one job's facts, one a line."""
+def format_job(job: Job, version: JobVersion | None = None) -> str:
+    """Give one job's facts, one a line; with its current version also whether that was rehearsed."""
     zone = job.schedule.timezone
     lines = [
         f"{job.name} ({job.id}), v{job.version}, {job.state.value}, owned by {job.owner}",
@@ -43,6 +43,8 @@ def format_job(job: Job) -> str:
         f"next run: {_moment(job.next_run_at, zone)}",
         f"deployment: {job.promotion.value}, {_moment(job.updated_at, zone)}",
     ]
+    if version is not None:
+        lines.append(f"rehearsal: {_rehearsed(version, zone)}")
     if job.last_run:
         lines.append(f"last run: {job.last_run.state.value}, {_moment(job.last_run.queued_at, zone)}")
     for parameter in job.parameters:
@@ -71,13 +73,14 @@ def format_dependencies(found: Dependencies) -> str:
 
 def format_versions(versions: Sequence[JobVersion]) -> str:
     """Give the table of a job's versions, the newest first."""
-    rows = [("VERSION", "WHEN", "WHO", "OF", "MESSAGE")]
+    rows = [("VERSION", "WHEN", "WHO", "OF", "REHEARSED", "MESSAGE")]
     rows += [
         (
             f"v{one.version}",
             _moment(one.deployed_at, "UTC"),
             one.deployed_by,
             f"v{one.origin}" if one.origin else "-",
+            _rehearsed(one, "UTC"),
             one.message or "-",
         )
         for one in versions
@@ -121,6 +124,12 @@ def _cell(cell: CellDifference) -> Iterable[str]:
         yield f"tags now: {', '.join(cell.tags) or 'none'}"
     if cell.kind != "moved":
         yield from (_SIGN[line.kind] + " " + line.text for line in cell.lines)
+
+
+def _rehearsed(version: JobVersion, zone: str) -> str:
+    # A gateway of before there were rehearsals does not tell.
+    moment: datetime | None = getattr(version, "rehearsed_at", None)
+    return _moment(moment, zone) if moment else "not rehearsed"
 
 
 def _schedule(schedule: Schedule) -> str:

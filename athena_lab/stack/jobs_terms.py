@@ -17,6 +17,11 @@ def add_tables(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--after-tables", metavar="TABLES", help=text)
     text = "a run that waits longer is reported as late"
     parser.add_argument("--after-deadline", type=int, metavar="SECONDS", dest="deadline_s", help=text)
+    add_found_tables(parser)
+
+
+def add_found_tables(parser: argparse.ArgumentParser) -> None:
+    """Add the options of tables that the code does not show."""
     for name, verb in (("reads", "read"), ("writes", "written")):
         text = f"a table {verb} beside those found in the code (again for another)"
         parser.add_argument(f"--{name}", metavar="TABLE", action="append", default=[], help=text)

@@ -26,14 +26,21 @@ def add_schedule(parser: argparse.ArgumentParser) -> None:
 
 
 def add_guards(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a run's limits to a command; 0 takes a limit away."""
+    """Add the options of all limits to a command; 0 takes a limit away."""
+    parser.add_argument("--retries", type=int, metavar="N")
     parser.add_argument("--retry-delay", type=int, metavar="SECONDS", dest="retry_delay_s")
     text = "double the delay at each retry"
     parser.add_argument("--backoff", action=argparse.BooleanOptionalAction, dest="has_backoff", help=text)
-    parser.add_argument("--cell-timeout", type=int, metavar="SECONDS", dest="cell_timeout_s")
     parser.add_argument("--overlap", choices=[overlap.value for overlap in Overlap])
-    parser.add_argument("--run-bytes", type=int, metavar="BYTES", help="what a run's queries may be billed")
     parser.add_argument("--month-bytes", type=int, metavar="BYTES", help="what a month's runs may be billed")
+    add_run_guards(parser)
+
+
+def add_run_guards(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the limits of one run."""
+    parser.add_argument("--timeout", type=int, metavar="SECONDS", dest="timeout_s")
+    parser.add_argument("--cell-timeout", type=int, metavar="SECONDS", dest="cell_timeout_s")
+    parser.add_argument("--run-bytes", type=int, metavar="BYTES", help="what a run's queries may be billed")
 
 
 def schedule_of(arguments: argparse.Namespace, present: Schedule) -> Schedule:
