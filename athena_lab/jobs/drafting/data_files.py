@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import product
+from itertools import islice, product
 from typing import Any
 
 from athena_lab.jobs.slicing.source import Magic, read_source
@@ -23,6 +23,14 @@ _PATHS = frozenset(["Path", "PurePath", "PosixPath", "PurePosixPath"])
 _JOINS = frozenset(["join", "joinpath"])
 _GLOBS = frozenset(["glob", "iglob", "rglob"])
 _MOST_TEXTS = 20
+_MOST_OF_A_NAME = 200
+"""Texts of one name; no draft has more files."""
+_MOST_NAMES = 10
+"""Names that are followed one through another."""
+_DEEPEST = 10
+_LONGEST = 240
+"""Characters of a path: what is longer is none, nor becomes one by joining."""
+Constants = Mapping[str, Sequence[ast.expr]]
 _SHELLS = ("!", "sh", "bash", "script", "sx", "system")
 
 
@@ -45,17 +53,18 @@ def files_of_cells(sources: Iterable[str]) -> Found:
     read = [read_source(source) for source in sources]
     names = _constants(tree for item in read if (tree := item.tree) is not None)
     found = Found()
+    reader = _Reader(names, found)
     for item in read:
         for magic in (*item.magics, *([item.cell_magic] if item.cell_magic else [])):
             _read_magic(magic, found)
         if item.tree is not None:
-            _Reader(names, found).visit(item.tree)
+            reader.visit(item.tree)
     return found
 
 
-def _constants(trees: Iterable[ast.Module]) -> dict[str, tuple[ast.expr, ...]]:
+def _constants(trees: Iterable[ast.Module]) -> Constants:
     """Give what each name is assigned, wherever that stands."""
-    given: dict[str, tuple[ast.expr, ...]] = {}
+    given: dict[str, list[ast.expr]] = {}
     for node in (node for tree in trees for node in ast.walk(tree)):
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign):
@@ -64,15 +73,21 @@ def _constants(trees: Iterable[ast.Module]) -> dict[str, tuple[ast.expr, ...]]:
             targets = [node.target]
         for target in targets:
             if isinstance(target, ast.Name) and isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-                given[target.id] = (*given.get(target.id, ()), node.value)
+                given.setdefault(target.id, []).append(node.value)
     return given
 
 
 class _Reader(ast.NodeVisitor):
-    """Looks at each call: what it is called and which whole texts it gets."""
+    """Looks at each call: what it is called and which whole texts it gets.
 
-    def __init__(self, names: dict[str, tuple[ast.expr, ...]], found: Found) -> None:
+    What a name may be is found once: a notebook that gives one name in each of its cells costs no more than its cells.
+    """
+
+    def __init__(self, names: Constants, found: Found) -> None:
         self._names, self._found = names, found
+        self._known: dict[str, tuple[str, ...]] = {}
+        self._following: set[str] = set()
+        self._path_names: dict[str, bool] = {}
 
     def visit_Call(self, node: ast.Call) -> None:
         self.generic_visit(node)
@@ -80,7 +95,7 @@ class _Reader(ast.NodeVisitor):
         owner = node.func.value if isinstance(node.func, ast.Attribute) else None
         arguments = [*node.args, *(keyword.value for keyword in node.keywords)]
         given = [text for argument in arguments for text in self._texts(argument)]
-        on_path = self._texts(owner) if owner is not None and _is_path(owner, self._names) else ()
+        on_path = self._texts(owner) if owner is not None and self._is_path(owner) else ()
         if name in _GLOBS:
             folders = on_path or ("",)
             deep = "**/" if name == "rglob" else ""
@@ -96,12 +111,12 @@ class _Reader(ast.NodeVisitor):
 
     def _texts(self, node: ast.expr | None, depth: int = 0) -> tuple[str, ...]:
         """Give the texts that an expression may be, none where that is not told by the code alone."""
-        if node is None or depth > 10:
+        if node is None or depth > _DEEPEST:
             return ()
         if isinstance(node, ast.Constant):
             return (node.value,) if isinstance(node.value, str) else ()
         if isinstance(node, ast.Name):
-            return tuple(text for value in self._names.get(node.id, ()) for text in self._texts(value, depth + 1))
+            return self._of_name(node.id)
         if isinstance(node, ast.JoinedStr):
             return self._joined(node.values, "", depth)
         if isinstance(node, ast.FormattedValue):
@@ -115,17 +130,36 @@ class _Reader(ast.NodeVisitor):
             return tuple(text for item in node.elts for text in self._texts(item, depth + 1))
         return ()
 
+    def _of_name(self, name: str) -> tuple[str, ...]:
+        """Give the texts that a name may be; what it is made of itself (a path that grows in a loop) is not told."""
+        if name in self._known:
+            return self._known[name]
+        if name in self._following or len(self._following) >= _MOST_NAMES:
+            return ()
+        self._following.add(name)
+        given = (text for value in self._names.get(name, ()) for text in self._texts(value))
+        found = tuple(islice(dict.fromkeys(given), _MOST_OF_A_NAME))
+        self._following.discard(name)
+        self._known[name] = found
+        return found
+
+    def _is_path(self, node: ast.expr) -> bool:
+        """Tell whether an expression is a path object of pathlib."""
+        if not isinstance(node, ast.Name):
+            return _makes_path(node)
+        if node.id not in self._path_names:
+            self._path_names[node.id] = any(map(_makes_path, self._names.get(node.id, ())))
+        return self._path_names[node.id]
+
     def _joined(self, parts: list[ast.expr], mark: str, depth: int) -> tuple[str, ...]:
         options = [self._texts(part, depth + 1) for part in parts]
         if sum(1 for _ in zip(range(_MOST_TEXTS + 1), product(*options), strict=False)) > _MOST_TEXTS:
             return ()
-        return tuple(mark.join(choice) for choice in product(*options))
+        joined = (mark.join(choice) for choice in product(*options))
+        return tuple(text for text in joined if len(text) <= _LONGEST)
 
 
-def _is_path(node: ast.expr, names: dict[str, tuple[ast.expr, ...]]) -> bool:
-    """Tell whether an expression is a path object of pathlib."""
-    if isinstance(node, ast.Name):
-        return any(_is_path(value, {}) for value in names.get(node.id, ()))
+def _makes_path(node: ast.expr) -> bool:
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.Div)
     return isinstance(node, ast.Call) and _last_name(node.func) in (*_PATHS, "joinpath")
@@ -144,7 +178,7 @@ def _writes(node: ast.Call, *, is_method: bool) -> bool:
 
 
 def _is_likely(text: str) -> bool:
-    return 0 < len(text) <= 240 and "\n" not in text and "://" not in text and not text.isspace()
+    return 0 < len(text) <= _LONGEST and "\n" not in text and "://" not in text and not text.isspace()
 
 
 def _normal(text: str) -> str:
