@@ -11,6 +11,7 @@ from athena_lab.warehouse.lineage.constants import Items, Pairs, Thing, Value, e
 from athena_lab.warehouse.lineage.constants import Module as Imported
 from athena_lab.warehouse.lineage.effects import Effects
 from athena_lab.warehouse.lineage.expressions import Function
+from athena_lab.warehouse.lineage.scope import Names, Scope, names_of
 
 _MAX_CALLS = 12
 _MAX_STEPS = 100_000
@@ -29,6 +30,7 @@ class Program(Caller):
         self.stack: list[ast.AST] = []
         self.defined: dict[ast.AST, tuple[int | None, Value | None]] = {}
         self.called: set[ast.AST] = set()
+        self.read: dict[ast.AST, Names] = {}
         self.steps = 0
 
     # -- blocks
@@ -234,10 +236,11 @@ class Program(Caller):
         self.called.add(node)
         if len(self.stack) >= _MAX_CALLS or self.stack.count(node) > 1:
             return unknown(why)
-        outer = self.env
-        self.env = dict(outer)
+        outer, names = self.env, self.read.get(node) or names_of(node)
+        self.read[node] = names
+        self.env = Scope(outer)
         self._bind_arguments(node.args, function.bound, arguments, named)
-        given = dict(self.env)
+        given = {name: self.env[name] for name in names.arguments if name in self.env}
         self.stack.append(node)
         self.returned.append([])
         self.yielded.append([])
@@ -249,11 +252,13 @@ class Program(Caller):
         self.stack.pop()
         first = node.args.args[0].arg if node.args.args and function.bound is not None else None
         self.last_self = inner.get(first) if first is not None else None
-        self.env = outer | {
-            name: inner[name] for name in _outward(node, inner) if name in outer or name in _globals(node)
-        }
-        self._change_arguments(node, given, inner)
-        if isinstance(node, ast.Lambda) or not _is_generator(node):
+        changed = names.outward(inner, outer)
+        self.env = outer
+        if changed:
+            self.env = outer.copy()
+            self.env |= changed
+        self._change_arguments(names, given, inner)
+        if isinstance(node, ast.Lambda) or not names.is_generator:
             return either(found)
         return known(Items(tuple(items)))
 
@@ -285,15 +290,13 @@ class Program(Caller):
             if star is not None:
                 self.env[star.arg] = unknown(star.arg)
 
-    def _change_arguments(self, node: ast.AST, given: dict[str, Value], inner: dict[str, Value]) -> None:
+    def _change_arguments(self, names: Names, given: dict[str, Value], inner: dict[str, Value]) -> None:
         """Note the lists and dicts of the caller's that a function changed through its arguments."""
-        stored = {item.id for item in ast.walk(node) if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store)}
-        arguments = [item.arg for item in ast.walk(node) if isinstance(item, ast.arg)]
-        for name in arguments:
+        for name in names.arguments:
             before, after = given.get(name), inner.get(name)
             if before is None or before == after or not isinstance(before.only, Items | Pairs):
                 continue
-            changed = after if after is not None and name not in stored else Value(before.options, name)
+            changed = after if after is not None and name not in names.stored else Value(before.options, name)
             for other in [key for key, value in self.env.items() if value is before]:
                 self.env[other] = changed
 
@@ -348,21 +351,3 @@ def _joined(envs: Sequence[dict[str, Value]]) -> dict[str, Value]:
 
 def _has_jump(body: Sequence[ast.stmt]) -> bool:
     return any(isinstance(node, ast.Break | ast.Continue) for item in body for node in ast.walk(item))
-
-
-def _globals(node: ast.AST) -> set[str]:
-    return {name for item in ast.walk(node) if isinstance(item, ast.Global | ast.Nonlocal) for name in item.names}
-
-
-def _outward(node: ast.AST, inner: dict[str, Value]) -> list[str]:
-    """Name what a function may have changed outside: what it declares global, and lists that it appends to."""
-    local = {item.id for item in ast.walk(node) if isinstance(item, ast.Name) and isinstance(item.ctx, ast.Store)}
-    arguments = getattr(node, "args", None)
-    if arguments is not None:
-        local |= {item.arg for item in ast.walk(arguments) if isinstance(item, ast.arg)}
-    declared = _globals(node)
-    return [name for name in inner if name in declared or name not in local]
-
-
-def _is_generator(node: ast.AST) -> bool:
-    return any(isinstance(item, ast.Yield | ast.YieldFrom) for item in ast.walk(node))
