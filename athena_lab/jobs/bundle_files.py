@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -34,10 +35,11 @@ def read_files(uploads: Sequence[SideFile], limits: Limits) -> tuple[dict[str, b
     for index, upload in enumerate(uploads):
         field = f"files.{index}"
         trouble = _path_trouble(upload.path)
-        # Case does not tell files apart on every machine that unpacks the bundle.
-        if not trouble and upload.path.casefold() in folded:
+        # Case and the way accents are written do not tell files apart on every machine that unpacks the bundle.
+        key = unicodedata.normalize("NFC", upload.path).casefold()
+        if not trouble and key in folded:
             trouble = "the bundle holds that path already"
-        folded.add(upload.path.casefold())
+        folded.add(key)
         data = _decode(upload.content_base64)
         if not trouble and data is None:
             trouble = "its content is not base64"

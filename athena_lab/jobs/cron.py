@@ -13,6 +13,8 @@ _FIRST_DAY = date(2000, 1, 1)
 CYCLE_DAYS = 28 * 365 + 7
 """The calendar repeats after 28 years, so what does not fire in them never does (until 2100)."""
 DAY_MINUTES = 24 * 60
+MAX_CRON = 1_000
+"""Characters of an expression: every minute, hour and day one by one are fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,10 @@ class Cron:
 
 def read_cron(text: str) -> tuple[Cron | None, list[str]]:
     """Read five fields; None where there are faults, one for each bad field."""
+    if len(text) > MAX_CRON:
+        return None, [
+            f"has {len(text)} characters, more than the {MAX_CRON} allowed. Write ranges and steps for lists."
+        ]
     parts = text.split()
     if len(parts) != len(FIELDS):
         count = f"{len(parts)} field" + ("" if len(parts) == 1 else "s")

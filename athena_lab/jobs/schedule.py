@@ -18,6 +18,7 @@ from athena_lab.jobs.cron import Cron, read_cron
 
 MOST_MADE_UP = 1000
 """Runs that a schedule whose start lies in the past may make at once."""
+_LONGEST_ZONE = 100
 YEARS = range(2000, 2100)
 """Years that a start or an end may lie in: the calendar of cron is checked for no others."""
 
@@ -128,7 +129,7 @@ def _zone_trouble(timezone: str) -> list[str]:
     zones = _zones()
     if timezone in zones.values():
         return []
-    folded = timezone.casefold()
+    folded = timezone[:_LONGEST_ZONE].casefold()
     cities = {key.rsplit("/", 1)[-1]: key for key in zones}
     near = [folded] if folded in zones else difflib.get_close_matches(folded, zones, n=3, cutoff=0.7)
     near += [cities[city] for city in difflib.get_close_matches(folded.replace(" ", "_"), cities, n=2, cutoff=0.8)]

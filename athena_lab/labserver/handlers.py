@@ -114,7 +114,7 @@ class DraftHandler(AthenaHandler):
             request = DraftRequest.model_validate_json(self.request.body or b"{}")
         except ValidationError as error:
             raise errors.InvalidError(_faults_of(error)) from error
-        upload = await collect(request, ContentsReader(self.contents_manager), lock)
+        upload = await collect(request, ContentsReader(self.contents_manager, request.path.strip("/")), lock)
         answer = await self.door.forward("POST", "bundles", content=upload.model_dump_json().encode())
         answer.raise_for_error()
         self.finish(Bundle.model_validate_json(answer.content).model_dump_json())

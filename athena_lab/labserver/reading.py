@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 from jupyter_core.utils import ensure_async
@@ -15,16 +16,19 @@ from athena_lab.jobs.drafting import Document
 
 
 class ContentsReader:
-    """A `draft.Reader` over Jupyter's contents manager (a directory, or wherever the user's files are)."""
+    """A `draft.Reader` over Jupyter's contents manager (a directory, or wherever the user's files are).
 
-    def __init__(self, contents_manager: Any) -> None:
-        self._contents = contents_manager
+    `named` is the file that the user named; it and its folder may be reached by a link.
+    """
+
+    def __init__(self, contents_manager: Any, named: str) -> None:
+        self._contents, self._named = contents_manager, named
 
     async def read_notebook(self, path: str) -> Document:
         """Give the notebook; raise InvalidError if it is missing, unreadable or no notebook."""
         if not path.endswith(".ipynb"):
             raise _refusal(path, "it is not a notebook", "Open a notebook (.ipynb) and press the button there.")
-        if not await ensure_async(self._contents.file_exists(path)):
+        if not await self._has_file(path):
             raise _refusal(path, "there is no such file", "Save the notebook first.")
         try:
             model = await ensure_async(self._contents.get(path, content=True, type="notebook"))
@@ -37,7 +41,7 @@ class ContentsReader:
 
     async def read_file(self, path: str) -> bytes | None:
         """Give a file's bytes, or None if there is no such file that the user may read."""
-        if not await ensure_async(self._contents.file_exists(path)):
+        if not await self._has_file(path):
             return None
         try:
             model = await ensure_async(self._contents.get(path, content=True, type="file", format="base64"))
@@ -47,7 +51,7 @@ class ContentsReader:
 
     async def size_of(self, path: str) -> int | None:
         """Give a file's size in bytes, or None if there is no such file that the user may read."""
-        if not await ensure_async(self._contents.file_exists(path)):
+        if not await self._has_file(path):
             return None
         try:
             model = await ensure_async(self._contents.get(path, content=False, type="file"))
@@ -66,6 +70,21 @@ class ContentsReader:
         entries = model["content"]
         folders = tuple(entry["name"] for entry in entries if entry["type"] == "directory")
         return tuple(entry["name"] for entry in entries if entry["type"] != "directory"), folders
+
+    async def _has_file(self, path: str) -> bool:
+        """Tell whether a file is there; one that a link beside the named file leads away to is not meant to go along.
+
+        Jupyter itself follows links wherever they lead.
+        """
+        root = getattr(self._contents, "root_dir", None)
+        try:
+            if root and path != self._named:
+                found = Path(root, path).resolve()
+                if not any(map(found.is_relative_to, (Path(root).resolve(), Path(root, self._named).parent.resolve()))):
+                    return False
+            return bool(await ensure_async(self._contents.file_exists(path)))
+        except (OSError, RuntimeError, ValueError):  # a name that no file can have, or links in a circle
+            return False
 
 
 def _refusal(path: str, reason: str, remedy: str) -> InvalidError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from athena_lab.jobs.bundle_notebook import clean_cells, is_code, text_of
 from athena_lab.jobs.bundle_slice import keep_slice, targets_of
 from athena_lab.jobs.drafting.files import Collector
 from athena_lab.jobs.drafting.metadata import Metadata, metadata_of, without_reason
+from athena_lab.jobs.drafting.shape import trouble_of
 
 MAX_NOTEBOOK_BYTES = 100 * 1024**2
 MAX_SCRIPT_BYTES = 2 * 1024**2
@@ -105,6 +106,10 @@ async def _read(path: str, request: DraftRequest, reader: Reader) -> tuple[Bundl
         return given, faults
     await _refuse_large(path, MAX_NOTEBOOK_BYTES, "Clear its outputs and save it.", reader)
     document = await reader.read_notebook(path)
+    # Before anything else looks into it: what is no text or no object there would break it.
+    document = replace(document, problem=document.problem or trouble_of(document.notebook))
+    if document.problem:
+        raise InvalidError(faults_of(path, document))
     faults = [*faults_of(path, document), *_cell_faults(path, document.notebook, targets_of(source))]
     upload = BundleUpload(
         notebook=_content_of(document.notebook),
@@ -143,8 +148,8 @@ def faults_of(path: str, document: Document) -> list[Fault]:
         return [Fault("path", message)]
     faults = []
     metadata = document.notebook.get("metadata", {})
-    kernel = metadata.get("kernelspec", {})
-    language = kernel.get("language") or metadata.get("language_info", {}).get("name") or "python"
+    kernel = metadata.get("kernelspec") or {}
+    language = kernel.get("language") or (metadata.get("language_info") or {}).get("name") or "python"
     if not kernel.get("name"):
         faults.append(
             Fault("kernel", f"Cannot schedule '{path}': it names no kernel. Choose one at the top right, then save.")
@@ -188,7 +193,7 @@ def _has_code(cell: dict[str, Any]) -> bool:
 
 
 def _notebook_id(notebook: dict[str, Any]) -> str | None:
-    found = notebook.get("metadata", {}).get("athena", {}).get("notebook_id")
+    found = (notebook.get("metadata", {}).get("athena") or {}).get("notebook_id")
     return str(found) if found else None
 
 

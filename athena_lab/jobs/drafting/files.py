@@ -6,6 +6,7 @@ import asyncio
 import base64
 from collections.abc import Iterable, Sequence
 from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Protocol
 
@@ -18,7 +19,10 @@ from athena_lab.jobs.drafting.data_files import files_of_cells
 MAX_FILES = 200
 _MOST_LISTED = 5_000
 _MOST_CANDIDATES = 2_000
+_MOST_PATTERNS = 200
 _DEEPEST = 8
+_SHOWN = 100
+_UNSEEN = (".", "__pycache__", "node_modules")
 _DATA = frozenset(
     [".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx", ".xls", ".feather", ".npy", ".npz", ".pkl", ".zip",
      ".gz", ".yaml", ".yml", ".toml", ".sqlite", ".db", ".sql"]
@@ -62,13 +66,13 @@ class Collector:
         for name in files:
             if not _is_inside(name) or not await self._add(name, "asked for"):
                 self._fault(
-                    f"Cannot take the file '{name}' with '{self._path}': there is no such file in its folder. "
+                    f"Cannot take the file '{name[:_SHOWN]}' with '{self._path}': there is no such file in its folder. "
                     "Take it off the list."
                 )
         for pattern in globs:
             if not await self._add_matching(pattern, f"matches '{pattern}'"):
                 self._fault(
-                    f"Cannot take '{pattern}' with '{self._path}': no file in its folder matches. "
+                    f"Cannot take '{pattern[:_SHOWN]}' with '{self._path}': no file in its folder matches. "
                     "Correct the pattern, such as data/*.csv."
                 )
 
@@ -110,7 +114,7 @@ class Collector:
                     code = self._contents[name].decode(errors="replace")
                     await self._add_modules(imports.imports_of(code))
                     pending.append(code)
-            for pattern in found.patterns:
+            for pattern in islice(found.patterns, _MOST_PATTERNS):
                 if pattern not in seen and _is_inside(pattern) and any(mark in pattern for mark in "*?["):
                     seen.add(pattern)
                     await self._add_matching(pattern, f"matches '{pattern}'")
@@ -119,9 +123,7 @@ class Collector:
         if not _is_inside(pattern):
             return False
         names = [name for name in await self._list() if _matches(name, pattern) and name != self._own]
-        for name in names:
-            await self._add(name, why)
-        return bool(names)
+        return any([await self._add(name, why) for name in names])
 
     async def _add(self, name: str, why: str) -> bool:
         """Add one file; tell whether it is there. One over the limit is a fault."""
@@ -158,8 +160,8 @@ class Collector:
                 folder, depth = pending.pop()
                 files, folders = await self._reader.list_folder(self._beside(folder))
                 prefix = f"{folder}/" if folder else ""
-                found += [prefix + name for name in files if not name.startswith(".")]
-                visible = [name for name in folders if not name.startswith((".", "__pycache__", "node_modules"))]
+                found += [prefix + name for name in files if not name.startswith(".") and is_text(name)]
+                visible = [name for name in folders if not name.startswith(_UNSEEN) and is_text(name)]
                 pending += [(prefix + name, depth + 1) for name in visible if depth < _DEEPEST]
             self._listing = tuple(sorted(found))
         return self._listing
@@ -182,13 +184,22 @@ def _is_inside(name: str) -> bool:
 
 
 def _matches(name: str, pattern: str) -> bool:
-    """Match as a shell does: `*` stays in its folder, `**` goes through folders."""
-    return _match_parts(name.split("/"), pattern.removeprefix("./").split("/"))
+    """Match as a shell does: `*` stays in its folder, `**` goes through folders.
+
+    The work is the product of both lengths, however many `**` there are.
+    """
+    parts = name.split("/")
+    ends = {0}  # how many parts of the name the pattern may have used up so far
+    for one in pattern.removeprefix("./").split("/"):
+        if one == "**":
+            ends = set(range(min(ends), len(parts) + 1))
+        else:
+            ends = {end + 1 for end in ends if end < len(parts) and fnmatchcase(parts[end], one)}
+        if not ends:
+            return False
+    return len(parts) in ends
 
 
-def _match_parts(name: list[str], pattern: list[str]) -> bool:
-    if not pattern:
-        return not name
-    if pattern[0] == "**":
-        return _match_parts(name, pattern[1:]) or (bool(name) and _match_parts(name[1:], pattern))
-    return bool(name) and fnmatchcase(name[0], pattern[0]) and _match_parts(name[1:], pattern[1:])
+def is_text(name: str) -> bool:
+    """Tell whether a name is text, which names of other encodings are not."""
+    return not any(0xD800 <= ord(char) <= 0xDFFF for char in name)
