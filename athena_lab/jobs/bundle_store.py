@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import threading
 import uuid
@@ -42,9 +43,15 @@ class BundleStore:
             self._files.pipe_file(partial, bundle.archive)
             self._files.mv(partial, path)
         except OSError as error:
+            self._forget(partial)
             raise UnreachableError(
                 f"Cannot store the bundle '{bundle.hash[:12]}' ({error}). Check the bundle store, then try again."
             ) from error
+
+    def _forget(self, partial: str) -> None:
+        """Remove what was written of a bundle: a full store is not filled further by each new try."""
+        with contextlib.suppress(OSError):
+            self._files.rm_file(partial)
 
     def get(self, content_hash: str) -> bytes:
         """Give a bundle's archive; raise NotFoundError, or UpstreamError if its content is not what its name says."""

@@ -13,7 +13,7 @@ from athena_lab.jobs.airflow_api import DagStanding
 from athena_lab.jobs.delivery import promotion_of
 from athena_lab.jobs.outbox import Entry, EntryKind, EntryState
 from athena_lab.jobs.services import Services
-from athena_lab.jobs.spec import JobSpec
+from athena_lab.jobs.spec import JobSpec, name_key
 
 _LOG = logging.getLogger(__name__)
 
@@ -83,8 +83,9 @@ class JobListing:
 
 def _is_found(spec: JobSpec, query: JobQuery) -> bool:
     """Say whether a job is asked for: each word somewhere in its texts, and its notebook if one is named."""
-    text = f"{spec.name} {spec.id} {spec.owner} {spec.source.path}".casefold()
-    if not all(word in text for word in query.search.casefold().split()):
+    text = f"{spec.name} {spec.id} {spec.owner} {spec.source.path}"
+    text = name_key(text)
+    if not all(word in text for word in name_key(query.search).split()):
         return False
     if query.path is None and query.notebook_id is None:
         return True

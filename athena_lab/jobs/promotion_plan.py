@@ -13,7 +13,7 @@ from athena_lab.jobs.alert_rules import alert_faults
 from athena_lab.jobs.guards import guard_faults
 from athena_lab.jobs.parameters import merge_parameters, parameter_faults, secret_faults
 from athena_lab.jobs.schedule import schedule_faults
-from athena_lab.jobs.spec import JobSpec, free_id, start_of, with_content_hash
+from athena_lab.jobs.spec import JOINERS, JobSpec, free_id, name_key, start_of, with_content_hash
 
 MAX_NAME = 100
 MAX_MESSAGE = 1000
@@ -137,12 +137,12 @@ def _bundle_faults(request: PromoteRequest, known: Known) -> list[Fault]:
 
 def _name_faults(request: PromoteRequest, owner: str, known: Known) -> list[Fault]:
     name = request.name.strip()
-    if not name:
+    if not name_key(name):
         return [Fault("name", "Cannot schedule the job '': it has no name. Give it one.")]
     shown = f"Cannot name the job '{name[:MAX_NAME]}'"
     if len(name) > MAX_NAME:
         return [Fault("name", f"{shown}: it has {len(name)} characters. Use at most {MAX_NAME}.")]
-    if not name.isprintable():
+    if not all(char.isprintable() or char in JOINERS for char in name):
         return [Fault("name", f"{shown}: it has a character that cannot be shown. Leave it out.")]
     namesake = known.namesake
     if namesake is None or namesake is previous_of(request, owner, known):

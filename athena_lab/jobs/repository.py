@@ -14,10 +14,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from pydantic import ValidationError
 
-from athena_lab.errors import ConflictError, NotFoundError, UnreachableError
+from athena_lab.errors import ConfigurationError, ConflictError, NotFoundError, UnreachableError
 from athena_lab.gateway_api.jobs import JobVersion
 from athena_lab.jobs.git import Git, GitError, run_git
 from athena_lab.jobs.spec import JobSpec, canonical_json
@@ -40,6 +41,16 @@ with DAG("athena_beacon", schedule=None, tags=["athena"], doc_md=__doc__):
 _PLATFORM = "athena"
 _STALE_LOCK_S = 60.0
 """Git holds a branch's lock for milliseconds."""
+_LOCK_PAUSE_S = 0.01
+_LOCK_WAIT_S = 60.0
+"""How long a writer waits for another process; a deployment takes a second."""
+_LEFT_OVER = (
+    "packed-refs",
+    "config",
+    "HEAD",
+    "objects/info/commit-graph",
+    "objects/info/commit-graphs/commit-graph-chain",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +134,48 @@ class JobsRepository:
                 if self._depth > 1:
                     yield
                     return
-                self._clone.parent.mkdir(parents=True, exist_ok=True)
-                with self._clone.with_suffix(".lock").open("w") as file:
-                    fcntl.flock(file, fcntl.LOCK_EX)
+                with self._lock_file() as file:
                     self._git.held = (file.fileno(),)
-                    # Nobody else writes now, so what locks the branches is left over from a crash.
-                    for name in ("packed-refs", BRANCH, REMOTE_BRANCH):
-                        (self._clone / f"{name}.lock").unlink(missing_ok=True)
                     try:
                         yield
                     finally:
                         self._git.held = ()
             finally:
                 self._depth -= 1
+
+    @contextmanager
+    def _lock_file(self) -> Iterator[IO[str]]:
+        """Hold the clone's lock file; raise ConfigurationError where it cannot be, UnreachableError where another does.
+
+        Nobody else writes then, so what locks parts of the clone is left over from a crash, and is removed.
+        """
+        path = self._clone.with_suffix(".lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("w")
+        except OSError as error:
+            raise self._unusable(error) from error
+        with file:
+            deadline = time.monotonic() + _LOCK_WAIT_S
+            while not _is_locked(file):
+                if time.monotonic() > deadline:
+                    raise UnreachableError(
+                        f"Cannot change the jobs repository: another process has held '{path.name}' for "
+                        f"{_LOCK_WAIT_S:.0f} s. Find it with `fuser {path.name}`, or try again later."
+                    )
+                time.sleep(_LOCK_PAUSE_S)
+            try:
+                for name in (*_LEFT_OVER, BRANCH, REMOTE_BRANCH):
+                    (self._clone / f"{name}.lock").unlink(missing_ok=True)
+            except OSError as error:
+                raise self._unusable(error) from error
+            yield file
+
+    def _unusable(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(
+            f"Cannot write to the clone of the jobs repository '{self._clone.name}' ({error.strerror}). "
+            "Check the disk and the folder's owner, then try again."
+        )
 
     # -- reading
 
@@ -306,6 +346,15 @@ class JobsRepository:
 
     def _unreachable(self, error: GitError) -> UnreachableError:
         return UnreachableError(f"Cannot reach the jobs repository: {error} It is tried again until it answers.")
+
+
+def _is_locked(file: IO[str]) -> bool:
+    """Take a file's lock unless another process has it; say whether it is ours."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _identity(author: str) -> dict[str, str]:

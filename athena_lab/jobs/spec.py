@@ -17,6 +17,8 @@ from athena_lab.gateway_api.terms import Schedule, Terms
 from athena_lab.gateway_api.worker import dag_id_of
 
 MAX_ID = 60
+JOINERS = "\u200c\u200d"
+"""Zero-width characters that emoji and some scripts join letters by."""
 _BEHAVIOUR = {"bundle", "name", "owner", "team", *Terms.model_fields}
 
 
@@ -85,6 +87,11 @@ def slug_of(name: str) -> str:
     """Make an id of a name: `[a-z0-9_]{1,60}`."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     return re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:MAX_ID].rstrip("_") or "job"
+
+
+def name_key(name: str) -> str:
+    """Give what tells names apart: neither case, nor how accents are written, nor joiners that nobody sees."""
+    return unicodedata.normalize("NFKC", name.translate(dict.fromkeys(map(ord, JOINERS)))).casefold()
 
 
 def free_id(name: str, is_taken: Callable[[str], bool]) -> str:

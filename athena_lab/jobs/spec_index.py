@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from athena_lab.jobs.git import Git
-from athena_lab.jobs.spec import JobSpec
+from athena_lab.jobs.spec import JobSpec, name_key
 
 _LOG = logging.getLogger(__name__)
 _NOTHING = "0" * 40
@@ -126,7 +126,7 @@ class SpecIndex:
             self._deleted[place.job_id] = spec
             return
         self._specs[place.job_id], self._paths[place.job_id] = spec, place
-        self._names[spec.team, spec.name.casefold()] = place.job_id
+        self._names[spec.team, name_key(spec.name)] = place.job_id
         self._shards.setdefault(place.team, Counter())[place.shard] += 1
         self._members.setdefault((place.team, place.shard), {})[place.job_id] = None
 
@@ -142,8 +142,8 @@ class SpecIndex:
             return
         spec = self._specs.pop(place.job_id)
         del self._paths[place.job_id]
-        if self._names.get((spec.team, spec.name.casefold())) == place.job_id:
-            del self._names[spec.team, spec.name.casefold()]
+        if self._names.get((spec.team, name_key(spec.name))) == place.job_id:
+            del self._names[spec.team, name_key(spec.name)]
         self._shards[place.team][place.shard] -= 1
         self._members[place.team, place.shard].pop(place.job_id, None)
 
@@ -167,7 +167,7 @@ class SpecIndex:
 
     def named(self, team: str, name: str) -> JobSpec | None:
         with self._lock:
-            job_id = self._names.get((team, name.casefold()))
+            job_id = self._names.get((team, name_key(name)))
             return self._specs[job_id] if job_id else None
 
     def is_taken(self, job_id: str) -> bool:

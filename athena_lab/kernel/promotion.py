@@ -17,6 +17,7 @@ from athena_lab.gateway_api.jobs import Bundle, Check, Job, PromoteRequest
 from athena_lab.gateway_api.terms import Schedule, terms_of
 from athena_lab.jobs.drafting import DraftRequest, upload_of
 from athena_lab.jobs.drafting.rehearsal import follow, has_succeeded, rehearsal_of, summarise
+from athena_lab.jobs.spec import name_key
 from athena_lab.kernel.report import report
 from athena_lab.kernel.session import Session
 
@@ -83,7 +84,7 @@ def _drafted(session: Session, verb: str, words: Sequence[str]) -> _Drafted:
         upload = thread.submit(upload_of, file, _workspace_of(file), _draft_of(arguments)).result()
     bundle = session.gateway.upload_bundle(upload)
     name = arguments.name or file.stem
-    known = next((job for job in session.gateway.list_jobs() if job.name.casefold() == name.casefold()), None)
+    known = next((job for job in session.gateway.list_jobs() if name_key(job.name) == name_key(name)), None)
     return _Drafted(bundle, _request_of(arguments, bundle, name, known), known)
 
 
@@ -184,4 +185,5 @@ def _request_of(arguments: argparse.Namespace, bundle: Bundle, name: str, known:
         "parameters": tuple(kept.get(parameter.name, parameter) for parameter in bundle.parameters),
         "tables": None,  # as lineage finds them in the new content
     }
-    return PromoteRequest(bundle=bundle.hash, name=name, message=arguments.message, **terms)
+    version = known.version if known else 0
+    return PromoteRequest(bundle=bundle.hash, name=name, message=arguments.message, expected_version=version, **terms)

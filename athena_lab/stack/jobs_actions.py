@@ -35,6 +35,7 @@ from athena_lab.gateway_api.versions import (
 )
 from athena_lab.gateway_api.wire import Wire
 from athena_lab.jobs.drafting import DraftRequest, upload_of
+from athena_lab.jobs.spec import name_key
 from athena_lab.stack import jobs_output
 from athena_lab.stack.jobs_terms import after_of, tables_of
 from athena_lab.stack.jobs_when import guards_of, schedule_of
@@ -180,7 +181,7 @@ class JobsActions:
         """Give the caller's job of an id or a name, if there is one that is not deleted."""
         jobs = self.gateway.list_jobs(JobQuery(search=name[:200]))
         found = [job for job in jobs if job.id == name]
-        found += [job for job in jobs if job.name.casefold() == name.casefold()]
+        found += [job for job in jobs if name_key(job.name) == name_key(name)]
         return found[0] if found else None
 
     def find(self, name: str) -> Job:

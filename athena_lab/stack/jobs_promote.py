@@ -8,14 +8,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from athena_lab.errors import Fault, InvalidError
+from athena_lab.errors import ConflictError, Fault, InvalidError
 from athena_lab.gateway_api.bundles import Destination, DestinationMode, EnvironmentKind
 from athena_lab.gateway_api.jobs import Bundle, Job, PromoteRequest
 from athena_lab.gateway_api.rehearsals import Rehearsal
 from athena_lab.gateway_api.terms import Terms, terms_of
+from athena_lab.gateway_api.versions import DiffRequest
 from athena_lab.jobs.drafting import DraftRequest
 from athena_lab.jobs.drafting.rehearsal import cancel, follow, has_succeeded, rehearsal_of, summarise
 from athena_lab.stack.jobs_actions import EXIT_FAILED, JobsActions, Outcome, values_of
+from athena_lab.stack.jobs_output import format_diff
 from athena_lab.stack.jobs_terms import add_found_tables, add_tables, after_of, tables_of
 from athena_lab.stack.jobs_when import add_guards, add_run_guards, add_schedule, guards_of, schedule_of
 
@@ -118,7 +120,12 @@ def promote_file(actions: JobsActions, arguments: argparse.Namespace) -> Outcome
             _tell(f"{why} {todo}")
             return _ended(ended)
         _tell(summarise(ended))
-    return actions.deployed(actions.gateway.promote(drafted.request), is_waiting=arguments.wait)
+    try:
+        promotion = actions.gateway.promote(drafted.request)
+    except ConflictError:
+        _tell_difference(actions, drafted)
+        raise
+    return actions.deployed(promotion, is_waiting=arguments.wait)
 
 
 def rehearse_file(actions: JobsActions, arguments: argparse.Namespace) -> Outcome:
@@ -155,7 +162,8 @@ def _drafted(actions: JobsActions, arguments: argparse.Namespace) -> _Drafted:
         "guards": guards_of(arguments, present.guards),
     }
     terms |= {key: value for key in ("retries", "timeout_s") if (value := getattr(arguments, key)) is not None}
-    return _Drafted(bundle, PromoteRequest(bundle=bundle.hash, name=name, message=arguments.message, **terms), known)
+    terms |= {"message": arguments.message, "expected_version": known.version if known else 0}
+    return _Drafted(bundle, PromoteRequest(bundle=bundle.hash, name=name, **terms), known)
 
 
 def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
@@ -170,6 +178,13 @@ def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
         environment=arguments.environment,
         globs=tuple(arguments.include),
     )
+
+
+def _tell_difference(actions: JobsActions, drafted: _Drafted) -> None:
+    """Show whoever came second how the file differs from what was deployed meanwhile."""
+    job = actions.named(drafted.request.name)
+    if job is not None:
+        _tell(format_diff(actions.gateway.diff_job(job.id, DiffRequest(bundle=drafted.bundle.hash))))
 
 
 def _begin(actions: JobsActions, drafted: _Drafted) -> Rehearsal:
