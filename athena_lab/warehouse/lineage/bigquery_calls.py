@@ -23,6 +23,11 @@ _LOADS = ("load_table_from_dataframe", "load_table_from_file", "load_table_from_
 _INSERTS = ("insert_rows", "insert_rows_json", "insert_rows_from_dataframe")
 _SURE = frozenset(["query_and_wait", *_LOADS, *_INSERTS, "list_rows", "create_read_session"])
 """Names that no other library has: whatever they are called on is a BigQuery client."""
+_TABLE_KEYWORDS = frozenset(
+    ["query", "destination", "destination_table", "table", "source", "sources", "table_ref", "table_id", "dataset_ref",
+     "dataset_id", "query_or_table", "default_dataset", "job_config", "default_query_job_config", "project",
+     "project_id"]
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,6 +285,21 @@ _CLASSES: Mapping[str, Callable[[Effects, Call], Value]] = {
     "TableReference": lambda effects, call: _dotted(effects, call, "table", ["dataset_ref", "table_id"]),
     "from_string": lambda _, call: known(Thing("table", (("name", call.argument(0) or unknown(call.why)),))),
 }
+
+
+def is_table_argument(receiver: str, name: str, place: int | str) -> bool:
+    """Say whether a call's argument, by position or keyword, is a table or SQL and no data: `load_table_…(rows, HERE)`.
+
+    `receiver` is the name that a method is called on, "" for a function.
+    """
+    if name not in _METHODS and name not in _CLASSES and name not in _READERS and name != "to_gbq":
+        return False
+    if isinstance(place, str):
+        return place in _TABLE_KEYWORDS
+    is_rows_first = name in _LOADS or (name == "to_gbq" and receiver in ("", "pandas_gbq", "gbq"))
+    if is_rows_first:
+        return place in (1, 5)
+    return place == 0 or (place == 1 and name in ("query", "copy_table", "TableReference", "DatasetReference"))
 
 
 def is_method(name: str) -> bool:

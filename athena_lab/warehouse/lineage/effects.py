@@ -64,9 +64,15 @@ class Effects:
         return answer
 
     def _follow(self, text: str, setting: Setting, into: Value | None, why: str) -> Result:
-        found = Findings()
+        found = Findings(self.findings.sightings)
+        found.cell = self.findings.cell
+        before = len(found.sightings.places) if found.sightings is not None else 0
         script = follow_script(text, setting, found)
         self._add(found)
+        if found.sightings is not None:
+            found.sightings.queries.append(text)
+            fresh = [replace(one, text=self.holes.restore(one.text)) for one in found.sightings.places[before:]]
+            found.sightings.places[before:] = fresh
         relation = script.answer or Relation()
         if into is not None:
             for name in self.write(into, why):
@@ -85,18 +91,25 @@ class Effects:
 
     def read(self, tables: Value | None, why: str) -> None:
         """Note that tables are read by name."""
-        self.findings.reads.update(self.names(tables, why))
+        self._see(self.names(tables, why), why)
+
+    def _see(self, names: list[str], why: str) -> None:
+        self.findings.reads.update(names)
+        for name in names:
+            self.findings.see(name, is_write=False, text=why)
 
     def write(self, tables: Value | None, why: str) -> list[str]:
         """Note that tables are written by name; give their full names."""
         names = self.names(tables, why)
         self.findings.writes.update(names)
+        for name in names:
+            self.findings.see(name, is_write=True, text=why)
         return names
 
     def rows_of(self, tables: Value | None, why: str) -> Result:
         """Note that tables are read by name; give their rows."""
         names = self.names(tables, why)
-        self.findings.reads.update(names)
+        self._see(names, why)
         entries = tuple(entry for name in names for entry in self._columns_of(name))
         return Result(Relation(entries), frozenset(names))
 

@@ -13,13 +13,14 @@ from typing import Any
 from athena_lab.warehouse.lineage.constants import Thing, Value, known, unknown
 from athena_lab.warehouse.lineage.effects import Effects
 from athena_lab.warehouse.lineage.frames import frame
-from athena_lab.warehouse.lineage.model import Findings, Lineage
+from athena_lab.warehouse.lineage.model import Findings, Lineage, Sightings
 from athena_lab.warehouse.lineage.program import Program
 from athena_lab.warehouse.lineage.sql import lineage_of_sql
 from athena_lab.warehouse.lineage.tables import Result, Setting
 
 PARAMETERS_TAG = "parameters"
-_PYTHON_MAGICS = ("time", "timeit", "capture", "prun")
+SQL_MAGICS = ("athena", "bigquery", "bqsql")
+PYTHON_MAGICS = ("time", "timeit", "capture", "prun")
 _FLAGS = frozenset(
     ["--dry-run", "--dry_run", "--no-cache", "--no_query_cache", "--verbose", "--use_bqstorage_api", "--use_rest_api",
      "--use_legacy_sql"]
@@ -44,12 +45,21 @@ def lineage_of_notebook(
     projects: Collection[str] = (),
 ) -> Lineage:
     """Follow a notebook's code cells in the document's order; `cell` of what is unknown is the cell's index."""
-    cells = [
+    return _follow(_code_of(notebook), schema or {}, projects)
+
+
+def sightings_of_notebook(notebook: Mapping[str, Any], *, projects: Collection[str] = ()) -> tuple[Lineage, Sightings]:
+    """Follow a notebook and tell every place where a table is read or written by its name, too."""
+    sightings = Sightings()
+    return _follow(_code_of(notebook), {}, projects, sightings), sightings
+
+
+def _code_of(notebook: Mapping[str, Any]) -> list[Cell]:
+    return [
         Cell(index, _text_of(cell), PARAMETERS_TAG in ((cell.get("metadata") or {}).get("tags") or ()))
         for index, cell in enumerate(notebook.get("cells", ()))
         if cell.get("cell_type") == "code"
     ]
-    return _follow(cells, schema or {}, projects)
 
 
 def lineage_of_python(
@@ -57,6 +67,22 @@ def lineage_of_python(
 ) -> Lineage:
     """Follow a Python script; of its `# %%` cells the one tagged `parameters` holds no constants."""
     return _follow(list(_cells_of(source)), schema or {}, projects)
+
+
+def parse_cell(source: str) -> ast.Module | None:
+    """Parse a cell, IPython's own syntax in it made calls of `get_ipython()`; None where it is not Python."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        pass  # perhaps IPython's own syntax
+    try:
+        # Here and not above: IPython takes a while to import, and plain Python does not need it.
+        from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415 (above)
+
+        text: str = TransformerManager().transform_cell(source)
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def _cells_of(source: str) -> Sequence[Cell]:
@@ -77,8 +103,13 @@ def _text_of(cell: Mapping[str, Any]) -> str:
     return source if isinstance(source, str) else "".join(source)
 
 
-def _follow(cells: Sequence[Cell], schema: Mapping[str, Collection[str]], projects: Collection[str]) -> Lineage:
-    findings = Findings()
+def _follow(
+    cells: Sequence[Cell],
+    schema: Mapping[str, Collection[str]],
+    projects: Collection[str],
+    sightings: Sightings | None = None,
+) -> Lineage:
+    findings = Findings(sightings)
     program = CellProgram(Effects(Setting(projects=projects, schema=schema), findings))
     for cell in cells:
         findings.cell = cell.index
@@ -126,19 +157,10 @@ class CellProgram(Program):
                     self.env[node.id] = unknown(node.id)
 
     def _parse(self, source: str) -> ast.Module | None:
-        try:
-            return ast.parse(source)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            pass  # perhaps IPython's own syntax
-        try:
-            # Here and not above: IPython takes a while to import, and plain Python does not need it.
-            from IPython.core.inputtransformer2 import TransformerManager  # noqa: PLC0415 (above)
-
-            text: str = TransformerManager().transform_cell(source)
-            return ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse_cell(source)
+        if tree is None:
             self.effects.doubt(f"{source} (it is not Python)")
-            return None
+        return tree
 
     def run_magic(self, name: str, arguments: Sequence[Value], why: str) -> Value:
         """Follow `%%athena` and `%%bigquery` cells, and Python under `%%time` and its like."""
@@ -146,9 +168,9 @@ class CellProgram(Program):
         if name != "run_cell_magic" or len(texts) < 3 or not isinstance(texts[0], str):
             return super().run_magic(name, arguments, why)
         magic, line, body = texts[0], str(texts[1] or ""), arguments[2]
-        if magic in ("athena", "bigquery", "bqsql"):
+        if magic in SQL_MAGICS:
             self._run_sql(magic, line, body)
-        elif magic in _PYTHON_MAGICS and isinstance(body.only, str):
+        elif magic in PYTHON_MAGICS and isinstance(body.only, str):
             tree = self._parse(body.only)
             self.run(tree.body if tree is not None else ())
         elif magic in ("bash", "sh", "script", "!") and isinstance(body.only, str) and "bq" in body.only.split():

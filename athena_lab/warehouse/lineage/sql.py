@@ -103,6 +103,7 @@ class Script:
             self.findings.doubt(f"{step.text} (it does not parse)")
 
     def _statement(self, text: str) -> None:
+        self.findings.statement = text
         copy = _COPY.match(text)
         if copy is not None:
             text = f"CREATE TABLE {copy[1]} CLONE {copy[2]}"
@@ -130,6 +131,7 @@ class Script:
 
     def _value(self, step: Step) -> None:
         """Follow a condition, or what a variable is set to."""
+        self.findings.statement = step.text
         if not step.text:
             self._bind(step, NOWHERE, None)
             return
@@ -145,6 +147,7 @@ class Script:
             self.tables.setting = replace(self.tables.setting, default_dataset=default)
 
     def _loop(self, step: Step) -> None:
+        self.findings.statement = step.text
         relation = self.statements.queries.relation(_only(step.text))
         self._bind(step, relation.whole(), None)
 
@@ -169,8 +172,11 @@ class Script:
             self.findings.doubt(f"EXECUTE IMMEDIATE {step.text}")
             return
         self.statements.answer = None
+        is_outer_composed = self.findings.is_composed
+        self.findings.is_composed |= item.find(exp.Column) is not None
         for text in sorted(texts):
             self.follow(text)
+        self.findings.is_composed = is_outer_composed
         answer = self.answer
         received = answer.whole() if answer is not None else origin
         after = [word.key for word in words if ends and word.start >= ends[0]]

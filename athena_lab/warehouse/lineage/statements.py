@@ -67,6 +67,7 @@ class Statements:
         name = self.tables.name(table)
         if name is not None:
             self.tables.findings.writes.add(name)
+            self.tables.see(table, name, is_write=True)
         return name
 
     def _fill(self, table: exp.Table, columns: Sequence[Column | Star]) -> None:

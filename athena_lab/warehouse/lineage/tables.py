@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -12,6 +12,8 @@ from athena_lab.warehouse.lineage.relation import Column, Origin, Relation, Star
 
 _VIEWS = ("INFORMATION_SCHEMA", "__TABLES__", "__TABLES_SUMMARY__")
 _SESSION = "_session"
+_SOURCES = (exp.From, exp.Join, exp.Update, exp.Delete, exp.Merge, exp.Subquery, exp.Paren)
+"""Where a table's name may be followed by an alias, and is one itself where none follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,23 @@ class Tables:
             written = ".".join(part.name for part in table.parts)
             return Relation((Star(doubts=frozenset([written])),))
         self.findings.reads.add(name)
+        self.see(table, name, is_write=False)
         return self.columns(name)
+
+    def see(self, table: exp.Table, name: str, *, is_write: bool) -> None:
+        """Note the place where a statement names a table, if places are asked for."""
+        if self.findings.sightings is None:
+            return
+        words = list(table.root().find_all(exp.Identifier))
+        self.findings.see(name, is_write=is_write)
+        places = self.findings.sightings.places
+        places[-1] = replace(
+            places[-1],
+            is_past=table.args.get("version") is not None,
+            is_bare=not table.alias and isinstance(table.parent, _SOURCES),
+            names=frozenset(word.name.lower() for word in words),
+            qualifiers=frozenset(word.name for word in words if isinstance(word.parent, exp.Column | exp.Dot)),
+        )
 
     def columns(self, name: str) -> Relation:
         """Give the columns of a table with that full name, read or not."""
