@@ -39,7 +39,7 @@ def apart_places(cell: int, source: str, tables: Mapping[str, str]) -> Iterator[
         if table in tables:
             dataset, name = tables[table].split(".")
             edits = (Edit(*match.span("dataset"), dataset), Edit(*match.span("name"), name))
-            yield Place(cell, table, match.span("name"), edits)
+            yield Place(cell, table, match.span("name"), edits, beside=match.span("dataset"))
 
 
 def _texts(source: str, constants: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:

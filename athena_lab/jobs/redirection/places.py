@@ -46,7 +46,8 @@ class Place:
 
     `alias_at` is where an alias may be put after it, None where none can be: the literal holds nothing but the name.
     `is_qualifier`: a column follows, so that it can only qualify one. With `made`, spans are those of its text, which
-    as a literal is to take the place of the expression.
+    as a literal is to take the place of the expression. `beside` is the span of the dataset where that is a literal of
+    its own, whose other uses count too.
     """
 
     cell: int
@@ -56,6 +57,7 @@ class Place:
     alias_at: int | None = None
     is_qualifier: bool = False
     made: Made | None = None
+    beside: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ for the tables' names; what is not changed is told.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,15 +15,14 @@ from typing import Any
 from athena_lab.gateway_api.lineage import UnknownTable
 from athena_lab.jobs.bundle_notebook import text_of
 from athena_lab.jobs.parameters import PARAMETERS_TAG
+from athena_lab.jobs.redirection.choice import Choice
 from athena_lab.jobs.redirection.constants import constants_of, trees_of
 from athena_lab.jobs.redirection.expressions import apart_places, expression_places
+from athena_lab.jobs.redirection.marks import mark_of
 from athena_lab.jobs.redirection.places import Edit, Made, Place, places_of
 from athena_lab.jobs.redirection.uses import Uses
 from athena_lab.warehouse.lineage import Lineage, Sighting, Sightings, sightings_of_notebook
-from athena_lab.warehouse.lineage.script import words_of
 
-_MARK = "athena_place_{}_"
-_MARKS = re.compile(r"athena_place_\d+_")
 _MOST_TRIALS = 64
 Notebook = Mapping[str, Any]
 
@@ -49,18 +47,16 @@ def redirect(notebook: Notebook, tables: Mapping[str, str], *, project: str) -> 
     Comments, strings of SQL, columns and aliases of the same name stay, and so does each literal that is used for
     anything but a table, SQL or a text that is shown: what it decides would change with it.
     """
-    before, sightings = sightings_of_notebook(notebook, projects=(project,))
-    if not any(_is_named(item, tables) for item in sightings.places):
-        return Redirection(dict(notebook), 0)
-    chosen = _choose(notebook, tables, project)
-    kept = _held(notebook, chosen, tables, project, (before, sightings))
-    changed = _edited(notebook, kept)
-    left = sightings_of_notebook(changed, projects=(project,))[1].places
+    before = sightings_of_notebook(notebook, projects=(project,))
+    if not any(_is_named(item, tables) for item in before[1].places):
+        return Redirection(_edited(notebook, ()), 0)
+    kept, changed, left = _held(notebook, _choose(notebook, tables, project), tables, project, before)
+    reads = [item for item in left.places if not item.is_write and "*" not in item.table]
     return Redirection(
         changed,
         sum(not place.is_qualifier for place in kept),
-        _told(notebook, [item for item in left if item.is_write or "*" in item.table], tables),
-        _told(notebook, [item for item in left if not item.is_write and "*" not in item.table], tables),
+        _told(notebook, [item for item in left.places if item not in reads], tables),
+        _told(notebook, reads, tables),
     )
 
 
@@ -92,11 +88,26 @@ def _choose(notebook: Notebook, tables: Mapping[str, str], project: str) -> list
     parameters = [at for at, index in enumerate(sources) if PARAMETERS_TAG in _tags(notebook["cells"][index])]
     constants = constants_of(trees_of(sources.values()), parameters)
     places = [place for index, text in sources.items() for place in _places(index, text, tables, project, constants)]
-    marks = [_MARK.format(at) for at in range(len(places))]
-    marked = _edited(notebook, [replace(p, edits=(Edit(*p.mark, m),)) for p, m in zip(places, marks, strict=True)])
-    sightings = sightings_of_notebook(marked, projects=(project,))[1]
-    uses = Uses(trees_of(text_of(marked["cells"][index]["source"]) for index in sources))
-    return _Choice(dict(zip(marks, places, strict=True)), sightings, uses).places()
+    marks = {mark_of(at): place for at, place in enumerate(places)}
+    sightings = sightings_of_notebook(_marked(notebook, marks), projects=(project,))[1]
+    # A name within an expression is used there: to see that, the expressions must stand.
+    plain = _marked(notebook, {mark: place for mark, place in marks.items() if place.made is None}, is_whole=True)
+    literals, made = (
+        Uses(trees_of(text_of(book["cells"][index]["source"]) for index in sources))
+        for book in (plain, _marked(notebook, marks))
+    )
+    return Choice(marks, sightings).places(
+        lambda mark: (literals if marks[mark].made is None else made).are_of_tables(mark)
+    )
+
+
+def _marked(notebook: Notebook, places: Mapping[str, Place], *, is_whole: bool = False) -> dict[str, Any]:
+    """Put marks in the places; where the whole place is asked for, for a dataset that stands apart too."""
+    found = []
+    for mark, place in places.items():
+        spans = [place.mark, *([place.beside] if is_whole and place.beside is not None else [])]
+        found.append(replace(place, edits=tuple(Edit(*span, mark) for span in spans)))
+    return _edited(notebook, found)
 
 
 def _places(
@@ -113,74 +124,6 @@ def _tags(cell: Mapping[str, Any]) -> Sequence[str]:
     return (cell.get("metadata") or {}).get("tags") or ()
 
 
-class _Choice:
-    """Decides by the sightings of marks which places name a table, and which need an alias then."""
-
-    def __init__(self, places: Mapping[str, Place], sightings: Sightings, uses: Uses) -> None:
-        self.marked, self.uses = places, uses
-        self.quoted = {mark for text in sightings.queries for mark in _marks_in_strings(text)}
-        self.seen: dict[str, list[Sighting]] = {}
-        for sighting in sightings.places:
-            dataset, _, name = sighting.table.rpartition(".")
-            place = places.get(name)
-            if place is not None and dataset == place.table.split(".")[0] and not place.is_qualifier:
-                self.seen.setdefault(name, []).append(sighting)
-
-    def places(self) -> list[Place]:
-        chosen: dict[str, Place] = {}
-        for mark, seen in self.seen.items():
-            is_fit = not any(item.is_composed or item.is_past for item in seen) and mark not in self.quoted
-            place = self._aliased(self.marked[mark], seen) if is_fit else None
-            if place is not None and self.uses.are_of_tables(mark):
-                chosen[mark] = place
-        return [*chosen.values(), *self._qualifiers(chosen)]
-
-    def _aliased(self, place: Place, seen: Sequence[Sighting]) -> Place | None:
-        """Give the place with the alias that its qualifiers need; None where there can be none."""
-        name = place.table.split(".")[1]
-        needing = [item for item in seen if item.is_bare and self._is_qualified(item, place.table, name)]
-        if not needing:
-            return place
-        if place.alias_at is None or not all(item.is_bare for item in seen):
-            return None
-        quoted = name if name.isidentifier() else f"`{name}`"
-        return replace(place, edits=(*place.edits, Edit(place.alias_at, place.alias_at, f" AS {quoted}")))
-
-    def _is_qualified(self, sighting: Sighting, table: str, name: str) -> bool:
-        is_whole = any(mark in self.marked and self.marked[mark].table == table for mark in sighting.qualifiers)
-        return is_whole or name.lower() in sighting.names
-
-    def _qualifiers(self, chosen: Mapping[str, Place]) -> list[Place]:
-        """Give the places before columns whose tables, in the same statement, have an alias now."""
-        aliased = {
-            (mark, chosen[name].table)
-            for name in chosen
-            for sighting in self.seen[name]
-            if sighting.is_bare
-            for mark in sighting.qualifiers
-        }
-        return [place for mark, place in self.marked.items() if place.is_qualifier and (mark, place.table) in aliased]
-
-
-def _marks_in_strings(sql: str) -> set[str]:
-    """Give the marks in a script's strings, which are values, but for the text that EXECUTE IMMEDIATE is given."""
-    found: set[str] = set()
-    keys: list[str] = []
-    for word in words_of(sql):
-        keys = [] if word.text == ";" else [*keys[:2], word.key]
-        if word.text[-1] in "'\"" and "athena_place_" in word.text:
-            is_run = keys[:2] == ["EXECUTE", "IMMEDIATE"]
-            found |= _marks_in_strings(_content(word.text)) if is_run else set(_MARKS.findall(word.text))
-    return found
-
-
-def _content(literal: str) -> str:
-    """Give what a literal of SQL holds, its escapes as they stand."""
-    text = literal.lstrip("rRbB")
-    width = 3 if text.startswith(('"""', "'''")) else 1
-    return text[width:-width]
-
-
 # -- held against lineage
 
 
@@ -190,23 +133,36 @@ def _held(
     tables: Mapping[str, str],
     project: str,
     before: tuple[Lineage, Sightings],
-) -> list[Place]:
-    """Give those of the places after whose change lineage says the same as before, but for the tables' names."""
+) -> tuple[list[Place], dict[str, Any], Sightings]:
+    """Give those of the places after whose change lineage says the same as before, but for the tables' names.
+
+    With them the notebook so changed, and its sightings. Where that does not hold for all places together, cells are
+    tried one after the other, and of a cell that fails each place.
+    """
     wanted = _reading(*before, {})
     back = {new: old for old, new in tables.items()}
-
-    def holds(places: Sequence[Place]) -> bool:
-        after = sightings_of_notebook(_edited(notebook, places), projects=(project,))
-        return _reading(*after, back) == wanted
-
-    if holds(chosen):
-        return list(chosen)
     kept: list[Place] = []
-    cells = list(dict.fromkeys(place.cell for place in chosen))
-    for cell in cells[:_MOST_TRIALS]:
-        trial = [*kept, *(place for place in chosen if place.cell == cell)]
-        kept = trial if holds(trial) else kept
-    return kept
+    found = _edited(notebook, ()), before[1]
+    trials = 0
+
+    def adds(places: Sequence[Place]) -> bool:
+        nonlocal found, trials
+        trials += 1
+        changed = _edited(notebook, [*kept, *places])
+        after = sightings_of_notebook(changed, projects=(project,))
+        if trials > _MOST_TRIALS or _reading(*after, back) != wanted:
+            return False
+        kept.extend(places)
+        found = changed, after[1]
+        return True
+
+    if not adds(chosen):
+        for cell in dict.fromkeys(place.cell for place in chosen):
+            fresh = [place for place in chosen if place.cell == cell]
+            if not adds(fresh):
+                for place in fresh:
+                    adds([place])
+    return kept, *found
 
 
 def _reading(found: Lineage, sightings: Sightings, back: Mapping[str, str]) -> tuple[object, ...]:

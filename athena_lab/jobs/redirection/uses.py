@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from athena_lab.jobs.redirection.constants import magics_of
+from athena_lab.jobs.redirection.marks import marks_in
 from athena_lab.warehouse.lineage.bigquery_calls import is_foreign, is_table_argument
 from athena_lab.warehouse.lineage.notebook import SQL_MAGICS
 
@@ -59,6 +60,10 @@ class Uses:
         self.loads, self.stored, self.fields, self.calls = (defaultdict[str, list[ast.AST]](list) for _ in range(4))
         self._index()
         self.functions, self.classes = defaultdict[str, list[_Def]](list), defaultdict[str, list[ast.ClassDef]](list)
+        self.marked = defaultdict[str, list[ast.AST]](list)
+        for node in self.nodes[ast.Constant]:
+            for mark in marks_in(node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else ():
+                self.marked[mark].append(node)
         self.modules = dict(self._imports())
         self._index_definitions()
         self.read_by_magics = _names_in_magics(trees)
@@ -88,10 +93,9 @@ class Uses:
             for alias in node.names if isinstance(node, ast.Import | ast.ImportFrom) else ():
                 yield alias.asname or alias.name.split(".")[0], f"{above}{alias.name}"
 
-    def are_of_tables(self, text: str) -> bool:
-        """Say whether every literal with the text is used as a table, in SQL or to be shown, and for nothing else."""
-        literals = [node for node in self.nodes[ast.Constant] if isinstance(node, ast.Constant)]
-        waiting: list[ast.AST] = [node for node in literals if isinstance(node.value, str) and text in node.value]
+    def are_of_tables(self, mark: str) -> bool:
+        """Say whether every literal with the mark is used as a table, in SQL or to be shown, and for nothing else."""
+        waiting = list(self.marked[mark])
         seen: set[ast.AST] = set()
         while waiting:
             node = waiting.pop()
@@ -191,6 +195,8 @@ class Uses:
     def _from_argument(self, given: ast.AST, call: ast.Call) -> _Onward:
         """Give where an argument goes on: nowhere if it is taken as a table or shown, else what it is handed to."""
         name = _name_of(call.func)
+        if given is call.func:  # a method that bears the name of a field of ours, or a value that is called
+            return [] if isinstance(given, ast.Attribute) else None
         if name in self.functions or name in self.classes:
             return self._passed(given, call, name)
         if name == "run_cell_magic" or name in _SHOWN or isinstance(self.parents.get(call), ast.Raise):
@@ -213,9 +219,9 @@ class Uses:
         return is_table_argument(receiver, name, place) and not self._is_of_another_engine(owner, name)
 
     def _is_of_another_engine(self, owner: ast.expr | None, name: str) -> bool:
-        """Say whether `query` is another engine's: called on its module, or on what that made."""
+        """Say whether a method is another engine's: called on its module, or on what that made."""
         root = _root(owner)
-        if root is None or name not in ("query", "table"):
+        if root is None or name.endswith("_gbq"):
             return False
         made = [self.parents.get(item) for item in self.stored[root]]
         values = [item.value for item in made if isinstance(item, ast.Assign | ast.AnnAssign)]
