@@ -132,6 +132,10 @@ SQL = [
         "DECLARE n INT64 DEFAULT (SELECT MAX(n) FROM S.t); IF n > 0 THEN TRUNCATE TABLE S.t; END IF",
     ),
     (
+        "DECLARE q, r STRING; SET q = 'TRUNCATE TABLE ds.t'; SET r = q || ''; EXECUTE IMMEDIATE r",
+        "DECLARE q, r STRING; SET q = 'TRUNCATE TABLE S.t'; SET r = q || ''; EXECUTE IMMEDIATE r",
+    ),
+    (
         "BEGIN INSERT INTO ds.t (a) SELECT 1 AS a; EXCEPTION WHEN ERROR THEN TRUNCATE TABLE ds.u; END",
         "BEGIN INSERT INTO S.t (a) SELECT 1 AS a; EXCEPTION WHEN ERROR THEN TRUNCATE TABLE S.u; END",
     ),
@@ -149,6 +153,8 @@ def test_sql_names_the_other_tables_and_nothing_else_changes(before, after):
 LEFT = [
     ("ALTER TABLE ds.t RENAME TO nobody_maps_this", "missed"),
     ("DECLARE q STRING DEFAULT 'TRUNCATE TABLE ds.t'; SELECT q; EXECUTE IMMEDIATE q", "missed"),
+    ("DECLARE q STRING; SET q = 'ds.t'; EXECUTE IMMEDIATE FORMAT('TRUNCATE TABLE %s', q) USING q", "missed"),
+    ("DECLARE q STRING DEFAULT 'ds.t'; EXECUTE IMMEDIATE FORMAT('DELETE FROM %s WHERE \\'%s\\' = a', q, q)", "missed"),
     ("SET @@dataset_id = 'ds'; TRUNCATE TABLE t", "missed"),
     ("SELECT x FROM `ds.day_*`", "missed"),
     ("SELECT x FROM ds.t FOR SYSTEM_TIME AS OF TIMESTAMP '2026-01-01'", "stale"),

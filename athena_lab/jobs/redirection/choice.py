@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from athena_lab.jobs.redirection.marks import marks_in
 from athena_lab.jobs.redirection.places import Edit, Place
 from athena_lab.warehouse.lineage import Sighting, Sightings
-from athena_lab.warehouse.lineage.script import words_of
+from athena_lab.warehouse.lineage.script import Kind, Step, steps_of, words_of
 
 
 class Choice:
@@ -16,7 +16,7 @@ class Choice:
 
     def __init__(self, places: Mapping[str, Place], sightings: Sightings) -> None:
         self.marked = places
-        self.quoted = {mark for text in sightings.queries for mark in _marks_in_strings(text)}
+        self.quoted = {mark for text in sightings.scripts for mark in _marks_in_values(text)}
         self.seen: dict[str, list[Sighting]] = {}
         for sighting in sightings.places:
             dataset, _, name = sighting.table.rpartition(".")
@@ -28,7 +28,7 @@ class Choice:
         """Give the places that count, with their edits; `is_of_tables` says so of the literals with a mark."""
         chosen: dict[str, Place] = {}
         for mark, seen in self.seen.items():
-            is_fit = not any(item.is_composed or item.is_past for item in seen) and mark not in self.quoted
+            is_fit = not any(item.is_past for item in seen) and mark not in self.quoted
             place = self._aliased(self.marked[mark], seen) if is_fit else None
             if place is not None and is_of_tables(mark):
                 chosen[mark] = place
@@ -61,20 +61,42 @@ class Choice:
         return [place for mark, place in self.marked.items() if place.is_qualifier and (mark, place.table) in aliased]
 
 
-def _marks_in_strings(sql: str) -> set[str]:
-    """Give the marks in a script's strings, which are values, but for the text that EXECUTE IMMEDIATE is given."""
+def _marks_in_values(sql: str) -> set[str]:
+    """Give the marks in a script's strings, but for the texts that are run and nothing else."""
+    steps = list(steps_of(sql))
+    run = _run_alone(steps)
     found: set[str] = set()
-    keys: list[str] = []
-    for word in words_of(sql):
-        keys = [] if word.text == ";" else [*keys[:2], word.key]
-        if word.text[-1] in "'\"" and marks_in(word.text):
-            is_run = keys[:2] == ["EXECUTE", "IMMEDIATE"]
-            found |= _marks_in_strings(_content(word.text)) if is_run else set(marks_in(word.text))
+    for step in steps:
+        if step.kind is not Kind.EXECUTE and not (step.names and run.issuperset(_names(step.names))):
+            strings = [word.text for word in words_of(step.text) if word.text[-1] in "'\""]
+            found.update(mark for text in strings for mark in marks_in(text))
     return found
 
 
-def _content(literal: str) -> str:
-    """Give what a literal of SQL holds, its escapes as they stand."""
-    text = literal.lstrip("rRbB")
-    width = 3 if text.startswith(('"""', "'''")) else 1
-    return text[width:-width]
+def _run_alone(steps: Sequence[Step]) -> set[str]:
+    """Give the variables of a script whose value is run by EXECUTE IMMEDIATE, or part of what is, and nothing else."""
+    setting = [step for step in steps if step.kind in (Kind.DECLARE, Kind.SET)]
+    run = {name for step in setting for name in _names(step.names)}
+    while True:
+        used = {
+            name
+            for step in steps
+            if not (step in setting and run.issuperset(_names(step.names)))
+            for name in _names(_values(step))
+        }
+        if not used & run:
+            return run
+        run -= used
+
+
+def _values(step: Step) -> list[str]:
+    """Give the words of a step that are no text to be run: of EXECUTE IMMEDIATE what follows INTO or USING."""
+    words = words_of(step.text)
+    if step.kind is not Kind.EXECUTE:
+        return [word.text for word in words]
+    first = next((at for at, word in enumerate(words) if word.key in ("INTO", "USING")), len(words))
+    return [word.text for word in words[first:]]
+
+
+def _names(words: Iterable[str]) -> set[str]:
+    return {word.strip("`").lower() for word in words}

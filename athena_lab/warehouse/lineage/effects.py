@@ -70,7 +70,6 @@ class Effects:
         script = follow_script(text, setting, found)
         self._add(found)
         if found.sightings is not None:
-            found.sightings.queries.append(text)
             fresh = [replace(one, text=self.holes.restore(one.text)) for one in found.sightings.places[before:]]
             found.sightings.places[before:] = fresh
         relation = script.answer or Relation()

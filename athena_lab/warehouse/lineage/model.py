@@ -51,7 +51,7 @@ class Sighting:
 
     Of a table in SQL: `is_bare` says that it stands in FROM or its like without an alias, `names` has every name in
     the statement (lowered), `qualifiers` those before a dot or a column's, `is_past` that it is read as it was at an
-    earlier time. `is_composed`: the statement is run from a variable of the script's.
+    earlier time.
     """
 
     cell: int | None
@@ -60,17 +60,16 @@ class Sighting:
     is_write: bool
     is_bare: bool = False
     is_past: bool = False
-    is_composed: bool = False
     names: frozenset[str] = frozenset()
     qualifiers: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
 class Sightings:
-    """Every place where a table is read or written by its name, and the text of every query that was followed."""
+    """Every place where a table is read or written by its name, and the text of every script that was followed."""
 
     places: list[Sighting] = field(default_factory=list)
-    queries: list[str] = field(default_factory=list)
+    scripts: list[str] = field(default_factory=list)
 
 
 class Findings:
@@ -79,7 +78,6 @@ class Findings:
     def __init__(self, sightings: Sightings | None = None) -> None:
         self.sightings = sightings
         self.statement = ""
-        self.is_composed = False
         self.reads: set[str] = set()
         self.writes: set[str] = set()
         self.unknown: dict[Unknown, None] = {}
@@ -94,8 +92,7 @@ class Findings:
     def see(self, table: str, *, is_write: bool, text: str = "") -> None:
         """Note a place where a table is read or written."""
         if self.sightings is not None:
-            found = Sighting(self.cell, table, text or self.statement, is_write, is_composed=self.is_composed)
-            self.sightings.places.append(found)
+            self.sightings.places.append(Sighting(self.cell, table, text or self.statement, is_write))
 
     def derive(self, column: str, sources: Iterable[str]) -> None:
         """Add source columns of a written column."""

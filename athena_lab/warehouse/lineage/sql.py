@@ -76,6 +76,8 @@ class Script:
 
     def follow(self, sql: str) -> None:
         """Follow every step of a script."""
+        if self.findings.sightings is not None:
+            self.findings.sightings.scripts.append(sql)
         self._depth += 1
         if self._depth > _MAX_DEPTH:
             self.findings.doubt(sql)
@@ -172,11 +174,8 @@ class Script:
             self.findings.doubt(f"EXECUTE IMMEDIATE {step.text}")
             return
         self.statements.answer = None
-        is_outer_composed = self.findings.is_composed
-        self.findings.is_composed |= item.find(exp.Column) is not None
         for text in sorted(texts):
             self.follow(text)
-        self.findings.is_composed = is_outer_composed
         answer = self.answer
         received = answer.whole() if answer is not None else origin
         after = [word.key for word in words if ends and word.start >= ends[0]]
