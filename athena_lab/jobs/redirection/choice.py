@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from athena_lab.jobs.redirection.marks import marks_in
 from athena_lab.jobs.redirection.places import Edit, Place
+from athena_lab.jobs.redirection.prefixes import prefixed
 from athena_lab.warehouse.lineage import Sighting, Sightings
 from athena_lab.warehouse.lineage.script import Kind, Step, steps_of, words_of
 
@@ -14,15 +15,23 @@ from athena_lab.warehouse.lineage.script import Kind, Step, steps_of, words_of
 class Choice:
     """Decides by the sightings of marks which places name a table, and which need an alias then."""
 
-    def __init__(self, places: Mapping[str, Place], sightings: Sightings) -> None:
-        self.marked = places
+    def __init__(self, places: Mapping[str, Place], sightings: Sightings, tables: Mapping[str, str]) -> None:
+        self.marked, self.tables = places, tables
         self.quoted = {mark for text in sightings.scripts for mark in _marks_in_values(text)}
         self.seen: dict[str, list[Sighting]] = {}
         for sighting in sightings.places:
-            dataset, _, name = sighting.table.rpartition(".")
-            place = places.get(name)
-            if place is not None and dataset == place.table.split(".")[0] and not place.is_qualifier:
-                self.seen.setdefault(name, []).append(sighting)
+            mark = self._mark_of(sighting)
+            if mark is not None:
+                self.seen.setdefault(mark, []).append(sighting)
+
+    def _mark_of(self, sighting: Sighting) -> str | None:
+        """Give the mark that a table met stands for: as its name in the right dataset, or as its dataset."""
+        dataset, _, name = sighting.table.rpartition(".")
+        place = self.marked.get(name)
+        if place is not None and dataset == place.table.split(".")[0] and not place.is_qualifier:
+            return name if place.prefix_at is None else None
+        place = self.marked.get(dataset)
+        return dataset if place is not None and place.prefix_at is not None else None
 
     def places(self, is_of_tables: Callable[[str], bool]) -> list[Place]:
         """Give the places that count, with their edits; `is_of_tables` says so of the literals with a mark."""
@@ -36,6 +45,9 @@ class Choice:
 
     def _aliased(self, place: Place, seen: Sequence[Sighting]) -> Place | None:
         """Give the place with the alias that its qualifiers need; None where there can be none."""
+        if place.prefix_at is not None:
+            edits = prefixed(place, seen, self.tables)
+            return replace(place, edits=edits) if edits is not None else None
         name = place.table.split(".")[1]
         needing = [item for item in seen if item.is_bare and self._is_qualified(item, place.table, name)]
         if not needing:

@@ -47,7 +47,8 @@ class Place:
     `alias_at` is where an alias may be put after it, None where none can be: the literal holds nothing but the name.
     `is_qualifier`: a column follows, so that it can only qualify one. With `made`, spans are those of its text, which
     as a literal is to take the place of the expression. `beside` is the span of the dataset where that is a literal of
-    its own, whose other uses count too.
+    its own, whose other uses count too. With `prefix_at`, `table` and `mark` are the dataset alone, and
+    there begins the table's name, which is put in at run time.
     """
 
     cell: int
@@ -58,6 +59,7 @@ class Place:
     is_qualifier: bool = False
     made: Made | None = None
     beside: tuple[int, int] | None = None
+    prefix_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

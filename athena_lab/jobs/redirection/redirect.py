@@ -18,8 +18,9 @@ from athena_lab.jobs.parameters import PARAMETERS_TAG
 from athena_lab.jobs.redirection.choice import Choice
 from athena_lab.jobs.redirection.constants import constants_of, trees_of
 from athena_lab.jobs.redirection.expressions import apart_places, expression_places
-from athena_lab.jobs.redirection.marks import mark_of
+from athena_lab.jobs.redirection.marks import mark_of, marks_in
 from athena_lab.jobs.redirection.places import Edit, Made, Place, places_of
+from athena_lab.jobs.redirection.prefixes import prefix_places
 from athena_lab.jobs.redirection.uses import Uses
 from athena_lab.warehouse.lineage import Lineage, Sighting, Sightings, sightings_of_notebook
 
@@ -89,15 +90,19 @@ def _choose(notebook: Notebook, tables: Mapping[str, str], project: str) -> list
     constants = constants_of(trees_of(sources.values()), parameters)
     places = [place for index, text in sources.items() for place in _places(index, text, tables, project, constants)]
     marks = {mark_of(at): place for at, place in enumerate(places)}
-    sightings = sightings_of_notebook(_marked(notebook, marks), projects=(project,))[1]
+    found, sightings = sightings_of_notebook(_marked(notebook, marks), projects=(project,))
     # A name within an expression is used there: to see that, the expressions must stand.
     plain = _marked(notebook, {mark: place for mark, place in marks.items() if place.made is None}, is_whole=True)
     literals, made = (
         Uses(trees_of(text_of(book["cells"][index]["source"]) for index in sources))
         for book in (plain, _marked(notebook, marks))
     )
-    return Choice(marks, sightings).places(
-        lambda mark: (literals if marks[mark].made is None else made).are_of_tables(mark)
+    doubtful = {mark for item in found.unknown for mark in marks_in(item.text)}
+    return Choice(marks, sightings, tables).places(
+        lambda mark: (
+            (literals if marks[mark].made is None else made).are_of_tables(mark)
+            and not (marks[mark].prefix_at is not None and mark in doubtful)
+        )
     )
 
 
@@ -117,7 +122,9 @@ def _places(
     made = list(expression_places(cell, source, tables, project, constants))
     spans = {(place.made.start, place.made.end) for place in made if place.made is not None}
     others = [*places_of(cell, source, tables, project, constants), *apart_places(cell, source, tables)]
-    return [*made, *(one for one in others if not any(start <= one.mark[0] < end for start, end in spans))]
+    others = [one for one in others if not any(start <= one.mark[0] < end for start, end in spans)]
+    taken = {*spans, *((edit.start, max(edit.end, edit.start + 1)) for one in others for edit in one.edits)}
+    return [*made, *others, *prefix_places(cell, source, tables, constants, taken)]
 
 
 def _tags(cell: Mapping[str, Any]) -> Sequence[str]:
