@@ -11,6 +11,7 @@ from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.tokens import TokenType
 
 from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.pipes import rewrite_pipes
 
 _DIALECT = BigQuery()
 _NO_OPERATORS = frozenset({TokenType.RLIKE, TokenType.GLOB, TokenType.ILIKE, TokenType.SIMILAR_TO})
@@ -20,7 +21,7 @@ _MARK = "#"
 
 def parse(text: str) -> list[exp.Expression | None]:
     """Parse statements as sqlglot's BigQuery does, but for the words that it knows no better."""
-    tokens = _DIALECT.tokenize(text)
+    tokens = rewrite_pipes(_DIALECT.tokenize(text))
     _set_right(tokens)
     return [_straight(tree) for tree in _DIALECT.parser().parse(tokens, text)]
 
