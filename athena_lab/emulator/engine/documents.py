@@ -282,12 +282,52 @@ def _lax_text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def contains(text: str, wanted: str) -> bool:
+    """JSON_CONTAINS: whether a JSON holds another, members and elements in any order."""
+    return _holds(_loads(text), _loads(wanted))
+
+
+def _holds(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, dict):
+        return isinstance(value, dict) and all(key in value and _holds(value[key], part) for key, part in wanted.items())
+    if isinstance(value, list):
+        parts = wanted if isinstance(wanted, list) else [wanted]
+        return all(any(_holds(one, part) for one in value) for part in parts)
+    return type(value) is type(wanted) and bool(value == wanted)
+
+
+def lax(text: str, path: str) -> str:
+    """JSON_QUERY by a path in a lax mode: arrays are opened, and what is none is taken for one, as the path needs."""
+    mode, _, steps = path.strip().partition("$")
+    words = mode.lower().split()
+    if sorted(words) not in (["lax"], ["lax", "recursive"]):
+        raise ValueError(f"Invalid JSONPath: {path}")
+    found = [json.loads(text)]
+    for step in _steps(f"${steps}"):
+        found = [part for value in found for part in _walked(value, step, is_deep="recursive" in words)]
+    return _dumps(found)
+
+
+def _walked(value: Any, step: str | int, *, is_deep: bool) -> list[Any]:
+    if isinstance(step, int):
+        parts = value if isinstance(value, list) else [value]
+        return [parts[step]] if step < len(parts) else []
+    if isinstance(value, dict):
+        return [value[step]] if step in value else []
+    if not isinstance(value, list):
+        return []
+    inside = [part for part in value if is_deep or isinstance(part, dict)]
+    return [found for part in inside for found in _walked(part, step, is_deep=is_deep)]
+
+
 def pretty(text: str) -> str:
     """TO_JSON_STRING with pretty_print."""
     return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
 
 
 FUNCTIONS = {
+    "athena_json_contains": (contains, ["VARCHAR", "VARCHAR"], "BOOLEAN"),
+    "athena_json_lax": (lax, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_json_pretty": (pretty, ["VARCHAR"], "VARCHAR"),
     "athena_json_keys": (keys, ["VARCHAR", "BIGINT", "VARCHAR"], "VARCHAR[]"),
     "athena_json_strip_nulls": (strip_nulls, ["VARCHAR", "VARCHAR", "BOOLEAN", "BOOLEAN"], "VARCHAR"),

@@ -73,15 +73,15 @@ def host(url: str) -> str | None:
     """NET.HOST."""
     text = url.strip()
     if "//" not in text:
-        text = f"//{text}" if not text.startswith("mailto:") else f"//{text.partition(':')[2]}"
+        text = f"//{text}"
     try:
         split = urlsplit(text)
     except ValueError:
         return None
     found = split.netloc.rpartition("@")[2]
-    if not found.startswith("["):
-        found = found.partition(":")[0]
-    return found or None
+    if found.startswith("["):
+        return f"{found.partition(']')[0]}]"
+    return found.partition(":")[0] or None
 
 
 def public_suffix(url: str) -> str | None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
+import math
 import re
 from dataclasses import dataclass
-from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal, localcontext
 
 _NUMBER = re.compile(
     r"(?P<fm>FM)?(?P<s1>S)?(?P<money>\$|C|L)?(?P<whole>[09,G]*)(?P<point>[.D])?(?P<part>[09]*)(?P<exp>EEEE)?"
@@ -140,6 +142,48 @@ def round_even(text: str, places: int) -> str:
     return f"{Decimal(text).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"
 
 
+def quotient(left: str, right: str) -> str:
+    """DIV of two NUMERICs."""
+    if not Decimal(right):
+        raise ValueError(f"division by zero: {left} / {right}")
+    with localcontext(prec=80):
+        return f"{Decimal(left) // Decimal(right):f}"
+
+
+def divided(left: str, right: str) -> str:
+    """Divide two NUMERICs; halves at the ninth digit are rounded away from zero."""
+    if not Decimal(right):
+        raise ValueError(f"division by zero: {left} / {right}")
+    with localcontext(prec=120):
+        made = (Decimal(left) / Decimal(right)).quantize(Decimal("1e-9"), ROUND_HALF_UP)
+    if abs(made) >= Decimal(10) ** 29:
+        raise ValueError(f"numeric overflow: {left} / {right}")
+    return f"{made:f}"
+
+
+def _sparse(text: str) -> dict[str, float]:
+    pairs = json.loads(text)
+    made = {str(dimension): float(magnitude) for dimension, magnitude in pairs}
+    if len(made) != len(pairs):
+        raise ValueError("Duplicate dimension in a sparse vector")
+    return made
+
+
+def sparse_cosine(left: str, right: str) -> float:
+    """COSINE_DISTANCE of vectors of (dimension, magnitude), given as JSON."""
+    one, two = _sparse(left), _sparse(right)
+    lengths = math.hypot(*one.values()) * math.hypot(*two.values())
+    if not lengths:
+        raise ValueError("Cannot compute cosine distance against zero vector.")
+    return 1 - sum(value * two.get(key, 0.0) for key, value in one.items()) / lengths
+
+
+def sparse_euclidean(left: str, right: str) -> float:
+    """EUCLIDEAN_DISTANCE of vectors of (dimension, magnitude), given as JSON."""
+    one, two = _sparse(left), _sparse(right)
+    return math.hypot(*(one.get(key, 0.0) - two.get(key, 0.0) for key in one | two))
+
+
 _BASES = {"BASE2": 1, "BASE8": 3, "BASE16": 4, "HEX": 4}
 
 
@@ -188,6 +232,10 @@ def _encoding(kind: str) -> str:
 
 
 FUNCTIONS = {
+    "athena_sparse_cosine_distance": (sparse_cosine, ["VARCHAR", "VARCHAR"], "DOUBLE"),
+    "athena_sparse_euclidean_distance": (sparse_euclidean, ["VARCHAR", "VARCHAR"], "DOUBLE"),
+    "athena_quotient": (quotient, ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    "athena_divided": (divided, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_round_even": (round_even, ["VARCHAR", "BIGINT"], "VARCHAR"),
     "athena_text_of_number": (text_of_number, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_text_of_bytes": (text_of_bytes, ["BLOB", "VARCHAR"], "VARCHAR"),

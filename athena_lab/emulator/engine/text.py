@@ -278,7 +278,19 @@ def grouped(text: str) -> str:
     return text if found is None else f"{found[1]}{int(found[2]):,}{found[3]}"
 
 
+def split_part(text: str, delimiter: str, start: int, count: int) -> str:
+    """SPLIT_SUBSTR: parts of a text between delimiters, from 1; from the end where `start` is negative."""
+    if count < 0:
+        raise ValueError("SPLIT_SUBSTR: the count must not be negative")
+    if not delimiter:
+        raise ValueError("SPLIT_SUBSTR: the delimiter must not be empty")
+    parts = text.split(delimiter)
+    first = max(len(parts) + start, 0) if start < 0 else max(start - 1, 0)
+    return delimiter.join(parts[first : first + count])
+
+
 FUNCTIONS = {
+    "athena_split_part": (split_part, ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT"], "VARCHAR"),
     "athena_normalize": (normalize, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_casefold": (normalize_and_casefold, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_upper": (upper, ["VARCHAR"], "VARCHAR"),

@@ -8,8 +8,8 @@ MACROS = (
         "ELSE a / b END"
     ),
     (
-        "athena_divide_numeric(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) "
-        "ELSE CAST(CAST(a AS DOUBLE) / CAST(b AS DOUBLE) AS DECIMAL(38, 9)) END"
+        "athena_divide_numeric(a, b) AS CAST(athena_divided(CAST(CAST(a AS DECIMAL(38, 9)) AS VARCHAR), "
+        "CAST(CAST(b AS DECIMAL(38, 9)) AS VARCHAR)) AS DECIMAL(38, 9))"
     ),
     (
         "athena_float_text(x) AS CASE WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' "
@@ -93,6 +93,21 @@ MACROS = (
         "athena_array_last(l) AS CASE WHEN len(l) = 0 THEN "
         "athena_error('ARRAY_LAST cannot get the last element of an empty array') ELSE l[-1] END"
     ),
+    "athena_pairs(l) AS list_transform(l, lambda e: [CAST(e[1] AS VARCHAR), CAST(CAST(e[2] AS DOUBLE) AS VARCHAR)])",
+    (
+        "athena_cosine_distance(a, b) AS CASE WHEN len(a) <> len(b) THEN "
+        "athena_error('Array length mismatch: ' || len(a) || ' and ' || len(b)) "
+        "WHEN list_dot_product(a, a) = 0 OR list_dot_product(b, b) = 0 THEN "
+        "athena_error('Cannot compute cosine distance against zero vector.') ELSE list_cosine_distance(a, b) END"
+    ),
+    (
+        "athena_euclidean_distance(a, b) AS CASE WHEN len(a) <> len(b) THEN "
+        "athena_error('Array length mismatch: ' || len(a) || ' and ' || len(b)) ELSE list_distance(a, b) END"
+    ),
+    (
+        "athena_split_substr(t, d, s) AS athena_split_part(t, d, s, 2147483647), (t, d, s, n) AS "
+        "athena_split_part(t, d, s, n)"
+    ),
     "athena_interval_months(i) AS (datepart('year', i) * 12 + datepart('month', i))",
     "athena_interval_days(i) AS datepart('day', i)",
     (
@@ -116,6 +131,10 @@ MACROS = (
     (
         "athena_range(a, b) AS CASE WHEN a >= b THEN athena_error('Range start element must be smaller than range "
         "end element') ELSE {'athena_start': a, 'athena_end': b} END"
+    ),
+    (
+        "athena_range_rank(r) AS CASE WHEN r IS NOT NULL THEN row(coalesce(CAST(r.athena_start AS TIMESTAMP), "
+        "TIMESTAMP '-infinity'), coalesce(CAST(r.athena_end AS TIMESTAMP), TIMESTAMP 'infinity')) END"
     ),
     (
         "athena_range_contains(r, x) AS CASE WHEN r IS NULL OR x IS NULL THEN NULL ELSE (r.athena_start IS NULL OR "

@@ -12,6 +12,7 @@ from sqlglot.optimizer.qualify import qualify
 
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query
+from athena_lab.emulator.sql.by_name import match_names
 from athena_lab.emulator.sql.function_types import METADATA
 from athena_lab.emulator.sql.references import Sources, refuse_strays
 from athena_lab.emulator.sql.scans import Scan, no_filter, requires_filter, scans_of
@@ -50,14 +51,33 @@ def resolve(query: exp.Query, sources: Sources) -> exp.Query:
         name: {item.name: googlesql_type(item) for item in fields} or {"athena_no_columns": "INT64"}
         for name, fields in sources.columns.items()
     }
+    match_names(query, schema)
     try:
         made = qualify(query, schema=schema, dialect="bigquery")
         refuse_strays(made)
+        _refuse_doubles(made)
         return annotate_types(made, schema=schema, expression_metadata=METADATA, dialect="bigquery")
     except OptimizeError as error:
         raise _name_fault(query, error) from error
     except SqlglotError as error:
         raise invalid_query(f"The statement cannot be resolved: {error}") from error
+
+
+def _refuse_doubles(query: exp.Expression) -> None:
+    """Refuse a column of a query in FROM or WITH that has two columns of that name."""
+    doubles: dict[str, set[str]] = {}
+    for node in query.find_all(exp.Subquery, exp.CTE):
+        names = [item.alias_or_name.casefold() for item in node.this.selects] if isinstance(node.this, exp.Query) else []
+        if len(set(names)) < len(names):
+            doubles[node.alias.casefold()] = {name for name in names if names.count(name) > 1}
+    if not doubles:
+        return
+    for table in query.find_all(exp.Table):
+        if table.name.casefold() in doubles:
+            doubles[table.alias_or_name.casefold()] = doubles[table.name.casefold()]
+    for column in query.find_all(exp.Column):
+        if column.name.casefold() in doubles.get(column.table.casefold(), ()):
+            raise invalid_query(f"Column name {column.name} is ambiguous")
 
 
 def _name_fault(query: exp.Query, error: OptimizeError) -> BigQueryError:

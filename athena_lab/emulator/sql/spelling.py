@@ -10,8 +10,9 @@ from sqlglot import exp
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.tokens import TokenType
 
-from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.sql.pipes import rewrite_pipes
+from athena_lab.emulator.sql.token_lists import made
 
 _DIALECT = BigQuery()
 _NO_OPERATORS = frozenset({TokenType.RLIKE, TokenType.GLOB, TokenType.ILIKE, TokenType.SIMILAR_TO})
@@ -21,7 +22,7 @@ _MARK = "#"
 
 def parse(text: str) -> list[exp.Expression | None]:
     """Parse statements as sqlglot's BigQuery does, but for the words that it knows no better."""
-    tokens = rewrite_pipes(_DIALECT.tokenize(text))
+    tokens = _with_bracketed_json(rewrite_pipes(_DIALECT.tokenize(text)))
     _set_right(tokens)
     return [_straight(tree) for tree in _DIALECT.parser().parse(tokens, text)]
 
@@ -34,6 +35,19 @@ def _set_right(tokens: Sequence[Any]) -> None:
             token.token_type = TokenType.IDENTIFIER
         elif token.token_type == TokenType.FORMAT and _is_string(tokens, index + 1):
             tokens[index + 1].text = hide(tokens[index - 1].text, tokens[index + 1].text)
+
+
+def _with_bracketed_json(tokens: list[Any]) -> list[Any]:
+    """JSON '…'.a is a member of the literal: sqlglot would take it for one of the string."""
+    found: list[Any] = []
+    for index, token in enumerate(tokens):
+        is_next = index + 1 < len(tokens) and tokens[index + 1].token_type in (TokenType.DOT, TokenType.L_BRACKET)
+        is_literal = index > 0 and tokens[index - 1].token_type == TokenType.JSON and _is_string(tokens, index)
+        if is_literal and is_next:
+            found[-1:] = [*made(found[-1], "("), found[-1], token, *made(token, ")")]
+        else:
+            found.append(token)
+    return found
 
 
 def _is_argument(tokens: Sequence[Any], index: int) -> bool:
@@ -64,10 +78,10 @@ _STEP = re.compile(
 )
 
 
-def _path(text: str) -> exp.JSONPath:
-    """Read a JSONPath as BigQuery writes it: $.a."b.c"[0]['d'][e]."""
-    if text.strip().lower().startswith(("lax", "strict")):
-        raise unsupported("A JSONPath in lax mode")
+def _path(text: str) -> exp.Expression:
+    """Read a JSONPath as BigQuery writes it: $.a."b.c"[0]['d'][e]; one in a lax mode stays a text."""
+    if text.strip().lower().startswith("lax"):
+        return exp.Literal.string(text)
     if not text.startswith("$"):
         raise invalid_query(f"Invalid JSONPath: {text}: must start with '$'")
     steps: list[exp.Expression] = [exp.JSONPathRoot()]
@@ -85,14 +99,15 @@ def _path(text: str) -> exp.JSONPath:
 
 
 def _part(node: exp.SetOperation) -> None:
-    """In pipes sqlglot forgets the brackets around a side; GoogleSQL itself takes no mixture without them."""
-    left, right = node.this, node.expression
-    if isinstance(right, exp.SetOperation):
-        node.set("expression", exp.Subquery(this=right.copy()))
-    if isinstance(left, exp.SetOperation):
-        ours, theirs = (type(left), left.args.get("distinct")), (type(node), node.args.get("distinct"))
-        if ours != theirs:
-            node.set("this", exp.Subquery(this=left.copy()))
+    """Set operations of different kinds take no turns without brackets."""
+    for side in (node.this, node.expression):
+        if isinstance(side, exp.SetOperation):
+            ours, theirs = (type(side), side.args.get("distinct")), (type(node), node.args.get("distinct"))
+            if ours != theirs:
+                raise invalid_query(
+                    "Syntax error: Different set operations cannot be used in the same query without using "
+                    "parentheses for grouping"
+                )
 
 
 def _name_fields(select: exp.Select) -> None:
@@ -100,14 +115,14 @@ def _name_fields(select: exp.Select) -> None:
     above = select.parent
     first = above.this if isinstance(above, exp.SetOperation) and above.expression is select else None
     names = [item.alias_or_name for item in first.selects] if isinstance(first, exp.Select) else []
-    made = []
+    fields = []
     for index, item in enumerate(select.expressions):
         is_named = isinstance(item, exp.Alias | exp.Column | exp.Dot) or item.is_star
         if len(names) == len(select.expressions) and not item.is_star:
-            made.append(exp.alias_(item.unalias().copy(), names[index], quoted=True))
+            fields.append(exp.alias_(item.unalias().copy(), names[index], quoted=True))
         else:
-            made.append(item if is_named else exp.alias_(item.copy(), f"_field_{index + 1}", quoted=True))
-    select.set("expressions", made)
+            fields.append(item if is_named else exp.alias_(item.copy(), f"_field_{index + 1}", quoted=True))
+    select.set("expressions", fields)
 
 
 def _straight(tree: exp.Expression | None) -> exp.Expression | None:

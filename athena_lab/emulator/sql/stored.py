@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from athena_lab.emulator.catalog import State
 from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql import spelling
 from athena_lab.emulator.policies.authorization import Authorization, Part
 from athena_lab.emulator.sql.change_tables import CALLS, changed_rows
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
@@ -107,6 +107,9 @@ def table_function(node: exp.Table, space: Space, reader: Part | None = None) ->
 
 def _parsed(text: str) -> exp.Expression:
     try:
-        return sqlglot.parse_one(text, read="bigquery")
+        found = spelling.parse(text)
     except SqlglotError as error:
         raise invalid_query(f"A routine cannot be read: {error}") from error
+    if len(found) != 1 or found[0] is None:
+        raise invalid_query("A routine's body is not one statement.")
+    return found[0]

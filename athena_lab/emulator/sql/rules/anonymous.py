@@ -113,6 +113,42 @@ def _typeof(node: exp.Expression) -> exp.Expression:
     return _type_name([node.this])
 
 
+def _distance(name: str) -> Callable[[exp.Expression], exp.Expression | None]:
+    """COSINE_DISTANCE and EUCLIDEAN_DISTANCE of arrays of (dimension, magnitude)."""
+
+    def make(node: exp.Expression) -> exp.Expression | None:
+        kind = node.this.type
+        element = kind.expressions[0] if kind is not None and kind.expressions else None
+        if isinstance(node.this, exp.Array) and node.this.expressions:
+            element = node.this.expressions[0].type or element
+            first = node.this.expressions[0]
+            is_sparse = isinstance(first, exp.Tuple | exp.Struct) or getattr(first, "name", "") == "row"
+        else:
+            is_sparse = element is not None and element.this == exp.DType.STRUCT
+        if is_sparse:
+            pairs = [call("to_json", call("athena_pairs", item)) for item in (node.this, node.expression)]
+            return call(f"athena_sparse_{name}", *(cast(item, "VARCHAR") for item in pairs))
+        return call(f"athena_{name}", *(cast(item, "DOUBLE[]") for item in (node.this, node.expression)))
+
+    return make
+
+
+def _includes(given: Arguments) -> exp.Expression:
+    if isinstance(given[1], exp.Lambda):
+        return raw("(len(list_filter({0}, {1})) > 0)", *given, kind="BOOL")
+    return call("list_contains", *given)
+
+
+def _is_error(given: Arguments) -> exp.Expression:
+    return raw("(TRY([{0}]) IS NULL)", given[0], kind="BOOL")
+
+
+def _if_error(given: Arguments) -> exp.Expression:
+    made = raw("CASE WHEN TRY([{0}]) IS NULL THEN {1} ELSE TRY({0}) END", *given)
+    made.type = given[0].type
+    return made
+
+
 _MAKERS: dict[str, Callable[[Arguments], exp.Expression]] = {
     "IEEE_DIVIDE": _ieee_divide,
     "IS_INF": lambda given: call("isinf", *given),
@@ -121,7 +157,16 @@ _MAKERS: dict[str, Callable[[Arguments], exp.Expression]] = {
     "TEXT_ANALYZE": _text_analyze,
     "BAG_OF_WORDS": _bag_of_words,
     "ARRAY_IS_DISTINCT": _is_distinct,
-    "ARRAY_INCLUDES": lambda given: call("list_contains", *given),
+    "ARRAY_INCLUDES": _includes,
+    "ARRAY_INCLUDES_ANY": lambda given: call("list_has_any", *given),
+    "ARRAY_INCLUDES_ALL": lambda given: call("list_has_all", *given),
+    "ARRAY_AVG": lambda given: call("list_avg", *given),
+    "ERROR": lambda given: call("athena_error", given[0]),
+    "ISERROR": _is_error,
+    "IFERROR": _if_error,
+    "NULLIFERROR": lambda given: call("TRY", given[0]),
+    "SPLIT_SUBSTR": lambda given: call("athena_split_substr", *given),
+    **documents.ARRAYS,
     "TYPEOF": _type_name,
     "JSON_FLATTEN": lambda given: documents.flat(given[0]),
     "NULLIFZERO": lambda given: raw("nullif({0}, 0)", *given),
@@ -148,4 +193,10 @@ def anonymous(node: exp.Expression) -> exp.Expression | None:
         raise invalid_query(f"No matching signature for function {name}") from error
 
 
-RULES = {exp.Contains: contains, exp.Anonymous: anonymous, exp.Typeof: _typeof}
+RULES = {
+    exp.CosineDistance: _distance("cosine_distance"),
+    exp.EuclideanDistance: _distance("euclidean_distance"),
+    exp.Contains: contains, 
+    exp.Anonymous: anonymous,
+    exp.Typeof: _typeof,
+}

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
-from athena_lab.emulator.sql.rules.calls import FLOATS, is_a, is_type
+from athena_lab.emulator.sql.rules.calls import FLOATS, call, is_a, is_type
 from athena_lab.emulator.sql.rules.raw import raw
 
 _NUMBER = "{0} <= CAST('Infinity' AS DOUBLE)"
@@ -54,18 +53,12 @@ def between(node: exp.Expression) -> exp.Expression | None:
 
 def order(node: exp.Expression) -> exp.Expression | None:
     """ORDER BY puts NaN before all numbers (after NULL)."""
-    ranges = [item for item in node.expressions if is_type(item.this, exp.DType.RANGE)]
-    if not _is_free(node):
-        if ranges:
-            raise unsupported("An order of RANGEs in a window, an aggregate or a SELECT DISTINCT")
-        return None
-    if not ranges and not any(_may_be_nan(item.this) for item in node.expressions):
+    if any(is_type(item.this, exp.DType.RANGE) for item in node.expressions):
+        return exp.Order(expressions=[_ranked(item) for item in node.expressions])
+    if not _is_free(node) or not any(_may_be_nan(item.this) for item in node.expressions):
         return None
     made = []
     for item in node.expressions:
-        if item in ranges:
-            made += _range_keys(item)
-            continue
         if _may_be_nan(item.this):
             first = item.copy()
             first.set("this", raw("isnan({0})", _value_of(item.this, node.parent)))
@@ -75,6 +68,14 @@ def order(node: exp.Expression) -> exp.Expression | None:
     return exp.Order(expressions=made)
 
 
+def _ranked(item: exp.Expression) -> exp.Expression:
+    """A RANGE is ordered by its start, of which none is the least, then by its end, of which none is the greatest."""
+    made = item.copy()
+    if is_type(item.this, exp.DType.RANGE):
+        made.set("this", call("athena_range_rank", _value_of(item.this, item.parent and item.parent.parent)))
+    return made
+
+
 def _value_of(key: exp.Expression, select: exp.Expression | None) -> exp.Expression:
     """Give what a key stands for: DuckDB does not look for a result's name within an expression."""
     if not isinstance(key, exp.Column) or key.table or select is None:
@@ -82,18 +83,6 @@ def _value_of(key: exp.Expression, select: exp.Expression | None) -> exp.Express
     name = key.name.casefold()
     aliases = (item for item in select.expressions if isinstance(item, exp.Alias))
     return next((item.this for item in aliases if item.alias.casefold() == name), key)
-
-
-def _range_keys(item: exp.Expression) -> list[exp.Expression]:
-    """A RANGE is ordered by its start, of which none is the least, then by its end, of which none is the greatest."""
-    is_down = bool(item.args.get("desc"))
-    first = item.args.get("nulls_first")
-    parts = (
-        (raw("({0} IS NOT NULL)", item.this), is_down if first is None else not first, False),
-        (raw('({0})."athena_start"', item.this), is_down, not is_down),
-        (raw('({0})."athena_end"', item.this), is_down, is_down),
-    )
-    return [exp.Ordered(this=value, desc=desc, nulls_first=nulls) for value, desc, nulls in parts]
 
 
 def _is_free(node: exp.Expression) -> bool:
@@ -107,7 +96,8 @@ def _is_free(node: exp.Expression) -> bool:
 def least(node: exp.Expression) -> exp.Expression | None:
     """MIN is NaN if there is one; ranges have an order of their own."""
     if is_type(node.this, exp.DType.RANGE):
-        raise unsupported("An order of RANGEs")
+        name = "arg_max" if isinstance(node, exp.Max) else "arg_min"
+        return call(name, node.this, call("athena_range_rank", node.this))
     if isinstance(node, exp.Max):
         return None
     if (

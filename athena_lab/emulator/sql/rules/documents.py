@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules.calls import INTEGERS, call, cast, is_type
 from athena_lab.emulator.sql.rules.raw import flag, raw, text_of
 
@@ -25,6 +25,8 @@ def extract(node: exp.Expression) -> exp.Expression | None:
     """JSON_QUERY and JSON_EXTRACT; a text that is no JSON gives NULL."""
     if node.meta.get("is_final"):
         return None
+    if _is_lax(node.expression):
+        return _lax_extract(node)
     made = node.copy()
     made.meta["is_final"] = True
     if _is_json(node.this):
@@ -33,9 +35,27 @@ def extract(node: exp.Expression) -> exp.Expression | None:
     return call("nullif", cast(made, "VARCHAR"), "null")
 
 
+def _is_lax(path: exp.Expression | None) -> bool:
+    return isinstance(path, exp.Literal) and path.is_string and path.name.strip().lower().startswith("lax")
+
+
+def _strict_path(node: exp.Expression) -> exp.Expression | None:
+    path: exp.Expression | None = node.expression
+    if _is_lax(path):
+        raise invalid_query("JSONPaths in lax mode are only for JSON_QUERY of a JSON")
+    return path
+
+
+def _lax_extract(node: exp.Expression) -> exp.Expression:
+    """JSON_QUERY of a JSON by a path in a lax mode gives an array of all that it leads to."""
+    if not _is_json(node.this):
+        raise invalid_query("JSONPaths in lax mode are only for JSON_QUERY of a JSON")
+    return raw("CAST({0} AS JSON)", call("athena_json_lax", _text(node.this), node.expression), kind="JSON")
+
+
 def extract_array(node: exp.Expression) -> exp.Expression | None:
     """JSON_QUERY_ARRAY and JSON_EXTRACT_ARRAY; NULL for what is no array."""
-    path = node.expression
+    path = _strict_path(node)
     found = raw("CASE WHEN json_valid(CAST({0} AS VARCHAR)) THEN {0} END", node.this)
     if path is not None and not (isinstance(path, exp.JSONPath) and len(path.expressions) == 1):
         found = raw("json_extract({0}, {1})", found, path if not isinstance(path, exp.JSONPath) else _path(path))
@@ -49,7 +69,7 @@ def _path(path: exp.JSONPath) -> exp.Expression:
 
 def values(node: exp.Expression) -> exp.Expression:
     """JSON_VALUE_ARRAY and JSON_EXTRACT_STRING_ARRAY: NULL unless all elements are scalars."""
-    path = node.expression
+    path = _strict_path(node)
     found = raw("CASE WHEN json_valid(CAST({0} AS VARCHAR)) THEN {0} END", node.this)
     if path is not None and not (isinstance(path, exp.JSONPath) and len(path.expressions) == 1):
         found = raw("json_extract({0}, {1})", found, path if not isinstance(path, exp.JSONPath) else _path(path))
@@ -76,6 +96,7 @@ def _lax(name: str) -> Rule:
 
 def scalar(node: exp.Expression) -> exp.Expression | None:
     """JSON_VALUE and JSON_EXTRACT_SCALAR; a text that is no JSON gives NULL."""
+    _strict_path(node)
     if _is_json(node.this) or node.meta.get("is_final"):
         return None
     made = node.copy()
@@ -255,6 +276,30 @@ def parse(node: exp.Expression) -> exp.Expression:
         return raw("CAST(athena_json_canonical({0}) AS JSON)", node.this, kind="JSON")
     return raw("CAST(athena_json_rounded({0}, {1}) AS JSON)", node.this, mode, kind="JSON")
 
+
+def _each(name: str, element: str) -> Callable[[list[exp.Expression]], exp.Expression]:
+    """BOOL_ARRAY, LAX_INT64_ARRAY and their kind: a function of each element; NULL (lax) or an error for no array."""
+    strict = "athena_error('The provided JSON input is not an array')" if not name.startswith("athena_lax") else "NULL"
+    value = "CAST(e AS VARCHAR)" if name.startswith("athena_lax") else "e"
+    text = (
+        "CASE WHEN json_type({0}) = 'ARRAY' THEN list_transform(CAST(json_extract({0}, '$[*]') AS JSON[]), "
+        f"lambda e: {name}({value})) WHEN {{0}} IS NOT NULL THEN {strict} END"
+    )
+    return lambda given: raw(text, given[0], kind=f"ARRAY<{element}>")
+
+
+ARRAYS = {
+    "BOOL_ARRAY": _each("athena_json_bool", "BOOL"),
+    "INT64_ARRAY": _each("athena_json_int64", "INT64"),
+    "FLOAT64_ARRAY": _each("athena_json_float64", "FLOAT64"),
+    "STRING_ARRAY": _each("athena_json_string", "STRING"),
+    "LAX_BOOL_ARRAY": _each("athena_lax_bool", "BOOL"),
+    "LAX_INT64_ARRAY": _each("athena_lax_int64", "INT64"),
+    "LAX_FLOAT64_ARRAY": _each("athena_lax_float64", "FLOAT64"),
+    "LAX_STRING_ARRAY": _each("athena_lax_string", "STRING"),
+    "JSON_CONTAINS": lambda given: call("athena_json_contains", _text(given[0]), _text(given[1])),
+}
+"""Calls that the parser knows by no type."""
 
 RULES = {
     exp.JSONExtractScalar: scalar,

@@ -76,6 +76,9 @@ def write(node: exp.Expression) -> exp.Expression:
     """FORMAT_DATE, FORMAT_TIMESTAMP (in its zone), FORMAT_DATETIME, FORMAT_TIME."""
     zone = node.args.get("zone")
     value = node.this
+    given = node.args["format"]
+    if isinstance(given, exp.Literal) and "%-d" in given.name:  # sqlglot's word for %e, which is padded here
+        node.set("format", exp.Literal.string(given.name.replace("%-d", "%e")))
     if not _is_native(node.args["format"], _WRITTEN):
         return _written_in_python(node, value, zone)
     pattern = _pattern(node.args["format"], _WRITTEN, "FORMAT_*")

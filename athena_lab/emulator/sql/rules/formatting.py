@@ -50,7 +50,7 @@ def _piece(found: re.Match[str], arguments: list[exp.Expression]) -> str:
         raise invalid_query("Too few arguments to FORMAT for pattern")
     value = arguments.pop(0)
     if letter in "tT":
-        text = shown(text_of(value), value.type, is_literal=letter == "T")
+        text = _shown_value(value, is_literal=letter == "T")
         return _padded(text, flags, width, precision)
     if letter in "pP":
         plain = f"CAST({text_of(value)} AS VARCHAR)"
@@ -58,6 +58,15 @@ def _piece(found: re.Match[str], arguments: list[exp.Expression]) -> str:
     if letter == "s":
         return _padded(f"CAST({text_of(value)} AS VARCHAR)", flags, width, precision)
     return _number(flags, width, precision, letter, value)
+
+
+def _shown_value(value: exp.Expression, *, is_literal: bool) -> str:
+    """A struct written out without names is shown by its parts."""
+    inner = value.unnest() if isinstance(value, exp.Paren) else value
+    if isinstance(inner, exp.Tuple) or (isinstance(inner, exp.Anonymous) and inner.name == "row"):
+        parts = " || ', ' || ".join(_shown_value(part, is_literal=is_literal) for part in inner.expressions)
+        return f"('(' || {parts} || ')')"
+    return shown(text_of(value), value.type, is_literal=is_literal)
 
 
 def _size(given: str, arguments: list[exp.Expression]) -> str:
@@ -127,6 +136,13 @@ def _scalar(text: str, kind: exp.DataType, *, is_literal: bool) -> str:
         if is_literal:
             return f"CASE WHEN isfinite({text}) THEN {plain} ELSE 'CAST(\"' || {plain} || '\" AS FLOAT64)' END"
         return plain
+    if kind.this == exp.DType.INTERVAL:
+        made = f"athena_interval_text({text})"
+        return f"'INTERVAL \"' || {made} || '\" YEAR TO SECOND'" if is_literal else made
+    if kind.this in (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMP, exp.DType.DATETIME, exp.DType.TIME):
+        name = "athena_moment_text" if kind.this == exp.DType.TIMESTAMPTZ else "athena_clock_text"
+        made = f"{name}({text})"
+        return f"'{_PREFIXES[kind.this]} \"' || {made} || '\"'" if is_literal else made
     made = f"CAST({text} AS VARCHAR)"
     if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL):
         made = f"athena_numeric_text({text})"

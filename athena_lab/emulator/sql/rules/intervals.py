@@ -97,7 +97,7 @@ def bucket(name: str, arguments: list[exp.Expression]) -> exp.Expression:
 
 def moment_difference(node: exp.Expression) -> exp.Expression | None:
     """A TIMESTAMP (DATETIME, TIME) less another is an INTERVAL of hours, not days."""
-    kinds = (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMP, exp.DType.DATETIME)
+    kinds = (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMP, exp.DType.DATETIME, exp.DType.TIME)
     if is_type(node.this, *kinds) and is_type(node.expression, *kinds):
         made = raw("to_microseconds(epoch_us({0}) - epoch_us({1}))", node.this, node.expression)
         made.type = exp.DataType.build("INTERVAL")

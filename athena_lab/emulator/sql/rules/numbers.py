@@ -138,6 +138,26 @@ def whole(node: exp.Expression) -> exp.Expression | None:
     return type(node)(this=cast(node.this, "BIGINT"), expression=node.expression.copy())
 
 
+def quotient(node: exp.Expression) -> exp.Expression | None:
+    """DIV of NUMERICs is a NUMERIC without a fraction."""
+    if is_a(node.this, DECIMALS) or is_a(node.expression, DECIMALS):
+        texts = (cast(cast(item, NUMERIC), "VARCHAR") for item in (node.this, node.expression))
+        return cast(call("athena_quotient", *texts), NUMERIC)
+    return None
+
+
+def shifted(node: exp.Expression) -> exp.Expression | None:
+    """`>>` of an INT64 brings in zeros, whatever its sign."""
+    if not is_a(node.this, INTEGERS):
+        return None
+    return raw(
+        "CASE WHEN {1} < 0 THEN athena_error('Bitwise shift by a negative number: ' || {1}) WHEN {1} = 0 THEN {0} "
+        "WHEN {1} > 63 THEN 0 ELSE CAST((CAST({0} AS BIGINT) >> CAST({1} AS INTEGER)) & "
+        "((CAST(1 AS HUGEINT) << (64 - CAST({1} AS INTEGER))) - 1) AS BIGINT) END",
+        node.this, node.expression, kind="INT64",
+    )  # fmt: skip
+
+
 def magnitude(node: exp.Expression) -> exp.Expression | None:
     """ABS and BIT_COUNT of whole numbers."""
     if isinstance(node, exp.BitwiseCount):
@@ -207,6 +227,8 @@ RULES = {
     exp.Mul: product,
     exp.Add: whole,
     exp.BitwiseLeftShift: whole,
+    exp.BitwiseRightShift: shifted,
+    exp.IntDiv: quotient,
     exp.Abs: magnitude,
     exp.BitwiseCount: magnitude,
     exp.SafeDivide: safe_divide,

@@ -48,7 +48,11 @@ _ABSENT = {
 def _refuse_elements(kind: str, pattern: str) -> None:
     if kind not in _ABSENT:
         return  # a number's or BYTES' pattern
-    for element in elements(pattern):
+    try:
+        found = elements(pattern)
+    except ValueError as error:
+        raise invalid_query(str(error)) from error
+    for element in found:
         if element.upper() in _ABSENT[kind]:
             raise invalid_query(f"{kind} does not support '{element}'")
 

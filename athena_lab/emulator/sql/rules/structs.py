@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules import comparisons
-from athena_lab.emulator.sql.rules.calls import is_type
+from athena_lab.emulator.sql.rules.calls import call, is_type
 from athena_lab.emulator.sql.rules.casts import by_place
 
 
@@ -57,7 +57,7 @@ def compare(node: exp.Expression) -> exp.Expression | None:
 def ordered(node: exp.Expression) -> exp.Expression | None:
     """Ranges have an order of their own, in which no bound is the least start and the greatest end."""
     if is_type(node.this, exp.DType.RANGE):
-        raise unsupported("An order of RANGEs")
+        return type(node)(**{key: call("athena_range_rank", node.args[key]) for key in ("this", "expression")})
     if _is_struct(node.this):
         raise unsupported("An order of STRUCTs")
     return comparisons.compare(node)
@@ -66,6 +66,10 @@ def ordered(node: exp.Expression) -> exp.Expression | None:
 def among(node: exp.Expression) -> exp.Expression | None:
     """`struct IN (struct, …)`."""
     items = node.expressions
+    unnest = node.args.get("unnest")
+    inner = unnest.expressions[0] if isinstance(unnest, exp.Unnest) and unnest.expressions else None
+    if not items and isinstance(inner, exp.Array) and _is_struct(node.this):
+        items = inner.expressions  # written out: the same as IN (…)
     if not items or not _is_struct(node.this) or not all(_is_struct(item) for item in items):
         return None
     return exp.Paren(this=exp.or_(*(equal(node.this, item) for item in items), copy=False))
