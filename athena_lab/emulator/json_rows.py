@@ -13,8 +13,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from athena_lab.emulator import bignumerics
 from athena_lab.emulator.faults import BigQueryError
-from athena_lab.emulator.types import Field, arrow_schema
+from athena_lab.emulator.types import Field, incoming_schema
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?( ?(UTC|Z|[+-]\d{2}(:?\d{2})?))?")
@@ -39,7 +40,7 @@ def to_arrow(rows: Sequence[Mapping[str, Any]], fields: tuple[Field, ...], first
         except RowError as error:
             message = f"Error while reading data, error message: row {index + 1}: {error}; field: {error.field}"
             raise BigQueryError("invalid", message) from error
-    return pa.Table.from_pylist(made, schema=arrow_schema(fields))
+    return pa.Table.from_pylist(made, schema=incoming_schema(fields))
 
 
 def convert_row(row: Any, fields: Iterable[Field], path: str = "") -> dict[str, Any]:
@@ -134,6 +135,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "DATETIME": _datetime,
     "TIMESTAMP": _timestamp,
     "NUMERIC": _numeric,
+    "BIGNUMERIC": bignumerics.text_of,
     "JSON": lambda value: (
         value if isinstance(value, str) else json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     ),

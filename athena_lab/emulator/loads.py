@@ -20,7 +20,7 @@ from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.incoming import UNREADABLE, Incoming, unreadable
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.partitions import decorated
-from athena_lab.emulator.types import Field, arrow_schema, duckdb_type, field_from_arrow, fields_from_json, quote
+from athena_lab.emulator.types import Field, duckdb_type, field_from_arrow, fields_from_json, incoming_schema, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source, Target, write
 
@@ -135,7 +135,7 @@ def _json(file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Fie
             yield from json_rows.to_arrow(rows, fields, first).to_batches()
             first += len(rows)
 
-    return Incoming("NEWLINE_DELIMITED_JSON", arrow_schema(fields), batches), fields
+    return Incoming("NEWLINE_DELIMITED_JSON", incoming_schema(fields), batches), fields
 
 
 def _objects(file: BinaryIO) -> Iterator[Any]:
@@ -238,4 +238,4 @@ def rows_to_source(rows: Sequence[Mapping[str, Any]], fields: tuple[Field, ...])
 
 def empty_table(fields: tuple[Field, ...]) -> pa.Table:
     """Give a table without rows."""
-    return arrow_schema(fields).empty_table()
+    return incoming_schema(fields).empty_table()

@@ -8,6 +8,7 @@ import decimal
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from athena_lab.emulator import bignumerics
 from athena_lab.emulator.faults import BigQueryError, invalid_query
 from athena_lab.emulator.types import Field, field_from_json
 
@@ -71,6 +72,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "FLOAT": float,
     "BOOLEAN": _boolean,
     "NUMERIC": decimal.Decimal,
+    "BIGNUMERIC": bignumerics.text_of,
     "BYTES": base64.b64decode,
     "DATE": datetime.date.fromisoformat,
     "TIME": datetime.time.fromisoformat,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from athena_lab.emulator import bignumerics
 from athena_lab.emulator.types import Field, arrow_schema
 
 BATCH_ROWS = 61_440
@@ -122,13 +123,21 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
+def _is_alike(own: pa.DataType, kind: pa.DataType) -> bool:
+    """Tell whether structs differ in what Arrow itself can cast only."""
+    has_big = any(bignumerics.KIND in (item.type, getattr(item.type, "value_type", None)) for item in kind)
+    return [item.name for item in own] == [item.name for item in kind] and not has_big
+
+
 def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
     if isinstance(column, pa.ExtensionArray):
         column = column.storage
-    if pa.types.is_struct(kind) and [item.name for item in kind] != [item.name for item in column.type]:
+    if kind == bignumerics.KIND and pa.types.is_binary(column.type):
+        return bignumerics.to_decimals(column)
+    if pa.types.is_struct(kind) and not _is_alike(column.type, kind):
         parts = [_cast(part, item.type) for part, item in zip(column.flatten(), kind, strict=True)]
         return pa.StructArray.from_arrays(parts, fields=list(kind), mask=column.is_null())
-    if pa.types.is_list(kind) and pa.types.is_struct(kind.value_type):
+    if pa.types.is_list(kind) and (pa.types.is_struct(kind.value_type) or kind.value_type == bignumerics.KIND):
         values = _cast(column.values, kind.value_type)
         return pa.ListArray.from_arrays(column.offsets, values, type=kind, mask=column.is_null())
     return column.cast(kind)

@@ -88,6 +88,7 @@ _ENCODERS: dict[str, Encoder] = {
     "BOOLEAN": lambda value: "true" if value else "false",
     "BYTES": lambda value: base64.b64encode(value).decode(),
     "NUMERIC": _numeric,
+    "BIGNUMERIC": _numeric,
     "DATETIME": lambda value: value.isoformat(),
     "DATE": lambda value: value.isoformat(),
     "TIME": lambda value: value.isoformat(),

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from athena_lab.emulator import bignumerics
 from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.jobs import Job
-from athena_lab.emulator.select import Prepared, Preparer
+from athena_lab.emulator.select import Prepared, Preparer, converted_text
 from athena_lab.emulator.sql.references import Namespace
 from athena_lab.emulator.sql.script import Statement, padded
 from athena_lab.emulator.sql.typenames import field_of_type
@@ -57,14 +58,16 @@ class Variable:
 
     def bound(self) -> Any:
         """Give the value as DuckDB takes it for a parameter."""
-        return _bindable(self.value)
+        return _bindable(self.value, self.item)
 
 
-def _bindable(value: Any) -> Any:
+def _bindable(value: Any, item: Field) -> Any:
     if isinstance(value, list):
-        return [_bindable(part) for part in value]
-    if isinstance(value, dict):
-        return {name: _bindable(part) for name, part in value.items()}
+        return [_bindable(part, item.element()) for part in value]
+    if isinstance(value, dict) and item.type == "RECORD":
+        return {part.name: _bindable(value.get(part.name), part) for part in item.fields}
+    if item.type == "BIGNUMERIC":
+        return bignumerics.text_of(value)
     if hasattr(value, "nanoseconds") and hasattr(value, "months"):
         return f"{value.months} months {value.days} days {value.nanoseconds // 1000} microseconds"
     return value
@@ -125,7 +128,9 @@ def evaluate(script: Running, text: str, start: int, target: Field | None) -> Va
     item = prepared.fields[0]
     sql = f"SELECT c FROM ({prepared.sql}) AS q(c)"  # noqa: S608 (translated)
     if target is not None and duckdb_type(target) != duckdb_type(item):
-        sql = f"SELECT CAST(c AS {duckdb_type(target)}) FROM ({prepared.sql}) AS q(c)"  # noqa: S608
+        is_grown = target.type == "BIGNUMERIC"
+        made_of = converted_text("c", item, target) if is_grown else f"CAST(c AS {duckdb_type(target)})"
+        sql = f"SELECT {made_of} FROM ({prepared.sql}) AS q(c)"  # noqa: S608
         item = target
     made = Prepared(sql, (item,), prepared.translation)
     result = script.queries.preparer.run(made, values, script.job)

@@ -13,12 +13,14 @@ import pyarrow as pa
 from sqlglot import exp
 
 from athena_lab.emulator.access import Principal
+from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.parameters import describe
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.sql.parse import parse_statement
 from athena_lab.emulator.sql.references import Namespace
+from athena_lab.emulator.sql.rules.bignumerics import to_big
 from athena_lab.emulator.sql.translate import Translation, translate_query
-from athena_lab.emulator.types import Field, duckdb_type, field_from_duckdb, is_exact, quote
+from athena_lab.emulator.types import Field, duckdb_type, field_from_duckdb, googlesql_type, is_exact, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source
 
@@ -44,10 +46,10 @@ class Prepared:
     def shaped(self, columns: Sequence[Field]) -> str:
         """Give the text with structs named as a table's columns are: they are assigned by position."""
         pairs = list(zip(self.fields, columns, strict=True))
-        if all(_names(own) == _names(column) for own, column in pairs):
+        if all(_names(own) == _names(column) and not _grows(own, column) for own, column in pairs):
             return self.sql
         names = [f'"c{index}"' for index in range(len(pairs))]
-        values = ", ".join(_positional(name, *pair) for name, pair in zip(names, pairs, strict=True))
+        values = ", ".join(_assigned(name, *pair) for name, pair in zip(names, pairs, strict=True))
         return f"SELECT {values} FROM ({self.sql}) AS q({', '.join(names)})"  # noqa: S608 (our own translation)
 
     def source(self, values: Mapping[str, Any]) -> Source:
@@ -179,6 +181,27 @@ def _positional(value: str, own: Field, column: Field) -> str:
         for old, new in zip(own.fields, column.fields, strict=True)
     )
     return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({parts}) END"
+
+
+def _grows(own: Field, column: Field) -> bool:
+    """Tell whether a value becomes a BIGNUMERIC, or has a part that does: DuckDB takes it for a number of 10^-38."""
+    pairs = zip(own.fields, column.fields, strict=False)
+    return (column.type == "BIGNUMERIC" != own.type) or any(_grows(*pair) for pair in pairs)
+
+
+def _assigned(name: str, own: Field, column: Field) -> str:
+    if not _grows(own, column):
+        return _positional(name, own, column)
+    return converted_text(name, own, column)
+
+
+def converted_text(name: str, own: Field, column: Field) -> str:
+    """Give DuckDB's text of a value of one type as a BIGNUMERIC."""
+    if column.is_repeated or column.type == "RECORD" or own.is_repeated or own.type == "RECORD":
+        raise unsupported("A conversion of a STRUCT or ARRAY to one with BIGNUMERIC in it")
+    value = exp.Var(this=name)
+    value.type = exp.DataType.build(googlesql_type(own), dialect="bigquery")
+    return str(to_big(value).sql("duckdb"))
 
 
 def _without_nulls(value: str, item: Field) -> str:

@@ -9,9 +9,11 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from athena_lab.emulator import bignumerics
 from athena_lab.emulator.faults import BigQueryError, unsupported
 
-_LEGACY = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD", "DECIMAL": "NUMERIC"}
+_LEGACY = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD", "DECIMAL": "NUMERIC",
+           "BIGDECIMAL": "BIGNUMERIC"}  # fmt: skip
 _DUCKDB = {
     "INTEGER": "BIGINT",
     "FLOAT": "DOUBLE",
@@ -23,6 +25,7 @@ _DUCKDB = {
     "DATETIME": "TIMESTAMP",
     "TIMESTAMP": "TIMESTAMPTZ",
     "NUMERIC": "DECIMAL(38, 9)",
+    "BIGNUMERIC": "BIGNUM",
     "JSON": "JSON",
     "INTERVAL": "INTERVAL",
 }
@@ -37,6 +40,7 @@ _ARROW: dict[str, pa.DataType] = {
     "DATETIME": pa.timestamp("us"),
     "TIMESTAMP": pa.timestamp("us", tz="UTC"),
     "NUMERIC": pa.decimal128(38, 9),
+    "BIGNUMERIC": bignumerics.KIND,
     "JSON": pa.string(),
     "INTERVAL": pa.month_day_nano_interval(),
 }
@@ -45,8 +49,9 @@ _FROM_DUCKDB = {
     "ubigint": "INTEGER", "uinteger": "INTEGER", "usmallint": "INTEGER", "utinyint": "INTEGER", "uhugeint": "INTEGER",
     "double": "FLOAT", "float": "FLOAT", "boolean": "BOOLEAN", "varchar": "STRING", "blob": "BYTES", "date": "DATE",
     "time": "TIME", "timestamp": "DATETIME", "timestamp_s": "DATETIME", "timestamp_ms": "DATETIME",
-    "timestamp_ns": "DATETIME", "timestamp with time zone": "TIMESTAMP", "decimal": "NUMERIC", "json": "JSON",
+    "timestamp_ns": "DATETIME", "timestamp with time zone": "TIMESTAMP", "decimal": "NUMERIC", "bignum": "BIGNUMERIC",
     "interval": "INTERVAL", "uuid": "STRING", "enum": "STRING", "null": "INTEGER", "sqlnull": "INTEGER",
+    "json": "JSON",
 }  # fmt: skip
 
 
@@ -158,6 +163,20 @@ def arrow_type(column: Field) -> pa.DataType:
         element = _ARROW[range_element(column)]
         return pa.struct([pa.field("start", element), pa.field("end", element)])
     return _ARROW[column.type]
+
+
+def incoming_type(column: Field) -> pa.DataType:
+    """Give the Arrow type in which a field's values are handed to DuckDB: it reads no decimal256."""
+    if column.is_repeated:
+        return pa.list_(pa.field("item", incoming_type(column.element())))
+    if column.type == "RECORD":
+        return pa.struct([pa.field(item.name, incoming_type(item)) for item in column.fields])
+    return pa.string() if column.type == "BIGNUMERIC" else arrow_type(column)
+
+
+def incoming_schema(fields: Iterable[Field]) -> pa.Schema:
+    """Give the Arrow schema of rows for DuckDB; a BIGNUMERIC is the text of its whole number."""
+    return pa.schema([pa.field(item.name, incoming_type(item)) for item in fields])
 
 
 def arrow_schema(fields: Iterable[Field]) -> pa.Schema:

@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.json_rows import RowError, convert_row
-from athena_lab.emulator.types import Field, arrow_schema
+from athena_lab.emulator.types import Field, incoming_schema
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 _SCALES = {"NUMERIC": 9, "BIGNUMERIC": 38}
@@ -71,7 +71,7 @@ class ProtoRows:
                 errors.append((index, str(error)))
         if errors:
             raise BadRowsError(errors)
-        return pa.Table.from_pylist(made, schema=arrow_schema(self._fields))
+        return pa.Table.from_pylist(made, schema=incoming_schema(self._fields))
 
 
 def _row(message: Any, fields: tuple[Field, ...]) -> dict[str, Any]:

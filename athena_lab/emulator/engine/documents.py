@@ -289,7 +289,9 @@ def contains(text: str, wanted: str) -> bool:
 
 def _holds(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, dict):
-        return isinstance(value, dict) and all(key in value and _holds(value[key], part) for key, part in wanted.items())
+        return isinstance(value, dict) and all(
+            key in value and _holds(value[key], part) for key, part in wanted.items()
+        )
     if isinstance(value, list):
         parts = wanted if isinstance(wanted, list) else [wanted]
         return all(any(_holds(one, part) for one in value) for part in parts)

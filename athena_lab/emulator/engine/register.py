@@ -10,6 +10,7 @@ import duckdb
 
 from athena_lab.emulator.engine import (
     analysis,
+    bignumerics,
     casting,
     ciphers,
     dates,
@@ -27,6 +28,7 @@ from athena_lab.emulator.engine import (
 FUNCTIONS: dict[str, Any] = {
     **text.FUNCTIONS,
     **analysis.FUNCTIONS,
+    **bignumerics.FUNCTIONS,
     **casting.FUNCTIONS,
     **ciphers.FUNCTIONS,
     **dates.FUNCTIONS,

@@ -232,13 +232,8 @@ def _python_pattern(pattern: str) -> str:
     return pattern.replace(r"\z", r"\Z").replace(r"\C", ".")
 
 
-_KEPT_SCALE = 9
-_KEPT_LIMIT = decimal.Decimal(10) ** 29
-"""What the engine keeps of a decimal: NUMERIC's digits."""
-
-
 def parse_decimal(text: str, scale: int, digits: int) -> str:
-    """PARSE_NUMERIC and PARSE_BIGNUMERIC: the value as text, rounded half away from zero."""
+    """PARSE_NUMERIC: the value as text, rounded half away from zero."""
     cleaned = text.strip()
     sign = ""
     if cleaned[-1:] in "+-" and cleaned[:1] not in "+-" and cleaned:
@@ -254,8 +249,6 @@ def parse_decimal(text: str, scale: int, digits: int) -> str:
         value = value.quantize(decimal.Decimal(1).scaleb(-scale), decimal.ROUND_HALF_UP)
         if abs(value) >= decimal.Decimal(10) ** digits:
             raise ValueError(f"numeric out of range: {text}")
-        if scale > _KEPT_SCALE and (value != round(value, _KEPT_SCALE) or abs(value) >= _KEPT_LIMIT):
-            raise ValueError(f"BIGNUMERIC beyond NUMERIC's digits is not supported: {text}")
         return f"{-value if sign == '-' else value:f}"
 
 

@@ -13,8 +13,8 @@ from sqlglot.tokens import Token, TokenType
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.sql.token_lists import (
-    alias_of,
     after_group,
+    alias_of,
     is_word,
     made,
     split,

@@ -67,7 +67,9 @@ def _refuse_doubles(query: exp.Expression) -> None:
     """Refuse a column of a query in FROM or WITH that has two columns of that name."""
     doubles: dict[str, set[str]] = {}
     for node in query.find_all(exp.Subquery, exp.CTE):
-        names = [item.alias_or_name.casefold() for item in node.this.selects] if isinstance(node.this, exp.Query) else []
+        names = (
+            [item.alias_or_name.casefold() for item in node.this.selects] if isinstance(node.this, exp.Query) else []
+        )
         if len(set(names)) < len(names):
             doubles[node.alias.casefold()] = {name for name in names if names.count(name) > 1}
     if not doubles:

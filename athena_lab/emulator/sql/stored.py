@@ -9,8 +9,8 @@ from sqlglot.errors import SqlglotError
 
 from athena_lab.emulator.catalog import State
 from athena_lab.emulator.faults import invalid_query, unsupported
-from athena_lab.emulator.sql import spelling
 from athena_lab.emulator.policies.authorization import Authorization, Part
+from athena_lab.emulator.sql import spelling
 from athena_lab.emulator.sql.change_tables import CALLS, changed_rows
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.namespaces import is_namespaced

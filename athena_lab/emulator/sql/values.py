@@ -6,15 +6,24 @@ from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
-from athena_lab.emulator.types import Field
+from athena_lab.emulator.types import Field, googlesql_type
 
 
 def written_value(item: exp.Expression, column: Field) -> exp.Expression:
     """Give a value of a row; DEFAULT is the column's own, or NULL."""
-    if not (isinstance(item, exp.Column | exp.Var) and item.name.upper() == "DEFAULT"):
-        return item.copy()
-    default = column.extras.get("defaultValueExpression")
-    return exp.Null() if default is None else _default(str(default), column.name)
+    made = item.copy()
+    if isinstance(item, exp.Column | exp.Var) and item.name.upper() == "DEFAULT":
+        default = column.extras.get("defaultValueExpression")
+        made = exp.Null() if default is None else _default(str(default), column.name)
+    return _as_bignumeric(made, column)
+
+
+def _as_bignumeric(value: exp.Expression, column: Field) -> exp.Expression:
+    """DuckDB itself would take a number for that of 10^-38."""
+    kind = googlesql_type(column)
+    if "BIGNUMERIC" not in kind:
+        return value
+    return exp.Cast(this=value, to=exp.DataType.build(kind, dialect="bigquery"))
 
 
 def _default(text: str, name: str) -> exp.Expression:

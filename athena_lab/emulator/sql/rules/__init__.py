@@ -13,6 +13,7 @@ from athena_lab.emulator.sql.rules import (
     aggregates,
     anonymous,
     arrays,
+    bignumerics,
     casts,
     comparisons,
     dates,
@@ -27,6 +28,7 @@ from athena_lab.emulator.sql.rules import (
     substrings,
     texts,
 )
+from athena_lab.emulator.sql.rules.calls import is_a
 
 Rule = Callable[[exp.Expression], exp.Expression | None]
 
@@ -57,12 +59,25 @@ def put_in_rows(tree: exp.Expression) -> None:
             node.set("this", exp.Var(this=f"({node.meta['rows']})"))
 
 
+def _plain(node: exp.Expression) -> exp.Expression | None:
+    rule = RULES.get(type(node))
+    return rule(node) if rule else None
+
+
+def _bignumeric(node: exp.Expression) -> exp.Expression | None:
+    """BIGNUMERIC comes first; what became FLOAT64 by it goes on to the rules of those."""
+    made = bignumerics.rewrite(node)
+    if made is None:
+        return _plain(node)
+    return _plain(made) or made if made.meta.pop("is_float", False) else made
+
+
 def apply_rules(tree: exp.Expression) -> exp.Expression:
     """Rewrite a tree in place, children first; a new node keeps the type of the one that it replaces."""
     put_in_rows(tree)  # some rules write text of what is below them
+    has_big = any(is_a(node, {exp.DType.BIGDECIMAL}) for node in tree.walk())
     for node in reversed(list(tree.bfs())):
-        rule = RULES.get(type(node))
-        new = rule(node) if rule else None
+        new = _bignumeric(node) if has_big else _plain(node)
         if new is None or new is node:
             continue
         if new.type is None:

@@ -196,7 +196,7 @@ def anonymous(node: exp.Expression) -> exp.Expression | None:
 RULES = {
     exp.CosineDistance: _distance("cosine_distance"),
     exp.EuclideanDistance: _distance("euclidean_distance"),
-    exp.Contains: contains, 
+    exp.Contains: contains,
     exp.Anonymous: anonymous,
     exp.Typeof: _typeof,
 }

@@ -8,7 +8,10 @@ from athena_lab.emulator.engine.register import FUNCTIONS
 
 INTEGERS = frozenset({exp.DType.BIGINT, exp.DType.INT, exp.DType.SMALLINT, exp.DType.TINYINT, exp.DType.INT128})
 FLOATS = frozenset({exp.DType.DOUBLE, exp.DType.FLOAT})
-_RESULTS = {name: exp.DataType.build(result, dialect="duckdb") for name, (_, _, result) in FUNCTIONS.items()}
+_RESULTS = {
+    name: exp.DataType.build("BIGNUMERIC" if result == "BIGNUM" else result, dialect="duckdb")
+    for name, (_, _, result) in FUNCTIONS.items()
+}
 DECIMALS = frozenset({exp.DType.DECIMAL, exp.DType.BIGDECIMAL})
 
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
-from athena_lab.emulator.sql.rules import patterns, ranges
+from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.rules import bignumerics, patterns, ranges
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw, text_of
 from athena_lab.emulator.sql.typenames import field_of_type
@@ -23,7 +23,8 @@ _FROM_TEXT = {
     exp.DType.TIME: "athena_time", exp.DType.TIMESTAMP: "athena_datetime", exp.DType.DATETIME: "athena_datetime",
     exp.DType.INTERVAL: "athena_interval_of",
 }  # fmt: skip
-_ABSENT = {exp.DType.BIGDECIMAL: "BIGNUMERIC", exp.DType.GEOGRAPHY: "GEOGRAPHY"}
+_ABSENT = {exp.DType.GEOGRAPHY: "GEOGRAPHY"}
+_BIG = {exp.DType.BIGDECIMAL}
 
 
 def convert(node: exp.Expression) -> exp.Expression | None:
@@ -68,6 +69,12 @@ def _duckdb(to: exp.DataType) -> str:
 
 def _scalar(node: exp.Expression, to: exp.DataType) -> exp.Expression | None:
     value = node.this
+    if to.this in _BIG and isinstance(value, exp.Placeholder):
+        return cast(value, _duckdb(to))
+    if to.this in _BIG:
+        return _limited_bignumeric(to, bignumerics.to_big(value))
+    if is_a(value, _BIG):
+        return _from_bignumeric(value, to)
     if to.this in DECIMALS:
         return _limited_decimal(to, _decimal(value))
     if to.this in INTEGERS:
@@ -79,6 +86,25 @@ def _scalar(node: exp.Expression, to: exp.DataType) -> exp.Expression | None:
     if is_a(value, _TEXTS) and to.this in _FROM_TEXT:
         return call(_FROM_TEXT[to.this], value)
     return None
+
+
+def _limited_bignumeric(to: exp.DataType, made: exp.Expression) -> exp.Expression:
+    sizes = [int(part.name) for part in to.expressions if isinstance(part, exp.DataTypeParam)]
+    if not sizes:
+        return made
+    return call("athena_big_limited", made, sizes[0], sizes[1] if len(sizes) > 1 else 0)
+
+
+def _from_bignumeric(value: exp.Expression, to: exp.DataType) -> exp.Expression:
+    if to.this in DECIMALS:
+        return _limited_decimal(to, cast(call("athena_big_numeric", value), NUMERIC))
+    if to.this in INTEGERS:
+        return call("athena_big_integer", value)
+    if to.this in FLOATS:
+        return call("athena_big_float", value)
+    if to.this in _TEXTS:
+        return _limited("STRING", to, call("athena_big_text", value))
+    raise invalid_query(f"Invalid cast from BIGNUMERIC to {to.sql('bigquery')}")
 
 
 def _decimal(value: exp.Expression) -> exp.Expression:
@@ -104,6 +130,7 @@ def _integer(value: exp.Expression) -> exp.Expression | None:
 def to_text(value: exp.Expression) -> exp.Expression:
     """Write a value as CAST to STRING does."""
     writers: tuple[tuple[set[exp.DType] | frozenset[exp.DType], str], ...] = (
+        (_BIG, "athena_big_text"),
         (FLOATS, "athena_float_text"), (DECIMALS, "athena_numeric_text"), (_BINARIES, "decode"),
         ({exp.DType.INTERVAL}, "athena_interval_text"), (_CLOCKS, "athena_clock_text"),
         ({exp.DType.TIMESTAMPTZ}, "athena_moment_text"),
@@ -156,7 +183,16 @@ def _nested(node: exp.Expression, to: exp.DataType) -> exp.Expression:
     if parts is not None and len(parts) == len(to.expressions):
         made = [_inside(part, _kind(piece)) for part, piece in zip(parts, to.expressions, strict=True)]
         return cast(call("row", *made), _duckdb(to))
+    _refuse_big_parts(value.type, to)
     return cast(by_place(value, to), _duckdb(to))
+
+
+def _refuse_big_parts(own: exp.DataType | None, to: exp.DataType) -> None:
+    """DuckDB would take the digits of a part that is to be BIGNUMERIC for those of its whole number."""
+    theirs = [item.this in _BIG for item in to.find_all(exp.DataType)]
+    ours = [item.this in _BIG for item in own.find_all(exp.DataType)] if own is not None else []
+    if any(theirs) and ours != theirs:
+        raise unsupported("A conversion of a STRUCT or ARRAY with BIGNUMERIC in it")
 
 
 def _written_fields(value: exp.Expression) -> list[exp.Expression] | None:

@@ -223,7 +223,9 @@ def _scalar(text: str, kind: exp.DataType, *, is_string: bool) -> str:
         plain = f"athena_float_text({text})"
         special = f"'\"' || athena_json_special({text}) || '\"'"
         return f"CASE WHEN {text} IS NULL THEN NULL WHEN isfinite({text}) THEN {plain} ELSE {special} END"
-    if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL):
+    if kind.this == exp.DType.BIGDECIMAL:
+        return f"athena_big_text({text})"
+    if kind.this == exp.DType.DECIMAL:
         return f"athena_numeric_text({text})"
     if kind.this in INTEGERS and is_string:
         plain = f"CAST({text} AS VARCHAR)"

@@ -7,6 +7,7 @@ import re
 from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.rules.calls import is_a
 from athena_lab.emulator.sql.rules.raw import raw, text_of
 
 _SPECIFIER = re.compile(r"%([-+ 0#']*)(\*|\d*)(?:\.(\*|\d*))?([a-zA-Z%])")
@@ -90,7 +91,8 @@ def _number(flags: str, width: str, precision: str | None, letter: str, value: e
     if letter not in "diuoxXfFeEgG":
         raise unsupported(f"FORMAT with '%{letter}'")
     is_whole = letter in "diuoxX"
-    text = f"CAST({text_of(value)} AS {'BIGINT' if is_whole else 'DOUBLE'})"
+    plain_value = f"athena_big_float({text_of(value)})" if is_a(value, {exp.DType.BIGDECIMAL}) else text_of(value)
+    text = f"CAST({plain_value} AS {'BIGINT' if is_whole else 'DOUBLE'})"
     plain = flags.replace("'", "")
     shape = f"'%{plain}' || {_part(width)}" + (f" || '.' || {_part(precision)}" if precision is not None else "")
     made = f"printf({shape} || '{'d' if letter in 'iu' else letter}', {text})"
@@ -145,7 +147,7 @@ def _scalar(text: str, kind: exp.DataType, *, is_literal: bool) -> str:
         return f"'{_PREFIXES[kind.this]} \"' || {made} || '\"'" if is_literal else made
     made = f"CAST({text} AS VARCHAR)"
     if kind.this in (exp.DType.DECIMAL, exp.DType.BIGDECIMAL):
-        made = f"athena_numeric_text({text})"
+        made = f"athena_{'big' if kind.this == exp.DType.BIGDECIMAL else 'numeric'}_text({text})"
     if kind.this == exp.DType.JSON:
         return f"'JSON ' || athena_escaped({made})" if is_literal else made
     prefix = _PREFIXES.get(kind.this) if is_literal else None

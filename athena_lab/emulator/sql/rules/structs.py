@@ -83,7 +83,7 @@ def united(node: exp.Expression) -> exp.Expression | None:
     kinds = [item.type for item in left.selects]
     if len(kinds) != len(right.selects):
         return None
-    for query in _selects(right):
+    for query in leaves(right):
         for kind, item in zip(kinds, query.selects, strict=True):
             inner = item.unalias()
             if kind is None or inner.type is None:
@@ -95,11 +95,12 @@ def united(node: exp.Expression) -> exp.Expression | None:
     return None
 
 
-def _selects(query: exp.Expression) -> list[exp.Select]:
+def leaves(query: exp.Expression) -> list[exp.Select]:
+    """Give the queries that a set operation, or the query itself, consists of."""
     if isinstance(query, exp.SetOperation):
-        return _selects(query.this) + _selects(query.expression)
+        return leaves(query.this) + leaves(query.expression)
     inner = query.unnest() if isinstance(query, exp.Subquery) else query
-    return _selects(inner) if isinstance(inner, exp.SetOperation) else [inner] if isinstance(inner, exp.Select) else []
+    return leaves(inner) if isinstance(inner, exp.SetOperation) else [inner] if isinstance(inner, exp.Select) else []
 
 
 RULES = {

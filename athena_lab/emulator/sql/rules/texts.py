@@ -98,7 +98,7 @@ def capitals(node: exp.Expression) -> exp.Expression:
 def decimal(node: exp.Expression) -> exp.Expression:
     """PARSE_NUMERIC and PARSE_BIGNUMERIC."""
     if isinstance(node, exp.ParseBignumeric):
-        return raw("CAST(athena_parse_decimal({0}, 38, 38) AS DECIMAL(38, 9))", node.this, kind="BIGNUMERIC")
+        return call("athena_big_parsed", node.this)
     return raw("CAST(athena_parse_decimal({0}, 9, 29) AS DECIMAL(38, 9))", node.this)
 
 
