@@ -57,10 +57,13 @@ def to_decimals(column: pa.Array) -> pa.Array:
 
 
 def to_texts(column: pa.Array) -> pa.Array:
-    """Give a column of decimals as numbers of 10^-38 in words, which DuckDB casts to BIGNUM."""
-    return pa.array([None if value is None else str(scaled(value)) for value in column.to_pylist()], pa.string())
+    """Give a column of decimals (or other numbers, or texts) as numbers of 10^-38 in words, which DuckDB casts to BIGNUM."""
+    return pa.array([text_of(value) for value in column.to_pylist()], pa.string())
 
 
 def text_of(value: Any) -> str | None:
     """Give a value (a text or a number) as DuckDB casts it to BIGNUM."""
-    return None if value is None else str(scaled(decimal.Decimal(str(value))))
+    try:
+        return None if value is None else str(scaled(decimal.Decimal(str(value).strip())))
+    except decimal.InvalidOperation as error:
+        raise ValueError(f"Invalid BIGNUMERIC value: {str(value)[:40]}") from error

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 
+from athena_lab.emulator import bignumerics
 from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.types import Field, googlesql_type
 
 Batches = Iterator[pa.RecordBatch]
-UNREADABLE = (pa.ArrowInvalid, pa.ArrowNotImplementedError, UnicodeDecodeError, json.JSONDecodeError, OSError)
+UNREADABLE = (ValueError, pa.ArrowNotImplementedError, OSError)
 
 
 class Incoming:
@@ -39,6 +40,22 @@ class Incoming:
         except UNREADABLE as error:
             self.fault = unreadable(self._kind, error)
             raise
+
+
+def for_duckdb(column: pa.Array, item: Field) -> pa.Array:
+    """Give the values of a field as DuckDB reads them: those of BIGNUMERIC as the texts of their whole numbers."""
+    if "BIGNUMERIC" not in googlesql_type(item):
+        return column
+    if item.is_repeated:
+        values = for_duckdb(column.values, item.element())
+        return pa.ListArray.from_arrays(column.offsets, values, mask=column.is_null())
+    if item.type == "RECORD":
+        known = {part.name.lower(): part for part in item.fields}
+        names = [part.name for part in column.type]
+        parts = zip(column.flatten(), names, strict=True)
+        made = [for_duckdb(values, known[name.lower()]) if name.lower() in known else values for values, name in parts]
+        return pa.StructArray.from_arrays(made, names=names, mask=column.is_null())
+    return bignumerics.to_texts(column)
 
 
 def unreadable(kind: str, error: Exception) -> BigQueryError:

@@ -17,7 +17,7 @@ import pyarrow.parquet
 
 from athena_lab.emulator import json_rows
 from athena_lab.emulator.faults import BigQueryError, unsupported
-from athena_lab.emulator.incoming import UNREADABLE, Incoming, unreadable
+from athena_lab.emulator.incoming import UNREADABLE, Incoming, for_duckdb, unreadable
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.partitions import decorated
 from athena_lab.emulator.types import Field, duckdb_type, field_from_arrow, fields_from_json, incoming_schema, quote
@@ -105,13 +105,17 @@ def _parquet(file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[
         for item, column in zip(found, columns, strict=True)
     )
     plain = pa.schema([_plain(column) for column in columns])
+    empty = [for_duckdb(pa.array([], column.type), item) for column, item in zip(plain, fields, strict=True)]
+    handed = pa.schema([(item.name, column.type) for column, item in zip(empty, fields, strict=True)])
 
     def batches() -> Iterator[pa.RecordBatch]:
         names = [column.name for column in columns]
         for batch in pa.parquet.ParquetFile(file).iter_batches(_PIECE_ROWS, columns=names):
-            yield batch if batch.schema.equals(plain) else batch.cast(plain)
+            cast = batch if batch.schema.equals(plain) else batch.cast(plain)
+            values = [for_duckdb(column, item) for column, item in zip(cast.columns, fields, strict=True)]
+            yield pa.RecordBatch.from_arrays(values, schema=handed)
 
-    return Incoming("PARQUET", plain, batches), fields
+    return Incoming("PARQUET", handed, batches), fields
 
 
 def _renamed(item: Field, name: str) -> Field:
@@ -185,7 +189,9 @@ def _csv_known(
 
     def batches() -> Iterator[pa.RecordBatch]:
         file.seek(0)
-        yield from pa.csv.open_csv(file, read_options=options, parse_options=parse, convert_options=convert)
+        for batch in pa.csv.open_csv(file, read_options=options, parse_options=parse, convert_options=convert):
+            values = [for_duckdb(column, item) for column, item in zip(batch.columns, known, strict=True)]
+            yield pa.RecordBatch.from_arrays(values, schema=batch.schema)
 
     return Incoming("CSV", pa.schema(list(kinds.items())), batches)
 

@@ -215,7 +215,6 @@ _ARROW_TESTS = (
     (pa.types.is_boolean, "BOOLEAN"),
     (pa.types.is_integer, "INTEGER"),
     (pa.types.is_floating, "FLOAT"),
-    (pa.types.is_decimal, "NUMERIC"),
     (lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view(), "STRING"),
     (lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind), "BYTES"),
     (pa.types.is_fixed_size_binary, "BYTES"),
@@ -234,9 +233,24 @@ def _from_arrow(name: str, kind: pa.DataType) -> Field:
         return replace(_from_arrow(name, kind.value_type), mode="REPEATED")
     if pa.types.is_struct(kind):
         return Field(name, "RECORD", fields=tuple(_from_arrow(inner.name, inner.type) for inner in kind))
+    if pa.types.is_decimal(kind):
+        return _decimal_from_arrow(name, kind)
     for test, found in _ARROW_TESTS:
         if test(kind):
             return Field(name, found)
+    raise unsupported(f"The Parquet type {kind} of column '{name}'")
+
+
+def _decimal_from_arrow(name: str, kind: pa.DataType) -> Field:
+    """The first of NUMERIC and BIGNUMERIC that has all digits of a DECIMAL.
+
+    https://cloud.google.com/bigquery/docs/loading-data-cloud-storage-parquet#decimal_logical_type
+    """
+    whole = kind.precision - kind.scale
+    if kind.scale <= 9 and whole <= 29:
+        return Field(name, "NUMERIC")
+    if kind.scale <= bignumerics.SCALE and whole <= bignumerics.SCALE:
+        return Field(name, "BIGNUMERIC")
     raise unsupported(f"The Parquet type {kind} of column '{name}'")
 
 

@@ -12,6 +12,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # 
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.incoming import for_duckdb
 from athena_lab.emulator.json_rows import RowError, convert_row
 from athena_lab.emulator.types import Field, incoming_schema
 
@@ -38,7 +39,9 @@ def from_arrow(schema: bytes, batch: bytes, fields: tuple[Field, ...]) -> pa.Tab
     unknown = [name for name in rows.schema.names if name.lower() not in known]
     if unknown:
         raise BigQueryError("invalid", f"The Arrow schema has a field that the table has not: {unknown[0]}.")
-    return pa.Table.from_batches([rows]).rename_columns([known[name.lower()].name for name in rows.schema.names])
+    items = [known[name.lower()] for name in rows.schema.names]
+    columns = [for_duckdb(column, item) for column, item in zip(rows.columns, items, strict=True)]
+    return pa.table(dict(zip((item.name for item in items), columns, strict=True)))
 
 
 class ProtoRows:

@@ -12,6 +12,7 @@ _RESULTS = {
     name: exp.DataType.build("BIGNUMERIC" if result == "BIGNUM" else result, dialect="duckdb")
     for name, (_, _, result) in FUNCTIONS.items()
 }
+_BIGNUMERIC = exp.DataType.build("BIGNUMERIC", dialect="bigquery")
 DECIMALS = frozenset({exp.DType.DECIMAL, exp.DType.BIGDECIMAL})
 
 
@@ -34,7 +35,7 @@ def cast(value: exp.Expression, kind: str) -> exp.Cast:
     """Cast to a DuckDB type."""
     to = exp.DataType.build(kind, dialect="duckdb")
     found = exp.Cast(this=value.copy() if value.parent else value, to=to)
-    found.type = to
+    found.type = _BIGNUMERIC if kind == "BIGNUM" else to
     found.meta["is_final"] = True
     return found
 
