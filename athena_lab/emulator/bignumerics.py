@@ -57,7 +57,7 @@ def to_decimals(column: pa.Array) -> pa.Array:
 
 
 def to_texts(column: pa.Array) -> pa.Array:
-    """Give a column of decimals (or other numbers, or texts) as numbers of 10^-38 in words, which DuckDB casts to BIGNUM."""
+    """Give a column of numbers or texts as numbers of 10^-38 in words, which DuckDB casts to BIGNUM."""
     return pa.array([text_of(value) for value in column.to_pylist()], pa.string())
 
 
