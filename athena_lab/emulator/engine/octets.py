@@ -136,7 +136,22 @@ def bit_count(data: bytes) -> int:
     return sum(byte.bit_count() for byte in data)
 
 
+def like(data: bytes, pattern: bytes) -> bool:
+    """LIKE of BYTES."""
+    parts, at = [], 0
+    while at < len(pattern):
+        letter = pattern[at : at + 1]
+        if letter == b"\\" and at + 1 < len(pattern):
+            at += 1
+            parts.append(re.escape(pattern[at : at + 1]))
+        else:
+            parts.append({b"%": b".*", b"_": b"."}.get(letter) or re.escape(letter))
+        at += 1
+    return re.fullmatch(b"".join(parts), data, re.DOTALL) is not None
+
+
 FUNCTIONS = {
+    "athena_like_bytes": (like, ["BLOB", "BLOB"], "BOOLEAN"),
     "athena_join_bytes": (join, ["BLOB[]", "BLOB"], "BLOB"),
     "athena_join_bytes_nulls": (join_with_nulls, ["BLOB[]", "BLOB", "BLOB"], "BLOB"),
     "athena_bit_count_bytes": (bit_count, ["BLOB"], "BIGINT"),

@@ -83,7 +83,9 @@ def _compare(node: exp.Expression, suffix: str) -> bool | None:
         return None if not items or None in items else left in items
     test = _TESTS.get(type(node))
     right = _value(node.expression, suffix) if test and isinstance(node.expression, exp.Expression) else None
-    return None if test is None or right is None else test(left, right)
+    if test is None or right is None:
+        return None
+    return test(left, right) is not bool(node.args.get("negate"))  # NOT LIKE is no exp.Not
 
 
 def _value(node: exp.Expression, suffix: str) -> str | None:
@@ -94,7 +96,8 @@ def _value(node: exp.Expression, suffix: str) -> str | None:
 
 
 def _like(text: str, pattern: str) -> bool:
-    shape = "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter)) for letter in pattern)
+    letters = re.findall(r"\\.|.", pattern, re.DOTALL)
+    shape = "".join({"%": ".*", "_": "."}.get(letter, re.escape(letter[-1])) for letter in letters)
     return re.fullmatch(shape, text, re.DOTALL) is not None
 
 

@@ -33,6 +33,7 @@ from athena_lab.emulator.sql.pseudo import (
 )
 from athena_lab.emulator.sql.scans import Scan
 from athena_lab.emulator.sql.stored import put_in_functions, table_function
+from athena_lab.emulator.sql.unnest import names_seen
 from athena_lab.emulator.sql.unpivot import put_in_unpivots
 from athena_lab.emulator.sql.wildcards import wildcard_query
 from athena_lab.emulator.types import Field, googlesql_type
@@ -338,7 +339,8 @@ class References:
             return False
         names: set[str] = set()
         while select is not None:  # the table may stand in a query around
-            names |= {item.alias_or_name.lower() for item in select.find_all(exp.Table, exp.Unnest) if item is not node}
+            tables = (item for item in select.find_all(exp.Table, exp.Unnest) if item is not node)
+            names |= {name for item in tables for name in names_seen(item)}
             select = select.find_ancestor(exp.Select)
         key = (node.args["db"].name, node.name)
         return node.args["db"].name.lower() in names and key not in self.space.state.tables

@@ -29,6 +29,13 @@ def _name_scalars(tree: exp.Expression) -> None:
             unnest.set("alias", exp.TableAlias(columns=[exp.to_identifier("athena_scalar")]))
 
 
+def names_seen(item: exp.Expression) -> set[str]:
+    """Give the names under which a table, or an UNNEST's element, is seen."""
+    alias = item.args.get("alias")
+    columns = alias.args.get("columns") or () if isinstance(item, exp.Unnest) and alias is not None else ()
+    return {item.alias_or_name.lower(), *(part.name.lower() for part in columns)}
+
+
 def name_struct_unnests(tree: exp.Expression) -> None:
     """Before resolution: an array of structs written out, without an alias, gives the fields' names as columns."""
     name_tuples(tree)

@@ -54,18 +54,20 @@ def between(node: exp.Expression) -> exp.Expression | None:
 def order(node: exp.Expression) -> exp.Expression | None:
     """ORDER BY puts NaN before all numbers (after NULL)."""
     if any(is_type(item.this, exp.DType.RANGE) for item in node.expressions):
-        return exp.Order(expressions=[_ranked(item) for item in node.expressions])
+        ranked = [_ranked(item) for item in node.expressions]
+        return exp.Order(this=node.this.copy() if node.this is not None else None, expressions=ranked)
     if not _is_free(node) or not any(_may_be_nan(item.this) for item in node.expressions):
         return None
+    owner = node.parent if isinstance(node.parent, exp.Select) else None
     made = []
     for item in node.expressions:
         if _may_be_nan(item.this):
             first = item.copy()
-            first.set("this", raw("isnan({0})", _value_of(item.this, node.parent)))
+            first.set("this", raw("isnan({0})", _value_of(item.this, owner)))
             first.set("desc", not item.args.get("desc"))
             made.append(first)
         made.append(item.copy())
-    return exp.Order(expressions=made)
+    return exp.Order(this=node.this.copy() if node.this is not None else None, expressions=made)
 
 
 def _ranked(item: exp.Expression) -> exp.Expression:
@@ -90,7 +92,12 @@ def _is_free(node: exp.Expression) -> bool:
     parent = node.parent
     if isinstance(parent, exp.Select):
         return not parent.args.get("distinct")
-    return False
+    if isinstance(parent, exp.Window):
+        frame = parent.args.get("spec")
+        bounds = (frame.args.get("start"), frame.args.get("end")) if frame is not None else ()
+        is_by_range = frame is not None and str(frame.args.get("kind")).upper() == "RANGE"
+        return not (is_by_range and any(isinstance(bound, exp.Expression) for bound in bounds))
+    return isinstance(parent, exp.AggFunc | exp.Limit) and not isinstance(node.this, exp.Distinct)
 
 
 def least(node: exp.Expression) -> exp.Expression | None:
@@ -109,7 +116,17 @@ def least(node: exp.Expression) -> exp.Expression | None:
     return raw("CASE WHEN bool_or(isnan({0})) THEN CAST('NaN' AS DOUBLE) ELSE min({0}) END", node.this)
 
 
+def least_of(node: exp.Expression) -> exp.Expression | None:
+    """LEAST of a NaN and anything is NaN."""
+    doubtful = [item for item in (node.this, *node.expressions) if _may_be_nan(item)]
+    if not doubtful:
+        return None
+    tests = " OR ".join(f"isnan({{{index}}})" for index in range(1, len(doubtful) + 1))
+    return raw(f"CASE WHEN {tests} THEN CAST('NaN' AS DOUBLE) ELSE {{0}} END", node.copy(), *doubtful)
+
+
 RULES = {
+    exp.Least: least_of,
     exp.EQ: compare,
     exp.LT: compare,
     exp.LTE: compare,

@@ -138,6 +138,11 @@ def whole(node: exp.Expression) -> exp.Expression | None:
     return type(node)(this=cast(node.this, "BIGINT"), expression=node.expression.copy())
 
 
+def total(node: exp.Expression) -> exp.Expression | None:
+    """`+`."""
+    return whole(node) or finite(node)
+
+
 def quotient(node: exp.Expression) -> exp.Expression | None:
     """DIV of NUMERICs is a NUMERIC without a fraction."""
     if is_a(node.this, DECIMALS) or is_a(node.expression, DECIMALS):
@@ -158,6 +163,28 @@ def shifted(node: exp.Expression) -> exp.Expression | None:
     )  # fmt: skip
 
 
+_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Paren)
+
+
+def finite(node: exp.Expression) -> exp.Expression | None:
+    """FLOAT64 arithmetic fails where finite numbers give none; asked once, at the outermost operator."""
+    outer: exp.Expression | None = node.parent
+    while isinstance(outer, exp.Paren):
+        outer = outer.parent
+    if not is_a(node, FLOATS) or isinstance(outer, _ARITHMETIC):
+        return None
+    parts = [item for item in _leaves(node) if is_a(item, FLOATS) and not isinstance(item, exp.Literal)]
+    tests = "".join(f" AND isfinite({{{index}}})" for index in range(1, len(parts) + 1))
+    text = f"CASE WHEN NOT isfinite({{0}}){tests} THEN athena_error('double overflow') ELSE {{0}} END"
+    return raw(text, node.copy(), *parts)
+
+
+def _leaves(node: exp.Expression) -> list[exp.Expression]:
+    if not isinstance(node, exp.Add | exp.Sub | exp.Mul | exp.Neg | exp.Paren):
+        return [node]
+    return [leaf for part in node.iter_expressions() for leaf in _leaves(part)]
+
+
 def magnitude(node: exp.Expression) -> exp.Expression | None:
     """ABS and BIT_COUNT of whole numbers."""
     if isinstance(node, exp.BitwiseCount):
@@ -171,7 +198,7 @@ def product(node: exp.Expression) -> exp.Expression | None:
     """A product of NUMERICs is NUMERIC again (DuckDB would add the scales)."""
     if is_type(node, exp.DType.DECIMAL, exp.DType.BIGDECIMAL) and not node.find(exp.Interval):
         return cast(exp.Mul(this=node.this.copy(), expression=node.expression.copy()), NUMERIC)
-    return whole(node)
+    return whole(node) or finite(node)
 
 
 def logarithm(node: exp.Expression) -> exp.Expression | None:
@@ -196,7 +223,7 @@ def difference(node: exp.Expression) -> exp.Expression | None:
         made = call("to_days", exp.Sub(this=node.this.copy(), expression=node.expression.copy()))
         made.type = exp.DataType.build("INTERVAL")
         return made
-    return moment_difference(node) or whole(node)
+    return moment_difference(node) or whole(node) or finite(node)
 
 
 def trigonometric(node: exp.Expression) -> exp.Expression:
@@ -225,7 +252,7 @@ RULES = {
     exp.Div: divide,
     exp.Neg: negative,
     exp.Mul: product,
-    exp.Add: whole,
+    exp.Add: total,
     exp.BitwiseLeftShift: whole,
     exp.BitwiseRightShift: shifted,
     exp.IntDiv: quotient,
