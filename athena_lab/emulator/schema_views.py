@@ -10,14 +10,18 @@ import pyarrow as pa
 
 from athena_lab.emulator.catalog import State, Table
 from athena_lab.emulator.results import Result
-from athena_lab.emulator.types import Field, arrow_schema, googlesql_type
+from athena_lab.emulator.schema_details import VIEWS, option_text, type_shown
+from athena_lab.emulator.types import Field, arrow_schema
 
 _COLUMNS_FIELDS = tuple(
     Field(name, kind)
     for name, kind in (
         ("table_catalog", "STRING"), ("table_schema", "STRING"), ("table_name", "STRING"), ("column_name", "STRING"),
         ("ordinal_position", "INTEGER"), ("is_nullable", "STRING"), ("data_type", "STRING"),
+        ("is_generated", "STRING"), ("generation_expression", "STRING"), ("is_stored", "STRING"),
+        ("is_hidden", "STRING"), ("is_updatable", "STRING"), ("is_system_defined", "STRING"),
         ("is_partitioning_column", "STRING"), ("clustering_ordinal_position", "INTEGER"),
+        ("collation_name", "STRING"), ("column_default", "STRING"), ("rounding_mode", "STRING"),
     )
 )  # fmt: skip
 _TABLES_FIELDS = tuple(
@@ -33,10 +37,13 @@ def schema_view(state: State, project: str, dataset: str, name: str) -> Result |
     """Give the rows of a view of INFORMATION_SCHEMA, or None where there is no such view."""
     found = _VIEWS.get(name)
     is_region = dataset.lower().startswith("region-") or not dataset
-    if found is None or (dataset not in state.datasets and not (is_region and name in _OF_PROJECT)):
+    if found is None or (dataset not in state.datasets and not is_region):
         return None
     fields, rows = found
-    return result_of(fields, rows(state, project, dataset))
+    if dataset in state.datasets or name in _OF_PROJECT:
+        return result_of(fields, rows(state, project, dataset))
+    shown = (key for key, item in state.datasets.items() if not item.get("isHidden"))
+    return result_of(fields, (row for key in shown for row in rows(state, project, key)))
 
 
 def result_of(fields: tuple[Field, ...], rows: Iterable[tuple[Any, ...]]) -> Result:
@@ -71,8 +78,11 @@ def _columns(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
             rows.append(
                 (
                     project, dataset, table.name, item.name, index + 1, "NO" if item.mode == "REQUIRED" else "YES",
-                    googlesql_type(item).replace("`", ""), "YES" if item.name == partitioning else "NO",
+                    type_shown(item), "NEVER", None, None, "NO", None, "NO",
+                    "YES" if item.name == partitioning else "NO",
                     clustering.index(item.name) + 1 if item.name in clustering else None,
+                    item.extras.get("collation") or "NULL", item.extras.get("defaultValueExpression") or "NULL",
+                    item.extras.get("roundingMode"),
                 )
             )  # fmt: skip
     return rows
@@ -113,16 +123,8 @@ def _options(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
         for key, (name, kind) in _OPTIONS.items():
             value = table.resource.get(key)
             if table.dataset == dataset and value:
-                rows.append((project, dataset, table.name, name, kind, _option_text(value)))
+                rows.append((project, dataset, table.name, name, kind, option_text(value)))
     return rows
-
-
-def _option_text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, dict):
-        return "[" + ", ".join(f'STRUCT("{key}", "{part}")' for key, part in value.items()) + "]"
-    return f'"{value}"'
 
 
 def _schemata(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
@@ -165,4 +167,5 @@ _VIEWS: dict[str, tuple[tuple[Field, ...], Callable[[State, str, str], list[tupl
         ),
         _routines,
     ),
+    **VIEWS,
 }

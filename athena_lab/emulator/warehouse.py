@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from athena_lab.emulator.access import ITSELF, Principal, asking
 from athena_lab.emulator.catalog import Catalog, State, Table
@@ -28,12 +29,14 @@ from athena_lab.emulator.policies.protection import ALIAS, Protection, protectio
 from athena_lab.emulator.policies.roles import CREATE_TABLE, LIST_ROUTINES, LIST_TABLES, UPDATE_DATA
 from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
+from athena_lab.emulator.schema_details import STORAGE_VIEWS, storage_row
 from athena_lab.emulator.schema_views import result_of, schema_view
 from athena_lab.emulator.sizes import Sizes, TableSize
 from athena_lab.emulator.sql.references import ANONYMOUS, TEMPORARY, Namespace
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.types import Field, duckdb_type, quote
 
+_OF_ROUTINES = frozenset({"ROUTINES", "PARAMETERS", "ROUTINE_OPTIONS"})
 _THREADS = 64
 """Of jobs: those that write for long must not keep others from reading."""
 
@@ -134,7 +137,7 @@ class Warehouse:
     def _schema_view(self, state: State, dataset: str, name: str, principal: Principal) -> Result | None:
         allowed = self.authorization(principal)
         if dataset in state.datasets:
-            allowed.require(state, LIST_ROUTINES if name == "ROUTINES" else LIST_TABLES, dataset)
+            allowed.require(state, LIST_ROUTINES if name in _OF_ROUTINES else LIST_TABLES, dataset)
         else:
             state = allowed.visible(state)
         routines = {key: hide_body(principal, item) for key, item in state.routines.items()}
@@ -145,7 +148,22 @@ class Warehouse:
             return result_of(PARTITION_FIELDS, partition_rows(self.catalog, self.sizes, self.project, shown))
         if name in JOB_VIEWS and dataset.lower().startswith("region-"):
             return result_of(JOB_FIELDS, job_rows(self.jobs, principal, name))
+        if name in STORAGE_VIEWS:
+            return result_of(STORAGE_VIEWS[name], self._storage_rows(state, dataset, name, principal))
         return schema_view(state, self.project, dataset, name)
+
+    def _storage_rows(self, state: State, dataset: str, name: str, principal: Principal) -> list[tuple[Any, ...]]:
+        rows = []
+        for table in state.tables.values():
+            is_shown = table.dataset == dataset or (
+                dataset not in state.datasets and not state.datasets[table.dataset].get("isHidden")
+            )
+            if is_shown:
+                has_size = table.view is None and self.sees_all_rows(table, principal)
+                size = self.size_of(table, principal) if has_size else None
+                changed = self.catalog.modified_ms(table)
+                rows.append(storage_row(name, self.project, table, changed, size))
+        return rows
 
     # -- results that are no tables
 

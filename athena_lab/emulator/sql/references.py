@@ -170,6 +170,8 @@ class References:
     def name_of(self, node: exp.Table) -> tuple[str, str]:
         """Give (dataset, table) of a reference; refuse another project."""
         parts = [part.name for part in node.parts]
+        if len(parts) == 1 and parts[0].upper().startswith(_SCHEMA_VIEWS):
+            return self.space.default_dataset or f"region-{self.space.location.lower()}", parts[0]
         if len(parts) == 1 and "." in parts[0]:
             parts = parts[0].split(".")
         name = parts[-1]
@@ -202,7 +204,7 @@ class References:
         if version is not None:
             self._put_past(node, (dataset, name), alias, depth)
             return
-        if name.upper().startswith(_SCHEMA_VIEWS):
+        if name.upper().startswith(_SCHEMA_VIEWS) or name == "__TABLES__":
             if dataset == self.space.project and dataset not in self.space.state.datasets:
                 dataset = f"region-{self.space.location.lower()}"  # project.INFORMATION_SCHEMA
             found = self.space.schema_view(self.space.state, dataset, name.upper().removeprefix(_SCHEMA_VIEWS))
