@@ -65,7 +65,9 @@ def _keys(table: Table) -> Iterator[tuple[str, str, list[tuple[str, dict[str, An
     if primary:
         yield f"{table.name}.pk$", "PRIMARY KEY", [(name, None) for name in primary]
     for index, key in enumerate(found.get("foreignKeys") or (), start=1):
-        pairs = [(part["referencingColumn"], {**key["referencedTable"], **part}) for part in key["columnReferences"]]
+        pairs: list[tuple[str, dict[str, Any] | None]] = [
+            (str(part["referencingColumn"]), {**key["referencedTable"], **part}) for part in key["columnReferences"]
+        ]
         yield f"{table.name}.{key.get('name') or f'fk${index}'}", "FOREIGN KEY", pairs
 
 
