@@ -149,6 +149,7 @@ def _routines(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]
 
 
 _OF_PROJECT = frozenset({"SCHEMATA"})
+"""Of which a region has one; of all others it has those of its datasets."""
 _VIEWS: dict[str, tuple[tuple[Field, ...], Callable[[State, str, str], list[tuple[Any, ...]]]]] = {
     "TABLES": (_TABLES_FIELDS, _tables),
     "COLUMNS": (_COLUMNS_FIELDS, _columns),

@@ -21,6 +21,14 @@ def match_names(query: exp.Expression, schema: Schema) -> None:
             _match(node, schema)
 
 
+def leaves(query: exp.Expression) -> list[exp.Select]:
+    """Give the queries that a set operation, or the query itself, consists of."""
+    if isinstance(query, exp.SetOperation):
+        return leaves(query.this) + leaves(query.expression)
+    inner = query.unnest() if isinstance(query, exp.Subquery) else query
+    return leaves(inner) if isinstance(inner, exp.SetOperation) else [inner] if isinstance(inner, exp.Select) else []
+
+
 def _match(node: exp.SetOperation, schema: Schema) -> None:
     left, right = _names_of(node.this, schema), _names_of(node.expression, schema)
     names = _common(node, left, right)

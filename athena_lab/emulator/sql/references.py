@@ -41,6 +41,7 @@ from athena_lab.emulator.types import Field, googlesql_type
 _MAX_DEPTH = 16
 _DATASET = re.compile(r"[\w-]{1,1024}")
 _SCHEMA_VIEWS = "INFORMATION_SCHEMA."
+_OF_PROJECT = (f"{_SCHEMA_VIEWS}SCHEMATA", f"{_SCHEMA_VIEWS}SCHEMATA_OPTIONS")
 TEMPORARY = ("_script", "_session")
 """How the names of hidden datasets begin."""
 ANONYMOUS = "_anon"
@@ -170,8 +171,8 @@ class References:
     def name_of(self, node: exp.Table) -> tuple[str, str]:
         """Give (dataset, table) of a reference; refuse another project."""
         parts = [part.name for part in node.parts]
-        if len(parts) == 1 and parts[0].upper().startswith(_SCHEMA_VIEWS):
-            return self.space.default_dataset or f"region-{self.space.location.lower()}", parts[0]
+        if len(parts) == 1 and parts[0].upper() in _OF_PROJECT:
+            return f"region-{self.space.location.lower()}", parts[0]
         if len(parts) == 1 and "." in parts[0]:
             parts = parts[0].split(".")
         name = parts[-1]

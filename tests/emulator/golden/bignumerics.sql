@@ -28,4 +28,4 @@ SELECT b, COUNT(*) FROM golden.big JOIN (SELECT 7 AS k) ON b = k GROUP BY b  => 
 SELECT t.b FROM golden.big t WHERE t.b > 10 ORDER BY t.b  =>  11 // 100
 SELECT MOD(SUM(b), 10), SUM(b * 2) FROM golden.big  =>  8 | 256
 DECLARE v BIGNUMERIC DEFAULT 5; SET v = v * 2 + BIGNUMERIC '0.5'; SELECT v, v + 1  =>  10.5 | 11.5
-SELECT column_name, data_type FROM golden.INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'big' ORDER BY ordinal_position  =>  id | INT64 // b | BIGNUMERIC // p | BIGNUMERIC // s | STRUCT<x BIGNUMERIC, y INT64> // a | ARRAY<BIGNUMERIC>
+SELECT column_name, data_type FROM golden.INFORMATION_SCHEMA.COLUMNS WHERE table_name = 'big' ORDER BY ordinal_position  =>  id | INT64 // b | BIGNUMERIC // p | BIGNUMERIC(10, 2) // s | STRUCT<x BIGNUMERIC, y INT64> // a | ARRAY<BIGNUMERIC>

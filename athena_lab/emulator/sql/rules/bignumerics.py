@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from athena_lab.emulator.bignumerics import SCALE, scaled
 from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.by_name import leaves
 from athena_lab.emulator.sql.rules.calls import FLOATS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw
-from athena_lab.emulator.sql.rules.structs import leaves
 
 _BIG = frozenset({exp.DType.BIGDECIMAL})
 _TEXTS = frozenset({exp.DType.TEXT, exp.DType.VARCHAR})

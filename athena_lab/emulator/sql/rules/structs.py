@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.by_name import leaves
 from athena_lab.emulator.sql.rules import comparisons
 from athena_lab.emulator.sql.rules.calls import call, is_type
 from athena_lab.emulator.sql.rules.casts import by_place
@@ -93,14 +94,6 @@ def united(node: exp.Expression) -> exp.Expression | None:
                 placed.type = kind
                 inner.replace(placed)
     return None
-
-
-def leaves(query: exp.Expression) -> list[exp.Select]:
-    """Give the queries that a set operation, or the query itself, consists of."""
-    if isinstance(query, exp.SetOperation):
-        return leaves(query.this) + leaves(query.expression)
-    inner = query.unnest() if isinstance(query, exp.Subquery) else query
-    return leaves(inner) if isinstance(inner, exp.SetOperation) else [inner] if isinstance(inner, exp.Select) else []
 
 
 RULES = {
