@@ -1,5 +1,9 @@
 -- information_schema: GoogleSQL, an arrow, the rows (cells parted by |, rows by //) as BigQuery gives them.
 CREATE SCHEMA IF NOT EXISTS golden
+CREATE OR REPLACE TABLE golden.t AS SELECT * FROM UNNEST([STRUCT(1 AS id, 'a' AS k, 10 AS v), (2, 'b', 20), (3, 'a', 30)])
+CREATE OR REPLACE TABLE golden.u AS SELECT 1 AS id
+CREATE OR REPLACE TABLE golden.tx (a INT64)
+CREATE OR REPLACE TABLE golden.big (id INT64, b BIGNUMERIC, p BIGNUMERIC(10, 2), s STRUCT<x BIGNUMERIC, y INT64>, a ARRAY<BIGNUMERIC>)
 CREATE OR REPLACE FUNCTION golden.addone(x INT64) RETURNS INT64 AS (x + 1)
 SELECT table_id, row_count, size_bytes, type FROM golden.__TABLES__ WHERE table_id IN ('t','tx') ORDER BY 1  =>  t | 3 | 57 | 1 // tx | 0 | 0 | 1
 SELECT field_path, data_type FROM golden.INFORMATION_SCHEMA.COLUMN_FIELD_PATHS WHERE table_name='big' ORDER BY field_path  =>  a | ARRAY<BIGNUMERIC> // b | BIGNUMERIC // id | INT64 // p | BIGNUMERIC(10, 2) // s | STRUCT<x BIGNUMERIC, y INT64> // s.x | BIGNUMERIC // s.y | INT64
