@@ -31,7 +31,7 @@ from athena_lab.airflow.sandbox import (
 )
 from athena_lab.airflow.token_handover import TokenHandover
 from athena_lab.gateway_api.client import GatewayClient
-from athena_lab.gateway_api.worker import Attempt, AttemptRequest
+from athena_lab.gateway_api.worker import REHEARSAL_JOB_ID, Attempt, AttemptRequest
 
 _log = logging.getLogger("athena_lab.airflow")
 _REQUEST_TIMEOUT_S = 15.0
@@ -183,6 +183,7 @@ def _run_in_sandbox(
             source_path=str(order.spec.get("source", {}).get("path", "")),
             cell_timeout_s=order.spec.get("guards", {}).get("cell_timeout_s"),
             secrets=tuple(str(attempt.parameters[name]) for name in attempt.secret_parameters),
+            is_rehearsal=order.spec["id"] == REHEARSAL_JOB_ID,
         )
         if reporter.is_stopping():
             raise StoppedError("Cannot start the run: it was asked to stop. Start it again if that was a mistake.")
@@ -207,7 +208,7 @@ def _conclude(order: RunOrder, attempt: Attempt, reporter: Reporter, failure: st
         _finish(reporter, "succeeded", None)
         return
     if reason in (StopReason.CANCELLED, StopReason.ENDED_BY_AIRFLOW):
-        message = "Cannot finish the run: it was cancelled. Run the job again when you want its result."
+        message = "Cannot finish the run: it was cancelled. Start it again when you want its result."
         _finish(reporter, "cancelled", message)
         raise RunStoppedError(message)
     if reason is StopReason.TIMED_OUT:
@@ -229,7 +230,8 @@ def _failed_before(order: RunOrder, attempt: Attempt) -> int:
 
 def _give_up(order: RunOrder, reporter: Reporter, error: errors.AthenaError | OSError) -> NoReturn:
     """The platform failed. Only the last try is reported as the run's failure: before, Airflow tries again."""
-    message = f"Cannot run the job '{order.spec['id']}' ({error}). Tell the platform's operators."
+    what = "the rehearsal" if order.spec["id"] == REHEARSAL_JOB_ID else f"the job '{order.spec['id']}'"
+    message = f"Cannot run {what} ({error}). Tell the platform's operators."
     if order.is_last_try and reporter.stop_reason is None:
         _finish(reporter, "failed", message)
     raise WorkerTroubleError(message) from error

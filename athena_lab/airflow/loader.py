@@ -29,6 +29,7 @@ from athena_lab.airflow.timetable import ALL, LATEST, JobTimetable
 from athena_lab.airflow.waiting import TASK_ID as WAIT_TASK_ID
 from athena_lab.airflow.waiting import WaitForUpdates
 from athena_lab.gateway_api.assets import asset_uri
+from athena_lab.gateway_api.worker import REHEARSAL_DAG_ID, dag_id_of
 
 SCHEMA_VERSION = 1
 TIME, UPDATES, TIME_AND_UPDATES = "time", "updates", "time_and_updates"
@@ -85,7 +86,8 @@ class NotebookOperator(BaseOperator):  # type: ignore[misc]
 
         worker = execution.Worker.from_environment(os.environ)
         try:
-            execution.execute_run(_order_of(execution.RunOrder, self.spec, context), worker, self._remember)
+            order = _order_of(execution.RunOrder, self.spec_of(context), context)
+            execution.execute_run(order, worker, self._remember)
         except execution.RunFailedError as error:
             if error.may_retry:
                 raise NotebookFailedError(str(error), error.failed_before) from None
@@ -94,6 +96,10 @@ class NotebookOperator(BaseOperator):  # type: ignore[misc]
             raise AirflowSkipException(str(error)) from None
         except execution.RunStoppedError as error:
             raise AirflowFailException(str(error)) from None
+
+    def spec_of(self, context: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG002 (a rehearsal's is in its context)
+        """Give the spec that a run executes."""
+        return self.spec
 
     def on_kill(self) -> None:
         """Stop the kernel when Airflow ends the task (SIGTERM)."""
@@ -138,7 +144,7 @@ def build_dag(spec: dict[str, Any]) -> DAG:
     schedule, guards = spec["schedule"], spec.get("guards", {})
     owner = str(spec["owner"])
     with DAG(
-        dag_id=f"athena__{spec['team']}__{spec['id']}",
+        dag_id=dag_id_of(spec["team"], spec["id"]),
         dag_display_name=str(spec["name"]),
         schedule=_schedule_of(spec),
         start_date=_start_of(spec),
@@ -188,11 +194,31 @@ def _check(spec: dict[str, Any]) -> None:
     for key in ("id", "team"):
         if not isinstance(spec[key], str) or not _NAME.fullmatch(spec[key]):
             raise ValueError(f"its {key} is no name of a-z, 0-9 and _")
-    if not _HASH.fullmatch(str(spec["bundle"])):
+    if dag_id_of(spec["team"], spec["id"]) == REHEARSAL_DAG_ID:
+        raise ValueError("its DAG would take the place of the platform's rehearsals")
+    check_execution(spec)
+
+
+def check_execution(spec: Mapping[str, Any]) -> None:
+    """Check what a worker reads of a spec; raise ValueError saying what is wrong with it."""
+    if not _HASH.fullmatch(str(spec.get("bundle"))):
         raise ValueError("its bundle is no SHA-256")
     for key in ("version", "retries", "timeout_s"):
-        if type(spec[key]) is not int or spec[key] < 0:
+        if type(spec.get(key)) is not int or spec[key] < 0:
             raise ValueError(f"its {key} is no whole number")
+    for key in ("source", "guards"):
+        if not isinstance(spec.get(key, {}), Mapping):
+            raise ValueError(f"its {key} is no object")
+    limit = spec.get("guards", {}).get("cell_timeout_s")
+    if limit is not None and (type(limit) is not int or limit <= 0):
+        raise ValueError("its cell_timeout_s is no whole number of at least 1")
+    parameters = spec.get("parameters", ())
+    if not isinstance(parameters, list | tuple) or not all(_is_declaration(one) for one in parameters):
+        raise ValueError("its parameters are no list of names with types")
+
+
+def _is_declaration(parameter: object) -> bool:
+    return isinstance(parameter, Mapping) and all(isinstance(parameter.get(key), str) for key in ("name", "type"))
 
 
 def timetable_of(schedule: Mapping[str, Any]) -> JobTimetable | None:

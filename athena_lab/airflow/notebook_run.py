@@ -23,6 +23,7 @@ from athena_lab.airflow.kernels import RunKernel
 from athena_lab.airflow.parameters import TypedTranslator
 from athena_lab.airflow.redaction import Redaction, redact_tokens
 from athena_lab.errors import AthenaError, PlatformError
+from athena_lab.gateway_api.worker import PREPARATION_TAG
 
 KERNEL_NAME = "athena"
 INJECTED = "injected-parameters"
@@ -73,6 +74,8 @@ class NotebookInput:
     cell_timeout_s: int | None = None
     secrets: tuple[str, ...] = ()
     """Values that may stand in no output and no error."""
+    is_rehearsal: bool = False
+    """A first code cell may then be there that is none of the user's."""
 
 
 def run_notebook(source: NotebookInput, kernel: RunKernel, environment: dict[str, str], listener: Listener) -> None:
@@ -82,6 +85,7 @@ def run_notebook(source: NotebookInput, kernel: RunKernel, environment: dict[str
     """
     notebook = _prepare(source)
     progress = _Progress(notebook, listener, Redaction(source.secrets))
+    progress.has_preparation = source.is_rehearsal and progress.begins_with_preparation()
     client = _Client(
         progress,
         km=kernel.manager,
@@ -181,6 +185,7 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
         super().__init__(notebook, output_path=None, progress_bar=False, autosave_cell_every=0)
         self.failure: str | None = None
         self.overtime_s: int | None = None
+        self.has_preparation = False
         self._listener, self._redaction = listener, redaction
         self._saved_at = 0.0
         code = [index for index, cell in enumerate(notebook.cells) if _is_counted(cell)]
@@ -248,9 +253,22 @@ class _Progress(NotebookExecutionManager):  # type: ignore[misc]
         return f"The cell took longer than the {self.overtime_s} s that its job allows" if self.overtime_s else ""
 
     def _describe(self, index: int | None, text: str) -> str:
+        return self._shorten(text) + f" ({self._name(index)})"
+
+    def _name(self, index: int | None) -> str:
+        """Name a cell as its user counts it: without those that we put before his."""
         number = self._numbers.get(index) if index is not None else None
-        where = f" (code cell {number + 1} of {len(self._numbers)})" if number is not None else " (parameters cell)"
-        return self._shorten(text) + where
+        if number is None:
+            return "parameters cell"
+        if self.has_preparation and number == 0:
+            return "the rehearsal's own cell, which makes the scratch tables"
+        added = int(self.has_preparation)
+        return f"code cell {number + 1 - added} of {len(self._numbers) - added}"
+
+    def begins_with_preparation(self) -> bool:
+        """Say whether the first code cell is a rehearsal's preparation."""
+        first = next(iter(self._numbers), None)
+        return first is not None and PREPARATION_TAG in self.nb.cells[first].metadata.get("tags", ())
 
     def _shorten(self, text: str) -> str:
         return _shorten(self._redaction.of_text(text))

@@ -22,6 +22,14 @@ def dag_id_of(team: str, job_id: str) -> str:
     return f"athena__{team}__{job_id}"
 
 
+REHEARSAL_DAG_ID = dag_id_of("platform", "rehearsal")
+"""The DAG of all rehearsals, which is static: what a run of it executes comes with its conf."""
+REHEARSAL_JOB_ID = "~rehearsal"
+"""What stands for the job in a rehearsal's spec; it can be no job's id."""
+PREPARATION_TAG = "athena-rehearsal"
+"""The tag of a rehearsal's first code cell, which makes the scratch tables and is none of the bundle's."""
+
+
 class WaitingRun(Wire):
     """A run whose first task waits for updates of the tables that its job's version names."""
 

@@ -7,6 +7,7 @@ point leaves either the old commit or the new one, and a deploy touches only the
 from __future__ import annotations
 
 import fcntl
+import logging
 import shutil
 import threading
 import time
@@ -38,6 +39,15 @@ from airflow.sdk import DAG
 with DAG("athena_beacon", schedule=None, tags=["athena"], doc_md=__doc__):
     pass
 '''
+REHEARSAL = '''"""Runs bundles once before they are deployed; each run brings along what it executes."""
+from airflow.sdk import DAG  # noqa: F401  (Airflow's safe mode looks for these words)
+from athena_lab.airflow.rehearsal import load_rehearsals
+globals().update(load_rehearsals())
+'''
+PLATFORM_FILES: Mapping[str, str] = {"dags/beacon.py": BEACON, "dags/rehearsal.py": REHEARSAL}
+"""The platform's own files by path; a repository of before they changed is brought up to date."""
+_RESERVED = frozenset({"rehearsal"})
+"""Ids that would give a job's DAG the id of one of the platform's."""
 _PLATFORM = "athena"
 _STALE_LOCK_S = 60.0
 """Git holds a branch's lock for milliseconds."""
@@ -51,6 +61,8 @@ _LEFT_OVER = (
     "objects/info/commit-graph",
     "objects/info/commit-graphs/commit-graph-chain",
 )
+_MOST_TRIES = 5
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +88,10 @@ class JobsRepository:
     # -- set-up and agreement with the remote
 
     def prepare(self) -> None:
-        """Make the remote (a bare repository with the beacon) and the clone where they are absent."""
+        """Make the remote (a bare repository) and the clone where they are absent, and bring the platform's files.
+
+        A remote that is away gets the files with the next push.
+        """
         with self.locked():
             if "://" not in self._remote and "@" not in self._remote:
                 _init_bare(Path(self._remote), mode="0644")
@@ -86,9 +101,36 @@ class JobsRepository:
             self._git.text("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
             if self._head_of(BRANCH) is None:
                 self._fetch()  # a clone that has commits can begin without its remote
-            if self._head_of(BRANCH) is None:
-                self.commit(Change({"dags/beacon.py": BEACON}), _PLATFORM, "Add the beacon")
+            self._bring_platform_files()
+
+    def _bring_platform_files(self) -> None:
+        """Commit what differs from this version's files; where somebody else's commit came first, look again."""
+        for _ in range(_MOST_TRIES):
+            outdated = self._outdated_files()
+            if not outdated:
+                return
+            self.commit(Change(outdated), _PLATFORM, "Bring the platform's files up to date")
+            try:
                 self.push()
+            except ConflictError:
+                continue
+            except UnreachableError as error:
+                _LOG.warning("the platform's files wait for the jobs repository: %s", error)
+            return
+
+    def _outdated_files(self) -> dict[str, str]:
+        """Give those of the platform's files that the branch lacks or has otherwise, with the text they should have."""
+        head, blobs = self._head_of(BRANCH), {}
+        if head is not None:
+            listing = self._git.text("ls-tree", "-z", head, "--", *PLATFORM_FILES)
+            entries = [line.split("\t", 1) for line in listing.split("\0") if line]
+            blobs = {path: info.split()[2] for info, path in entries}
+        texts = self._index.read(blobs.values())
+        return {
+            path: text
+            for path, text in PLATFORM_FILES.items()
+            if path not in blobs or texts[blobs[path]] != text.encode()
+        }
 
     def refresh(self) -> None:
         """Take over what the remote has; commits of ours that it lacks stay on top (`is_ahead`)."""
@@ -207,8 +249,8 @@ class JobsRepository:
         return self._current().deleted_specs()
 
     def is_taken(self, job_id: str) -> bool:
-        """Say whether a job has or had this id: it is never used again."""
-        return self._current().is_taken(job_id)
+        """Say whether a job has or had this id, which is never used again, or the platform keeps it for itself."""
+        return job_id in _RESERVED or self._current().is_taken(job_id)
 
     def path_of(self, job_id: str) -> SpecPath | None:
         """Give where a job's spec is."""

@@ -30,7 +30,7 @@ def test_a_gateway_killed_at_a_seam_leaves_one_state_and_a_retry_one_version(mak
     assert again.is_unchanged == (seam not in BEFORE_THE_COMMIT)
     assert gateway.ann.get_promotion("daily_sales", 1, wait_s=20).state is PromotionState.VISIBLE
     assert [item.version for item in gateway.ann.list_versions("daily_sales")] == [1]
-    assert gateway.commits() == ["Deploy daily_sales v1", "Add the beacon"]
+    assert gateway.commits() == ["Deploy daily_sales v1", "Bring the platform's files up to date"]
     assert list(gateway.airflow.dags) == ["athena_beacon", "athena__local__daily_sales"]
     decisions = [record["decision"] for record in gateway.records() if record["action"] == "job.promote"]
     assert set(decisions) == {"allowed"}

@@ -87,7 +87,7 @@ def test_with_airflow_down_a_promotion_waits_and_is_finished_once_it_is_back(mak
     gateway.airflow.start()
     seen = gateway.ann.get_promotion(promotion.job_id, 1, wait_s=20)
     assert seen.state is PromotionState.VISIBLE
-    assert gateway.commits() == ["Deploy daily_sales v1", "Add the beacon"]
+    assert gateway.commits() == ["Deploy daily_sales v1", "Bring the platform's files up to date"]
 
 
 def test_the_same_content_again_changes_nothing(gateway):

@@ -14,7 +14,7 @@ import pytest
 
 from athena_lab.errors import ConflictError, NotFoundError, UnreachableError
 from athena_lab.gateway_api.jobs import Source
-from athena_lab.jobs.repository import LOADER, SHARD_SIZE, Change, JobsRepository
+from athena_lab.jobs.repository import LOADER, PLATFORM_FILES, SHARD_SIZE, Change, JobsRepository
 from athena_lab.jobs.spec import JobSpec, canonical_json, with_content_hash
 
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
@@ -46,16 +46,77 @@ def repository(tmp_path: Path) -> JobsRepository:
     return made
 
 
-def test_a_fresh_remote_has_the_beacon_and_preparing_again_changes_nothing(tmp_path, repository):
+def test_a_fresh_remote_has_the_platforms_files_and_preparing_again_changes_nothing(tmp_path, repository):
     head = git(tmp_path / "jobs.git", "rev-parse", "main")
-    assert git(tmp_path / "jobs.git", "ls-tree", "-r", "--name-only", "main") == "dags/beacon.py\n"
-    beacon = git(tmp_path / "jobs.git", "show", "main:dags/beacon.py")
-    compile(beacon, "beacon.py", "exec")
-    assert "airflow" in beacon
-    assert "DAG" in beacon
+    names = git(tmp_path / "jobs.git", "ls-tree", "-r", "--name-only", "main").splitlines()
+    assert names == ["dags/beacon.py", "dags/rehearsal.py"]
+    for name in names:
+        text = git(tmp_path / "jobs.git", "show", f"main:{name}")
+        compile(text, name, "exec")
+        assert "airflow" in text
+        assert "DAG" in text
     repository.prepare()
     JobsRepository(tmp_path / "jobs.git", tmp_path / "other").prepare()
     assert git(tmp_path / "jobs.git", "rev-parse", "main") == head
+
+
+def make_former(tmp_path: Path, repository: JobsRepository) -> str:
+    """Make the repository one of a former version, which lacked a file and had another text; give its commit."""
+    deploy(repository, spec_of(1))
+    files = {"dags/rehearsal.py": None, "dags/beacon.py": "# former\n"}
+    former = repository.commit(Change(files), "athena", "Go back")
+    repository.push()
+    return former
+
+
+def test_a_former_repository_gets_the_platforms_files_in_one_commit_and_once(tmp_path, repository):
+    former = make_former(tmp_path, repository)
+    again = JobsRepository(tmp_path / "jobs.git", tmp_path / "clone")
+    again.prepare()
+    for path, text in PLATFORM_FILES.items():
+        assert git(tmp_path / "jobs.git", "show", f"main:{path}") == text
+    assert git(tmp_path / "jobs.git", "rev-parse", "main^").strip() == former
+    head = git(tmp_path / "jobs.git", "rev-parse", "main")
+    again.prepare()
+    JobsRepository(tmp_path / "jobs.git", tmp_path / "other").prepare()
+    assert git(tmp_path / "jobs.git", "rev-parse", "main") == head
+    assert again.spec("job_1") == spec_of(1)
+
+
+def test_platforms_files_wait_for_a_remote_that_is_away(tmp_path, repository):
+    make_former(tmp_path, repository)
+    (tmp_path / "jobs.git").rename(tmp_path / "away")
+    # Not a folder of this machine, which would be made anew: a host that nobody answers for.
+    again = JobsRepository(f"file://{tmp_path / 'jobs.git'}", tmp_path / "clone")
+    again.prepare()
+    assert again.is_ahead()
+    again.prepare()
+    assert git(tmp_path / "clone", "rev-list", "--count", "refs/remotes/origin/main..main").strip() == "1"
+    (tmp_path / "away").rename(tmp_path / "jobs.git")
+    again.push()
+    assert git(tmp_path / "jobs.git", "show", "main:dags/rehearsal.py") == PLATFORM_FILES["dags/rehearsal.py"]
+
+
+def test_platforms_files_come_after_what_somebody_else_deployed_meanwhile(tmp_path, repository):
+    make_former(tmp_path, repository)
+    other = JobsRepository(tmp_path / "jobs.git", tmp_path / "other")
+    other.prepare()
+    deploy(other, spec_of(2))
+    head = git(tmp_path / "jobs.git", "rev-parse", "main")
+    repository.prepare()
+    assert git(tmp_path / "jobs.git", "rev-parse", "main") == head, "the other clone brought them already"
+    other.commit(Change({"dags/rehearsal.py": "# former\n"}), "athena", "Go back")
+    deploy(other, spec_of(3))
+    repository.refresh()
+    deploy(other, spec_of(4))
+    repository.prepare()
+    assert git(tmp_path / "jobs.git", "show", "main:dags/rehearsal.py") == PLATFORM_FILES["dags/rehearsal.py"]
+    assert {spec.id for spec in repository.specs()} == {"job_1", "job_2", "job_3", "job_4"}
+
+
+def test_no_job_gets_an_id_that_is_the_platforms(repository):
+    assert repository.is_taken("rehearsal")
+    assert not repository.is_taken("rehearsal_2")
 
 
 def test_a_spec_comes_back_from_any_clone(tmp_path, repository):
@@ -84,7 +145,7 @@ def test_jobs_fill_shards_stay_in_them_and_new_ones_fill_the_gaps(tmp_path, repo
     deploy(repository, spec_of(200, team="other"))
     assert repository.path_of("job_200").spec == "dags/other/shard_000/job_200.json"
     listing = git(tmp_path / "jobs.git", "ls-tree", "-r", "main", "dags").splitlines()
-    loaders = [line.split()[2] for line in listing if line.endswith(".py") and "beacon" not in line]
+    loaders = [line.split()[2] for line in listing if "shard" in line and line.endswith(".py")]
     assert len(loaders) == 3
     assert len(set(loaders)) == 1
     assert git(tmp_path / "jobs.git", "show", "main:dags/other/shard_000.py") == LOADER
