@@ -20,6 +20,7 @@ EXPRESSION = "__import__('athena_lab.kernel.report', fromlist=['report']).report
 """What the front end sends; `report(with_distributions=False)` is quicker where no environment is locked."""
 MOST_EXECUTIONS = 20_000
 MOST_NAMES = 5_000
+OWN = "athena-lab"
 _executions: deque[dict[str, Any]] = deque(maxlen=MOST_EXECUTIONS)
 
 
@@ -90,7 +91,8 @@ def _imported_distributions() -> list[dict[str, Any]]:
         except metadata.PackageNotFoundError:
             continue  # what another platform or an extra would need
         found[key] = _describe(distribution)
-        pending += _required_by(distribution)
+        if key != OWN:  # JupyterLab is one of its requirements; whoever locks adds what a run's kernel needs of them
+            pending += _required_by(distribution)
     return sorted(found.values(), key=lambda item: str(item["name"]).lower())
 
 

@@ -16,6 +16,8 @@ from athena_lab.stack.accounts import Accounts
 _PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "SSL_CERT_FILE", "SSL_CERT_DIR")
 _INDEX = "UV_"
 """What uv's settings begin with: which package index locks are made from and environments are installed from."""
+_INDEX_CACHE = "UV_CACHE_DIR"
+"""The caller's own cache, which no other user can write to: each user of an isolated stack has one at home."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,8 @@ def base_environment(place: Place, role: str, folder: Path) -> dict[str, str]:
     account = place.accounts.of(role)
     programs = f"{Path(sys.executable).parent}{os.pathsep}{environ.get('PATH', os.defpath)}"
     own = {name: value for name, value in environ.items() if name in _PASSED_ON or name.startswith(_INDEX)}
+    if place.is_isolated:
+        own.pop(_INDEX_CACHE, None)
     own |= {
         "PATH": programs,
         "HOME": str(folder) if place.is_isolated else environ.get("HOME", str(folder)),

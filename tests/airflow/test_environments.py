@@ -38,10 +38,15 @@ def lock() -> EnvironmentLock:
     return found
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("locked") / "environments"
+
+
 @pytest.fixture
-def at(worker, tmp_path):
-    """The worker, which keeps environments in a folder of the test's own."""
-    own = {"ATHENA_ENVIRONMENTS_DIR": str(tmp_path / "environments"), "HOME": os.environ["HOME"]}
+def at(worker, folder):
+    """The worker, which keeps environments in a folder of the tests' own."""
+    own = {"ATHENA_ENVIRONMENTS_DIR": str(folder), "HOME": os.environ["HOME"], "UV_LINK_MODE": "symlink"}
     settings = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
     return dataclasses.replace(worker, environ={**worker.environ, **settings, **own})
 
@@ -55,22 +60,25 @@ def bundle_of(gateway, lock, source=CODE):
     return built.hash
 
 
-def test_a_run_has_the_packages_of_its_lock_and_no_others(gateway, at, lab, lock, tmp_path):
+def test_a_run_has_the_packages_of_its_lock_and_no_others(gateway, at, lab, lock, folder):
     bundle = bundle_of(gateway, lock)
     execute_run(lab.order(lab.spec(bundle)), at)
     told = "".join(output["text"] for output in gateway.output["cells"][0]["outputs"])
-    (environment,) = (path for path in (tmp_path / "environments").iterdir() if path.is_dir())
+    (environment,) = (path for path in folder.iterdir() if path.is_dir())
     assert told == f"1,234 {environment} False\nTrue\n"
     writable = [path for path in environment.rglob("*") if not path.is_symlink() and path.stat().st_mode & 0o022]
     assert writable == []
     assert all(path.stat().st_mode & stat.S_IROTH for path in environment.rglob("*") if not path.is_symlink())
+    assert len(list(environment.rglob("humanize/__pycache__/*.pyc"))) > 3, "a run cannot compile it there"
+    links = [path for path in environment.rglob("*") if path.is_symlink() and path.parent.name != "bin"]
+    assert {path.name for path in links} <= {"athena_lab", "lib64"}, "no link leads into the worker's own cache"
     made_at = (environment / "pyvenv.cfg").stat().st_mtime_ns
     assert Environments(at.environ).python_of(lock) == environment / "bin" / "python"
     assert (environment / "pyvenv.cfg").stat().st_mtime_ns == made_at
 
 
-def test_what_is_no_longer_used_goes(at, lock, tmp_path):
-    old = tmp_path / "environments" / "old"
+def test_what_is_no_longer_used_goes(at, lock, folder):
+    old = folder / "old"
     old.mkdir(parents=True)
     (old / "athena-ready").touch()
     os.utime(old / "athena-ready", (time.time() - 90 * 86_400,) * 2)
@@ -94,8 +102,9 @@ def _with_wrong_hash(text):
     return "\n".join([*lines[:at], "humanize==4.12.3 \\", f"    --hash=sha256:{'0' * 64}", *lines[end:]])
 
 
-def test_no_index_is_the_platforms_trouble(at, lock):
+def test_no_index_is_the_platforms_trouble(at, lock, tmp_path):
     nowhere = {"UV_DEFAULT_INDEX": "http://127.0.0.1:9/simple", "UV_NO_CACHE": "1", "UV_HTTP_RETRIES": "0"}
+    nowhere |= {"ATHENA_ENVIRONMENTS_DIR": str(tmp_path / "environments")}
     environ = {**at.environ, **nowhere}
     with pytest.raises(UnreachableError, match="Check UV_DEFAULT_INDEX"):
         Environments(environ).python_of(lock)

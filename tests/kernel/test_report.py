@@ -68,6 +68,7 @@ def test_report_tells_executions_names_and_distributions(kernel):
     assert {"pyyaml", "ipykernel", "tzdata", "traitlets"} <= set(by_name)
     assert "pytest" not in by_name
     assert by_name["athena-lab"].is_editable
+    assert {"jupyterlab", "jupyter-server", "uv"} & set(by_name) == set(), "Athena requires them, and no run uses them"
     assert found.python.startswith("{}.{}.".format(*sys.version_info))
 
 
