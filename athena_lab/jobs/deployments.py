@@ -9,6 +9,7 @@ from datetime import datetime
 from athena_lab.errors import AthenaError, ConflictError, NotFoundError, PlatformError, UnreachableError
 from athena_lab.gateway_api.jobs import Promotion
 from athena_lab.gateway_api.wire import Principal
+from athena_lab.gateway_api.worker import REHEARSAL_DAG_ID
 from athena_lab.jobs.delivery import Delivery, promotion_of
 from athena_lab.jobs.job_listing import entry_of
 from athena_lab.jobs.outbox import Entry, EntryKind, EntryState
@@ -26,7 +27,10 @@ class Deployments:
         self._repository, self._outbox = services.repository, services.outbox
         self._delivery = Delivery(services, now)
         self._now, self._at_seam = now, at_seam
+        self._scheduler = services.scheduler
         self._commits = 0
+        self._has_news = False
+        """Whether Airflow is still to be asked to read the platform's own files anew."""
 
     # -- after a crash
 
@@ -36,7 +40,7 @@ class Deployments:
         It prepares the repository on a fresh home. A prepared entry without its commit is dropped; a
         commit without its entry gets one; commits that the remote lacks are pushed.
         """
-        self._repository.prepare()
+        self._has_news = self._repository.prepare()
         with self._repository.locked():
             try:
                 self.agree()
@@ -140,4 +144,14 @@ class Deployments:
         if self._commits >= _MAINTAIN_EVERY:
             self._commits = 0
             self._repository.maintain()
+        if self._has_news and not self._repository.is_ahead():
+            self._tell_news()
         return self._delivery.pump()
+
+    def _tell_news(self) -> None:
+        """Ask Airflow to read the platform's files now, and not when it next looks for new ones by itself."""
+        try:
+            self._scheduler.reparse(REHEARSAL_DAG_ID, None)
+        except (PlatformError, NotFoundError):
+            return  # it is not up yet, or has read nothing yet: the next pass asks again
+        self._has_news = False

@@ -87,10 +87,10 @@ class JobsRepository:
 
     # -- set-up and agreement with the remote
 
-    def prepare(self) -> None:
+    def prepare(self) -> bool:
         """Make the remote (a bare repository) and the clone where they are absent, and bring the platform's files.
 
-        A remote that is away gets the files with the next push.
+        A remote that is away gets the files with the next push. True: Airflow may have read former ones.
         """
         with self.locked():
             if "://" not in self._remote and "@" not in self._remote:
@@ -101,14 +101,15 @@ class JobsRepository:
             self._git.text("config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
             if self._head_of(BRANCH) is None:
                 self._fetch()  # a clone that has commits can begin without its remote
-            self._bring_platform_files()
+            is_fresh = self._head_of(BRANCH) is None
+            return self._bring_platform_files() and not is_fresh
 
-    def _bring_platform_files(self) -> None:
-        """Commit what differs from this version's files; where somebody else's commit came first, look again."""
+    def _bring_platform_files(self) -> bool:
+        """Commit what differs from this version's files, if anything does; after somebody else's commit, look again."""
         for _ in range(_MOST_TRIES):
             outdated = self._outdated_files()
             if not outdated:
-                return
+                return False
             self.commit(Change(outdated), _PLATFORM, "Bring the platform's files up to date")
             try:
                 self.push()
@@ -116,7 +117,8 @@ class JobsRepository:
                 continue
             except UnreachableError as error:
                 _LOG.warning("the platform's files wait for the jobs repository: %s", error)
-            return
+            return True
+        return False
 
     def _outdated_files(self) -> dict[str, str]:
         """Give those of the platform's files that the branch lacks or has otherwise, with the text they should have."""

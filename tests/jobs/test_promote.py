@@ -17,6 +17,7 @@ from athena_lab.errors import (
 from athena_lab.gateway_api.jobs import JobQuery, JobState, PromotionState, Source
 from athena_lab.gateway_api.terms import Parameter, ParameterType, Schedule
 from athena_lab.jobs.promotion_plan import is_same_source
+from athena_lab.jobs.repository import Change
 
 MOMENT = "2026-11-24T06:00:00Z"
 
@@ -60,6 +61,22 @@ def test_an_update_asks_for_the_shards_own_loader_and_a_first_job_for_the_beacon
     assert workbench.airflow.reparsed == ["beacon.py", "energy/shard_000.py", "energy/shard_000.py"]
     assert promoter.poll("other", 1).state is PromotionState.VISIBLE
     assert promoter.poll("daily_sales", 2).state is PromotionState.VISIBLE
+
+
+def test_airflow_is_asked_to_read_the_platforms_files_once_a_former_repository_has_them(workbench):
+    first = workbench.open()
+    first.pump()
+    assert workbench.airflow.reparsed == [], "it finds them by itself in a repository that is new"
+    repository = workbench.opened[-1].repository
+    repository.commit(Change({"dags/rehearsal.py": None}), "athena", "Go back")
+    repository.push()
+    again = workbench.open()
+    workbench.airflow.stop()
+    again.pump()
+    workbench.airflow.start()
+    for _ in range(3):
+        again.pump()
+    assert workbench.airflow.reparsed == ["beacon.py"]
 
 
 def test_start_at_moves_only_when_the_schedule_changes(workbench):
