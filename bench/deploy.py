@@ -15,7 +15,8 @@ from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.gateway_api.jobs import JobQuery
 from athena_lab.jobs.job_listing import entry_of
 from athena_lab.jobs.outbox import EntryState, Outbox
-from athena_lab.jobs.repository import LOADER, SHARD_SIZE, Change, JobsRepository
+from athena_lab.jobs.platform_files import LOADER
+from athena_lab.jobs.repository import SHARD_SIZE, Change, JobsRepository
 from athena_lab.jobs.spec import JobSpec, with_content_hash
 from athena_lab.jobs.spec_index import SpecPath
 from athena_lab.settings import Home

@@ -22,30 +22,13 @@ from pydantic import ValidationError
 from athena_lab.errors import ConfigurationError, ConflictError, NotFoundError, UnreachableError
 from athena_lab.gateway_api.jobs import JobVersion
 from athena_lab.jobs.git import Git, GitError, run_git
+from athena_lab.jobs.platform_files import LOADER, outdated_files
 from athena_lab.jobs.spec import JobSpec, canonical_json
 from athena_lab.jobs.spec_index import SpecIndex, SpecPath
 
 BRANCH = "refs/heads/main"
 REMOTE_BRANCH = "refs/remotes/origin/main"
 SHARD_SIZE = 40
-LOADER = '''"""Athena's jobs of one shard: reads the specs beside this file and makes a DAG of each."""
-from airflow.sdk import DAG  # noqa: F401  (Airflow's safe mode looks for these words)
-from athena_lab.airflow.loader import load_shard
-globals().update(load_shard(__file__))
-'''
-BEACON = '''"""A DAG that is always there: asking Airflow to read it anew makes Airflow look for new loaders."""
-from airflow.sdk import DAG
-
-with DAG("athena_beacon", schedule=None, tags=["athena"], doc_md=__doc__):
-    pass
-'''
-REHEARSAL = '''"""Runs bundles once before they are deployed; each run brings along what it executes."""
-from airflow.sdk import DAG  # noqa: F401  (Airflow's safe mode looks for these words)
-from athena_lab.airflow.rehearsal import load_rehearsals
-globals().update(load_rehearsals())
-'''
-PLATFORM_FILES: Mapping[str, str] = {"dags/beacon.py": BEACON, "dags/rehearsal.py": REHEARSAL}
-"""The platform's own files by path; a repository of before they changed is brought up to date."""
 _RESERVED = frozenset({"rehearsal"})
 """Ids that would give a job's DAG the id of one of the platform's."""
 _PLATFORM = "athena"
@@ -107,7 +90,7 @@ class JobsRepository:
     def _bring_platform_files(self) -> bool:
         """Commit what differs from this version's files, if anything does; after somebody else's commit, look again."""
         for _ in range(_MOST_TRIES):
-            outdated = self._outdated_files()
+            outdated = outdated_files(self._git, self._head_of(BRANCH))
             if not outdated:
                 return False
             self.commit(Change(outdated), _PLATFORM, "Bring the platform's files up to date")
@@ -119,20 +102,6 @@ class JobsRepository:
                 _LOG.warning("the platform's files wait for the jobs repository: %s", error)
             return True
         return False
-
-    def _outdated_files(self) -> dict[str, str]:
-        """Give those of the platform's files that the branch lacks or has otherwise, with the text they should have."""
-        head, blobs = self._head_of(BRANCH), {}
-        if head is not None:
-            listing = self._git.text("ls-tree", "-z", head, "--", *PLATFORM_FILES)
-            entries = [line.split("\t", 1) for line in listing.split("\0") if line]
-            blobs = {path: info.split()[2] for info, path in entries}
-        texts = self._index.read(blobs.values())
-        return {
-            path: text
-            for path, text in PLATFORM_FILES.items()
-            if path not in blobs or texts[blobs[path]] != text.encode()
-        }
 
     def refresh(self) -> None:
         """Take over what the remote has; commits of ours that it lacks stay on top (`is_ahead`)."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from athena_lab.gateway_api.worker import REHEARSAL_DAG_ID
-from athena_lab.jobs.repository import PLATFORM_FILES
+from athena_lab.jobs.platform_files import PLATFORM_FILES
 
 # Parses a folder as the DAG processor does, in safe mode; then executes the task with each conf, as a worker does.
 PROGRAM = """

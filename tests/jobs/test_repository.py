@@ -14,7 +14,8 @@ import pytest
 
 from athena_lab.errors import ConflictError, NotFoundError, UnreachableError
 from athena_lab.gateway_api.jobs import Source
-from athena_lab.jobs.repository import LOADER, PLATFORM_FILES, SHARD_SIZE, Change, JobsRepository
+from athena_lab.jobs.platform_files import LOADER, PLATFORM_FILES
+from athena_lab.jobs.repository import SHARD_SIZE, Change, JobsRepository
 from athena_lab.jobs.spec import JobSpec, canonical_json, with_content_hash
 
 NOW = datetime(2026, 11, 24, 6, tzinfo=UTC)
