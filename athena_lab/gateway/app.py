@@ -14,6 +14,7 @@ from athena_lab.gateway import (
     routes_alerts,
     routes_backfills,
     routes_jobs,
+    routes_rehearsals,
     routes_runs,
     routes_secrets,
     routes_versions,
@@ -47,7 +48,7 @@ def make_app(services: Services | None = None) -> FastAPI:
         app.state.guardian = services.guardian
     app.get("/healthz", tags=["about"], responses={})(get_health)
     of_jobs = (routes_jobs, routes_versions, routes_backfills, routes_alerts)
-    for routes in (routes_about, *of_jobs, routes_runs, routes_secrets, routes_worker):
+    for routes in (routes_about, *of_jobs, routes_rehearsals, routes_runs, routes_secrets, routes_worker):
         app.include_router(routes.router)
     app.add_exception_handler(HTTPException, _answer_unknown)
     app.add_middleware(SafeHeaders)

@@ -69,7 +69,7 @@ class Mint:
         return self._mint(principal, [WAREHOUSE], life_s)
 
     def mint_platform_token(self) -> MintedToken:
-        """Mint the gateway's own token for the warehouse: it reads the catalog and cancels jobs."""
+        """Mint the gateway's own token for the warehouse: it reads the catalog, cancels jobs, drops datasets."""
         principal = Principal(kind="platform", user=PLATFORM_USER, purpose="platform")
         return self._mint(principal, [WAREHOUSE], PLATFORM_TOKEN_S)
 

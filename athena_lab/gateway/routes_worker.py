@@ -55,6 +55,7 @@ def finish_attempt(run: str, attempt: int, finish: Finish, services: CurrentServ
     """End an attempt; its token is withdrawn."""
     services.attempts.finish(run, attempt, finish)
     services.watch.wake()
+    services.rehearser.wake()
 
 
 @router.get("/bundles/{content_hash}", response_class=Response)

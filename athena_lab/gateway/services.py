@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -27,12 +28,15 @@ from athena_lab.gateway.stewards import Records, Stewards
 from athena_lab.gateway.tables import Tables
 from athena_lab.gateway.vault import Vault
 from athena_lab.gateway_api.tokens import GATEWAY, TokenVerifier
+from athena_lab.gateway_api.wire import Principal
 from athena_lab.jobs.airflow_api import Scheduler
 from athena_lab.jobs.bundle_lineage import BundleLineage
 from athena_lab.jobs.bundle_store import BundleStore
 from athena_lab.jobs.job_changes import JobChanges
 from athena_lab.jobs.outbox import Outbox
 from athena_lab.jobs.promote import Promoter, PromotionRules
+from athena_lab.jobs.rehearsal_store import RehearsalStore
+from athena_lab.jobs.rehearsals import RehearsalMeans, Rehearsals
 from athena_lab.jobs.repository import JobsRepository
 from athena_lab.jobs.run_attempts import Attempts, Means
 from athena_lab.jobs.run_store import RunStore
@@ -74,6 +78,8 @@ class Services:
     watch: Beat
     stewards: Stewards
     steward: Beat
+    rehearsals: Rehearsals
+    rehearser: Beat
     at_seam: Callable[[str], None]
     now: Callable[[], datetime]
     opened: ExitStack
@@ -84,12 +90,14 @@ class Services:
         self.pump.start()
         self.watch.start()
         self.steward.start()
+        self.rehearser.start()
 
     def close(self) -> None:
         """Stop the threads, close the files."""
         self.pump.stop()
         self.watch.stop()
         self.steward.stop()
+        self.rehearser.stop()
         self.opened.close()
 
 
@@ -100,8 +108,8 @@ class PowersOverRuns:
         self._mint, self._revocations, self._users = mint, revocations, users
         self._tables = tables
 
-    def mint(self, owner: str, run_id: str, attempt: int) -> tuple[str, datetime]:
-        minted = self._mint.mint_run_token(owner, self._users.groups_of(owner), run_id, attempt)
+    def mint(self, owner: str, run_id: str, attempt: int, scratch: str | None = None) -> tuple[str, datetime]:
+        minted = self._mint.mint_run_token(owner, self._users.groups_of(owner), run_id, attempt, scratch)
         return minted.token, minted.expires_at
 
     def revoke(self, run_id: str, attempt: int) -> None:
@@ -109,6 +117,9 @@ class PowersOverRuns:
 
     def stop_queries(self, run_id: str) -> None:
         self._tables.stop_queries(run_id)
+
+    def drop_dataset(self, name: str) -> None:
+        self._tables.drop_dataset(name)
 
 
 def make_services(settings: GatewaySettings, environ: Mapping[str, str]) -> Services:
@@ -129,53 +140,68 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
     verifier = TokenVerifier(home.jwks, home.revoked, GATEWAY)
     revocations = Revocations(home.revoked, longest_life_s=mint.longest_life_s, now=utc_now)
     audit = opened.enter_context(closing(Audit(home.gateway / "audit.jsonl", utc_now)))
-    scheduler = opened.enter_context(closing(Scheduler(settings.airflow_url, home.gateway / "airflow.password")))
-    outbox = opened.enter_context(closing(Outbox(home.gateway / "outbox.sqlite")))
     store = opened.enter_context(closing(RunStore(home.gateway / "runs.sqlite")))
-    repository = JobsRepository(home.jobs_repository, home.gateway / "clone")
-    bundles = BundleStore(str(home.gateway / "bundles"))
+    rehearsed = opened.enter_context(closing(RehearsalStore(home.gateway / "runs.sqlite")))
     tables = Tables(settings, mint)
-    lineage = BundleLineage(bundles, tables, settings.project, now=utc_now)
-    parts = PromotionServices(repository, outbox, bundles, scheduler, lineage)
+    parts = _promotion_services(settings, tables, opened)
+    repository, scheduler = parts.repository, parts.scheduler
     runs = Runs(store, repository, scheduler, now=utc_now)
     waits = Waits(store, runs, repository, scheduler, settings.project, now=utc_now)
     vault = Vault(home.gateway, utc_now)
-    promoter = Promoter(
-        parts,
-        PromotionRules(settings.minimum_interval_s, TEAM, lambda user: {one.name for one in vault.names(user)}),
-        now=utc_now,
-        at_seam=at_seam,
-        updated_at=waits.updated_at,
-    )
+    rules = PromotionRules(settings.minimum_interval_s, TEAM, partial(_secret_names, vault), rehearsed.last_success)
+    promoter = Promoter(parts, rules, now=utc_now, at_seam=at_seam, updated_at=waits.updated_at)
     powers = PowersOverRuns(mint, revocations, users, tables)
-    stewards = Stewards(settings, Records(store, runs, parts, vault), tables, opened, utc_now)
+    stewards = Stewards(settings, Records(store, runs, parts, vault, rehearsed), tables, opened, utc_now)
+    having = RehearsalMeans(parts, tables, stewards.budgets, partial(_secret_names, vault), partial(_user, users))
+    rehearsals = Rehearsals(rehearsed, runs, having, now=utc_now)
+    means = Means(powers, stewards.budgets, vault.reveal, rehearsed)
     return Services(
         settings=settings,
         guardian=Guardian(_identities(secrets, users, verifier), audit, Repeats(time.monotonic)),
         tables=tables,
         repository=repository,
-        bundles=bundles,
-        lineage=lineage,
+        bundles=parts.bundles,
+        lineage=parts.lineage,
         scheduler=scheduler,
         promoter=promoter,
         changes=JobChanges(parts, promoter, utc_now),
         users=users,
         runs=runs,
-        attempts=Attempts(store, runs, repository, Means(powers, stewards.budgets, vault.reveal), now=utc_now),
+        attempts=Attempts(store, runs, repository, means, now=utc_now),
         waits=waits,
         outputs=Outputs(home.gateway / "outputs"),
         pump=Beat("pump", _Pump(promoter).round),
         watch=_watching(RunWatch(store, runs, scheduler, powers, now=utc_now), waits),
         stewards=stewards,
         steward=Beat("steward", stewards.look),
+        rehearsals=rehearsals,
+        rehearser=_rehearsing(rehearsals),
         at_seam=at_seam,
         now=utc_now,
         opened=opened,
     )
 
 
+def _promotion_services(settings: GatewaySettings, tables: Tables, opened: ExitStack) -> PromotionServices:
+    folder = settings.home.gateway
+    scheduler = opened.enter_context(closing(Scheduler(settings.airflow_url, folder / "airflow.password")))
+    outbox = opened.enter_context(closing(Outbox(folder / "outbox.sqlite")))
+    bundles = BundleStore(str(folder / "bundles"))
+    lineage = BundleLineage(bundles, tables, settings.project, now=utc_now)
+    repository = JobsRepository(settings.home.jobs_repository, folder / "clone")
+    return PromotionServices(repository, outbox, bundles, scheduler, lineage)
+
+
 def _identities(secrets: Secrets, users: LocalUsers, verifier: TokenVerifier) -> Identities:
     return Identities([WorkerKey(secrets.worker_key), users, RunTokens(verifier)])
+
+
+def _secret_names(vault: Vault, user: str) -> set[str]:
+    return {one.name for one in vault.names(user)}
+
+
+def _user(users: LocalUsers, name: str) -> Principal:
+    return Principal(kind="user", user=name, groups=users.groups_of(name))
 
 
 def utc_now() -> datetime:
@@ -200,6 +226,14 @@ class _Pump:
 
 def _watching(watch: RunWatch, waits: Waits) -> Beat:
     return Beat("watch", lambda: _look(watch, waits))
+
+
+def _rehearsing(rehearsals: Rehearsals) -> Beat:
+    def look() -> float:
+        rehearsals.look()
+        return WATCH_S
+
+    return Beat("rehearser", look)
 
 
 def _look(watch: RunWatch, waits: Waits) -> float:

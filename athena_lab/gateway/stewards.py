@@ -15,6 +15,7 @@ from athena_lab.gateway.channels import Channels, ChannelSettings
 from athena_lab.gateway.tables import Tables
 from athena_lab.gateway.vault import Vault
 from athena_lab.gateway_api.terms import AlertOn
+from athena_lab.gateway_api.worker import REHEARSAL_JOB_ID
 from athena_lab.jobs.airflow_backfills import AirflowBackfills
 from athena_lab.jobs.alert_outbox import AlertOutbox
 from athena_lab.jobs.alert_rules import AlertEvent
@@ -23,6 +24,7 @@ from athena_lab.jobs.backfills import Backfills
 from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.forecast import Forecasts
 from athena_lab.jobs.ledger import Ledger
+from athena_lab.jobs.rehearsal_store import RehearsalStore
 from athena_lab.jobs.run_events import RunEvents
 from athena_lab.jobs.run_store import RunRow, RunStore
 from athena_lab.jobs.runs import Runs
@@ -44,6 +46,7 @@ class Records:
     runs: Runs
     parts: PromotionServices
     vault: Vault
+    rehearsals: RehearsalStore
 
 
 class Stewards:
@@ -61,11 +64,12 @@ class Stewards:
         self._specs: OrderedDict[tuple[str, int], JobSpec] = OrderedDict()
         self._lock = threading.Lock()
         self._runs, self._repository = records.runs, records.parts.repository
+        self._rehearsals = records.rehearsals
         ledger = opened.enter_context(closing(Ledger(folder / "ledger.sqlite")))
         outbox = opened.enter_context(closing(AlertOutbox(folder / "alerts.sqlite")))
         events = opened.enter_context(closing(RunEvents(folder / "runs.sqlite")))
         self.vault = records.vault
-        self.budgets = Budgets(ledger, records.store, tables, self._spec_of, now=now)
+        self.budgets = Budgets(ledger, records.store, tables, self._executed, now=now)
         channels = Channels(_channel_settings(settings), self.vault.reveal)
         means = AlertMeans(events, channels, tables, self._spec_of, _link_of(settings.lab_url))
         self.alerts = Alerts(outbox, means, now=now)
@@ -98,8 +102,17 @@ class Stewards:
                     self._specs.popitem(last=False)
         return known
 
+    def _executed(self, row: RunRow) -> JobSpec:
+        """Give the spec that a run executes."""
+        if row.job_id == REHEARSAL_JOB_ID:
+            return self._rehearsals.row(row.run_id).spec
+        return self._spec_of(row.job_id, row.job_version)
+
     def _stop(self, row: RunRow, why: str) -> None:
-        """Tell of it first: a crash in between must not leave it untold."""
+        """Tell of it first: a crash in between must not leave it untold. Of a rehearsal nobody is told."""
+        if row.job_id == REHEARSAL_JOB_ID:
+            self._runs.stop(row.run_id, why)
+            return
         key = f"failure:{row.run_id}"
         self.alerts.tell(AlertEvent(key, AlertOn.FAILURE, row.job_id, row.job_version, row.run_id, detail=why))
         self._runs.stop(row.run_id, why)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from athena_lab.errors import UnreachableError
 from athena_lab.gateway.mint import Mint, MintedToken
-from athena_lab.gateway_api.warehouse import Catalog, WarehouseToken
+from athena_lab.gateway_api.warehouse import Catalog, CatalogTable, WarehouseToken
 from athena_lab.gateway_api.wire import Principal
 from athena_lab.settings import GatewaySettings
-from athena_lab.warehouse.catalog import list_tables, read_classes, read_schemas
+from athena_lab.warehouse.catalog import describe_tables, list_tables, read_classes, read_schemas
 from athena_lab.warehouse.connect import connect_with
+from athena_lab.warehouse.datasets import drop_dataset
 from athena_lab.warehouse.estimate import estimate
-from athena_lab.warehouse.jobs import billed_bytes, cancel_jobs
+from athena_lab.warehouse.jobs import FailedJob, billed_bytes, cancel_jobs, failed_jobs
 from athena_lab.warehouse.parameters import bind
 from athena_lab.warehouse.sizes import count_rows
 from athena_lab.warehouse.statement import read_statement
@@ -68,6 +69,29 @@ class Tables:
         self._require_answer()
         with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
             return read_classes(client, tables)
+
+    @property
+    def is_confining(self) -> bool:
+        """Whether this is the embedded warehouse, which holds a rehearsal's token to its scratch dataset."""
+        return self._settings.warehouse_url is not None
+
+    def describe(self, principal: Principal, tables: Collection[str]) -> Mapping[str, CatalogTable]:
+        """Describe those of the tables (`dataset.table`) that the principal may see."""
+        self._require_answer()
+        with connect_with(lambda: self.token_for(principal)) as client:
+            return describe_tables(client, tables)
+
+    def failed_jobs(self, run_id: str, since: datetime) -> Sequence[FailedJob]:
+        """Give the failed warehouse jobs of a run, as the platform."""
+        self._require_answer()
+        with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
+            return failed_jobs(client, {RUN_LABEL: run_id}, since)
+
+    def drop_dataset(self, name: str) -> None:
+        """Drop a dataset with its tables, as the platform; one that there is not is fine."""
+        self._require_answer()
+        with connect_with(lambda: self._placed(self._mint.mint_platform_token())) as client:
+            drop_dataset(client, name)
 
     def stop_queries(self, run_id: str) -> None:
         """Cancel every warehouse job of a run, as the platform."""

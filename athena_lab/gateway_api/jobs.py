@@ -214,7 +214,10 @@ class JobPage(Wire):
 
 
 class JobVersion(Wire):
-    """One version of a job; `origin` is the earlier version whose content it repeats, if any."""
+    """One version of a job; `origin` is the earlier version whose content it repeats, if any.
+
+    `rehearsed_at` is when whoever deployed it had last rehearsed exactly this bundle with success; None: not rehearsed.
+    """
 
     version: int
     deployed_at: datetime
@@ -223,6 +226,7 @@ class JobVersion(Wire):
     content_hash: str
     bundle: str
     origin: int | None = None
+    rehearsed_at: datetime | None = None
 
 
 class RunState(StrEnum):

@@ -10,6 +10,9 @@ from athena_lab.gateway_api.jobs import CellRun, RunState
 from athena_lab.gateway_api.terms import Guards, Parameter, Tables
 from athena_lab.gateway_api.wire import Wire
 
+REFUSAL = "a rehearsal may write only to the dataset"
+"""What the warehouse says where a rehearsal writes elsewhere."""
+
 
 class RehearsalRequest(Wire):
     """Run a bundle once, now, before it is deployed.

@@ -27,7 +27,8 @@ class Billing(Protocol):
         """Give the bytes billed for warehouse jobs made since a moment, by run; raise a PlatformError."""
 
 
-SpecOf = Callable[[str, int], JobSpec]
+SpecOf = Callable[[RunRow], JobSpec]
+"""Give the spec that a run executes; raise NotFoundError."""
 Stop = Callable[[RunRow, str], None]
 """Stop a run with a message that says why."""
 
@@ -54,6 +55,14 @@ class Budgets:
         """Give how many bytes a run may still be billed, None for no limit."""
         limit = limit_of(job.guards, self._spent_before(job, run_id))
         return None if limit is None else limit - self._ledger.bytes_of(run_id)
+
+    def billed(self, run_id: str) -> int:
+        """Give what a run was billed as far as it was counted."""
+        return self._ledger.bytes_of(run_id)
+
+    def count(self, run_id: str, since: datetime) -> None:
+        """Count one run now, for whoever wants to see it at once; raise a PlatformError."""
+        self._ledger.count(run_id, self._billing.billed(since).get(run_id, 0), is_final=False)
 
     def look(self, stop: Stop) -> None:
         """Count the runs that are under way or have just ended; stop those over their budget."""
@@ -98,7 +107,7 @@ class Budgets:
 
     def _limit(self, row: RunRow) -> int | None:
         try:
-            job = self._spec_of(row.job_id, row.job_version)
+            job = self._spec_of(row)
         except NotFoundError:
             return None  # deleted meanwhile
         return limit_of(job.guards, self._spent_before(job, row.run_id))

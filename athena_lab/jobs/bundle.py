@@ -103,6 +103,12 @@ def describe_bundle(archive: bytes) -> Bundle:
     )
 
 
+def replace_notebook(archive: bytes, notebook: Mapping[str, Any]) -> BuiltBundle:
+    """Make a bundle of the same files, environment and source with another notebook; raise UpstreamError."""
+    made = _zip(_unzip(archive) | {NOTEBOOK: _canonical(notebook)})
+    return BuiltBundle(archive=made, summary=describe_bundle(made))
+
+
 def kind_of(source: Source) -> BundleKind:
     """Tell what was promoted."""
     if targets_of(source):

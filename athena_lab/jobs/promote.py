@@ -154,6 +154,7 @@ class Promoter:
             assert spec is not None  # noqa: S101 (an accepted plan has its spec)
             if occasion.origin is not None:
                 spec = spec.model_copy(update={"origin": occasion.origin})
+            spec = self._with_rehearsal(spec, principal)
             self._at_seam("bundle")
             audit(occasion.action, {**_detail_of(spec), "is_unchanged": plan.is_unchanged, **occasion.detail})
             self._at_seam("audit")
@@ -173,6 +174,7 @@ class Promoter:
             self._deployments.agree()
             previous = self._owned(job_id, principal, with_deleted=True)
             spec = with_content_hash(revision(previous).model_copy(update={"version": previous.version + 1}))
+            spec = self._with_rehearsal(spec, principal)
             audit(occasion.action, {**_detail_of(spec), **occasion.detail})
             change = self._repository.restoration_of if self._repository.deleted(job_id) else self._repository.change_of
             entry = self._deploy(spec, principal, lambda: change(spec))
@@ -189,6 +191,9 @@ class Promoter:
         faults += self._class_faults(self._follow(spec.bundle, principal))
         if faults:
             raise InvalidError(faults)
+
+    def _with_rehearsal(self, spec: JobSpec, principal: Principal) -> JobSpec:
+        return spec.model_copy(update={"rehearsed_at": self._rules.rehearsed_at(spec.bundle, principal.user)})
 
     def _deploy(self, spec: JobSpec, principal: Principal, make: Callable[[], Change]) -> Entry:
         entry = entry_of(spec, EntryState.PREPARED)

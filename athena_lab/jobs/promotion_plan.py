@@ -23,12 +23,14 @@ MAX_TIMEOUT_S = 7 * 24 * 3600
 
 @dataclass(frozen=True, slots=True)
 class PromotionRules:
-    """What a promotion may ask for, and the team that its job belongs to."""
+    """What a promotion may ask for, the team that its job belongs to, and when its bundle was rehearsed."""
 
     minimum_interval_s: int
     team: str
     secret_names: Callable[[str], Collection[str]] | None = None
     """The names of a user's secrets; None where nobody keeps any."""
+    rehearsed_at: Callable[[str, str], datetime | None] = lambda _bundle, _user: None
+    """When a user's last rehearsal of a bundle that succeeded has ended."""
 
 
 @dataclass(frozen=True, slots=True)

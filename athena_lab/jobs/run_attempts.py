@@ -11,10 +11,19 @@ from typing import Any, Protocol
 from athena_lab.errors import ConflictError, Fault, InvalidError, NotFoundError, OverBudgetError, PlatformError
 from athena_lab.gateway_api.jobs import RunState
 from athena_lab.gateway_api.terms import Overlap
-from athena_lab.gateway_api.worker import Attempt, AttemptRequest, CellEvent, Finish, Heartbeat, run_id_of
+from athena_lab.gateway_api.worker import (
+    REHEARSAL_JOB_ID,
+    Attempt,
+    AttemptRequest,
+    CellEvent,
+    Finish,
+    Heartbeat,
+    run_id_of,
+)
 from athena_lab.jobs import run_rules
 from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.parameters import resolve_parameters, secret_of
+from athena_lab.jobs.rehearsal_store import RehearsalStore
 from athena_lab.jobs.repository import JobsRepository
 from athena_lab.jobs.run_store import AttemptRow, CellRow, RunRow, RunStore, Standing
 from athena_lab.jobs.runs import Runs, new_row
@@ -29,8 +38,8 @@ _log = logging.getLogger(__name__)
 class RunPowers(Protocol):
     """Who gives a run its credential and takes it away, and stops what it started in the warehouse."""
 
-    def mint(self, owner: str, run_id: str, attempt: int) -> tuple[str, datetime]:
-        """Give a token and when it ends."""
+    def mint(self, owner: str, run_id: str, attempt: int, scratch: str | None = None) -> tuple[str, datetime]:
+        """Give a token and when it ends; a rehearsal's may write to its scratch dataset only."""
 
     def revoke(self, run_id: str, attempt: int) -> None:
         """Withdraw the tokens of all attempts up to and including this one."""
@@ -38,14 +47,18 @@ class RunPowers(Protocol):
     def stop_queries(self, run_id: str) -> None:
         """Cancel the run's warehouse jobs; raise a PlatformError when the warehouse does not do so."""
 
+    def drop_dataset(self, name: str) -> None:
+        """Drop a rehearsal's scratch dataset; raise a PlatformError when the warehouse does not do so."""
+
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What attempts need beside their records: credentials, budgets of bytes, and the values of a user's secrets."""
+    """What attempts need beside their records: credentials, budgets, the values of a user's secrets, rehearsals."""
 
     powers: RunPowers
     budgets: Budgets
     reveal: Callable[[str, str], str]
+    rehearsals: RehearsalStore
 
 
 class Attempts:
@@ -63,6 +76,7 @@ class Attempts:
         self._store, self._runs = store, runs
         self._repository, self._powers = repository, means.powers
         self._budgets, self._reveal, self._now = means.budgets, means.reveal, now
+        self._rehearsals = means.rehearsals
 
     def begin(self, request: AttemptRequest) -> Attempt:
         """Give leave to execute; earlier attempts lose their token first.
@@ -70,9 +84,9 @@ class Attempts:
         Raises OverBudgetError where the job has used up its bytes, NotFoundError where its owner no longer has a
         secret that it needs; the run's record then says so.
         """
-        job = spec_at(self._repository, request.job_id, request.version)
-        _require_match(job, request)
         run_id = run_id_of(request.dag_id, request.airflow_run_id)
+        job = self._spec_of(request, run_id)
+        _require_match(job, request)
         try:
             if (refusal := self._budgets.begin(job, run_id)) is not None:
                 raise OverBudgetError(refusal)
@@ -105,8 +119,8 @@ class Attempts:
                 self._powers.revoke(run_id, number)
             self._runs.settle(run_id)
         if lost:
-            self._stop_lost_queries(run_id)
-        token, expires_at = self._powers.mint(job.owner, run_id, number)
+            self._clear_lost(row)
+        token, expires_at = self._mint(row, number)
         return Attempt(
             run_id=run_id,
             attempt=number,
@@ -131,7 +145,7 @@ class Attempts:
             self._store.change_attempt(run_id, attempt, heartbeat_at=self._now())
             if row.state is RunState.RETRYING:
                 self._runs.settle(run_id)
-        token, expires_at = self._powers.mint(row.owner, run_id, attempt)
+        token, expires_at = self._mint(row, attempt)
         return Heartbeat(token=token, token_expires_at=expires_at, is_cancelled=row.cancel_requested_at is not None)
 
     def report_cell(self, run_id: str, attempt: int, event: CellEvent) -> None:
@@ -186,6 +200,16 @@ class Attempts:
                 self._store.change_run(run_id, error=_shorten(finish.error))
             self._runs.settle(run_id)
 
+    def _spec_of(self, request: AttemptRequest, run_id: str) -> JobSpec:
+        """Give what is to be executed: a version of a job, or what a user asked to rehearse in this very run."""
+        if request.job_id == REHEARSAL_JOB_ID:
+            return self._rehearsals.row(run_id).spec
+        return spec_at(self._repository, request.job_id, request.version)
+
+    def _mint(self, row: RunRow, attempt: int) -> tuple[str, datetime]:
+        scratch = self._rehearsals.row(row.run_id).scratch if row.job_id == REHEARSAL_JOB_ID else None
+        return self._powers.mint(row.owner, row.run_id, attempt, scratch)
+
     def _revealed(self, job: JobSpec, parameters: Mapping[str, Any]) -> dict[str, str]:
         """Give the values of the parameters that refer to secrets of the owner's; they are kept nowhere."""
         declared = {parameter.name: parameter for parameter in job.parameters}
@@ -225,12 +249,17 @@ class Attempts:
         self._store.change_run(row.run_id, anchor=anchor, parameters=parameters, resolved_version=job.version)
         return parameters
 
-    def _stop_lost_queries(self, run_id: str) -> None:
-        """Stop what a lost attempt still has running in the warehouse, before another appends the same rows."""
+    def _clear_lost(self, row: RunRow) -> None:
+        """Stop what a lost attempt still has running in the warehouse, before another appends the same rows.
+
+        A rehearsal begins anew, from copies of the tables as they are now.
+        """
         try:
-            self._powers.stop_queries(run_id)
+            self._powers.stop_queries(row.run_id)
+            if row.job_id == REHEARSAL_JOB_ID:
+                self._powers.drop_dataset(self._rehearsals.row(row.run_id).scratch)
         except PlatformError as error:
-            _log.warning("Queries of a lost attempt of run %s may go on: %s", run_id, error)
+            _log.warning("What a lost attempt of run %s does in the warehouse may go on: %s", row.run_id, error)
 
     def _end_cells(self, run_id: str, attempt: int, finish: Finish) -> None:
         for cell in self._store.list_cells(run_id, attempt):

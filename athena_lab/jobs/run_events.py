@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from athena_lab.errors import ConfigurationError
+from athena_lab.gateway_api.worker import REHEARSAL_JOB_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +52,12 @@ class RunEvents:
         self._db.close()
 
     def ended_since(self, moment: datetime, limit: int) -> list[EndedRun]:
-        """Give the runs that ended at or after a moment, the first first."""
+        """Give the runs that ended at or after a moment, the first first; nobody is told of rehearsals."""
         rows = self._select(
             "SELECT run_id, job_id, job_version, state, ended_at, error FROM runs "
-            "WHERE ended_at >= ? AND standing = 'listed' ORDER BY ended_at LIMIT ?",
+            "WHERE ended_at >= ? AND standing = 'listed' AND job_id != ? ORDER BY ended_at LIMIT ?",
             _text(moment),
+            REHEARSAL_JOB_ID,
             limit,
         )
         return [EndedRun(run, job, version, state, _moment(at), error) for run, job, version, state, at, error in rows]

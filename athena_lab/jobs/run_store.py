@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 from athena_lab.errors import ConfigurationError
 from athena_lab.gateway_api.jobs import RunState
+from athena_lab.gateway_api.worker import REHEARSAL_JOB_ID
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -193,12 +194,14 @@ class RunStore:
         return rows[0] if rows else None
 
     def list_runs(self, owner: str, job_id: str | None, limit: int) -> list[RunRow]:
-        """Give an owner's newest runs, of one job or of all, newest first."""
-        where, values = ("owner = ? AND job_id = ?", (owner, job_id)) if job_id else ("owner = ?", (owner,))
+        """Give an owner's newest runs, of one job or of all, newest first; rehearsals are runs of none."""
+        where, values = ("AND job_id = ?", (job_id,)) if job_id else ("", ())
         return self._select(
             _run_row,
-            f"SELECT * FROM runs WHERE {where} AND standing = 'listed' "  # noqa: S608 (our words)
+            f"SELECT * FROM runs WHERE owner = ? AND job_id != ? {where} AND standing = 'listed' "  # noqa: S608 (our words)
             "ORDER BY queued_at DESC, run_id LIMIT ?",
+            owner,
+            REHEARSAL_JOB_ID,
             *values,
             limit,
         )

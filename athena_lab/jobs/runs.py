@@ -51,31 +51,28 @@ class Runs:
         if faults:
             raise InvalidError(faults)
         now = self._now()
-        airflow_run_id = f"manual__{now:%Y-%m-%dT%H:%M:%S.%f}+00:00__{secrets.token_hex(4)}"
-        row = replace(
-            new_row(job, airflow_run_id, run_type="manual", queued_at=now),
-            anchor=now,
-            requested=request.parameters,
-            requested_by=principal.user,
-            standing=Standing.ASKED,
-        )
+        row = replace(asked_row(job, manual_name(now), principal.user, now), requested=request.parameters)
         audit("run.request", {"job": job.id, "version": job.version, "run": row.run_id})
-        self._store.add_run(row)
-        self._trigger(job, row)
-        self._store.change_run(row.run_id, standing=Standing.LISTED)
+        try:
+            self.start(row, {"athena_request": row.run_id})
+        except NotFoundError as error:
+            raise ConflictError(
+                f"Cannot run '{job.name}': Airflow has not read the job yet. Wait until it is deployed."
+            ) from error
         return self.get(row.run_id)
 
-    def _trigger(self, job: JobSpec, row: RunRow) -> None:
-        """Hand the run to Airflow; if it does not say yes, the run is withdrawn, even should it start after all."""
+    def start(self, row: RunRow, conf: Mapping[str, Any]) -> None:
+        """Keep the record of a run that is asked for, then hand the run to Airflow.
+
+        If Airflow does not say yes, raise its error: the run is withdrawn, even should it start after all.
+        """
+        self._store.add_run(replace(row, standing=Standing.ASKED))
         try:
-            self._scheduler.trigger(row.dag_id, row.airflow_run_id, {"athena_request": row.run_id})
-        except BaseException as error:
+            self._scheduler.trigger(row.dag_id, row.airflow_run_id, conf)
+        except BaseException:
             self._store.change_run(row.run_id, standing=Standing.WITHDRAWN, ended_at=self._now())
-            if isinstance(error, NotFoundError):
-                raise ConflictError(
-                    f"Cannot run '{job.name}': Airflow has not read the job yet. Wait until it is deployed."
-                ) from error
             raise
+        self._store.change_run(row.run_id, standing=Standing.LISTED)
 
     def get(self, run_id: str) -> Run:
         """Give a run; raise NotFoundError."""
@@ -163,6 +160,17 @@ class Runs:
 def is_silent(attempt: AttemptRow, now: datetime) -> bool:
     """Is the attempt supposed to run, but its heartbeat overdue?"""
     return attempt.state == run_rules.RUNNING and (now - attempt.heartbeat_at).total_seconds() > SILENT_AFTER_S
+
+
+def manual_name(now: datetime) -> str:
+    """Name a run that is asked for now, in Airflow."""
+    return f"manual__{now:%Y-%m-%dT%H:%M:%S.%f}+00:00__{secrets.token_hex(4)}"
+
+
+def asked_row(job: JobSpec, airflow_run_id: str, user: str, now: datetime) -> RunRow:
+    """Make the record of a run that a user asks for now."""
+    row = new_row(job, airflow_run_id, run_type="manual", queued_at=now)
+    return replace(row, anchor=now, requested_by=user)
 
 
 def new_row(job: JobSpec, airflow_run_id: str, *, run_type: str, queued_at: datetime) -> RunRow:

@@ -43,6 +43,7 @@ class JobSpec(Terms):
     deployed_at: AwareDatetime
     deployed_by: str
     message: str = ""
+    rehearsed_at: AwareDatetime | None = None
 
     @property
     def dag_id(self) -> str:
@@ -60,6 +61,7 @@ class JobSpec(Terms):
             content_hash=self.content_hash,
             bundle=self.bundle,
             origin=self.origin,
+            rehearsed_at=self.rehearsed_at,
         )
 
 

@@ -34,6 +34,13 @@ def describe_table(client: Warehouse, name: str) -> CatalogTable:
         return _table_of(client.get_table(reference, **PATIENCE))
 
 
+def describe_tables(client: Warehouse, names: Collection[str]) -> dict[str, CatalogTable]:
+    """Describe those of the tables (`dataset.table`) that the caller may see."""
+    with translating(client, "describe tables"), ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
+        found = zip(names, pool.map(lambda name: _get_if_visible(client, name), names), strict=True)
+        return {name: _table_of(table) for name, table in found if table is not None}
+
+
 def read_schemas(client: Warehouse, names: Collection[str]) -> dict[str, tuple[CatalogColumn, ...]]:
     """Give the columns, without the fields of structs, of those tables (`dataset.table`) that the caller may see."""
     with translating(client, "read columns"), ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
@@ -65,9 +72,14 @@ def _columns_if_visible(client: Warehouse, name: str) -> tuple[CatalogColumn, ..
 
 
 def _schema_if_visible(client: Warehouse, name: str) -> Any:
+    table = _get_if_visible(client, name)
+    return None if table is None else table.schema
+
+
+def _get_if_visible(client: Warehouse, name: str) -> Any:
     try:
         reference = bigquery.TableReference.from_string(name, default_project=client.project)
-        return client.get_table(reference, **PATIENCE).schema
+        return client.get_table(reference, **PATIENCE)
     except (exceptions.NotFound, exceptions.Forbidden, exceptions.BadRequest, ValueError):
         return None
 

@@ -1,11 +1,12 @@
-"""Datasets: made where something is to be written and they are absent."""
+"""Datasets: made where something is to be written and they are absent, dropped with what is in them."""
 
 from __future__ import annotations
 
 from google.api_core import exceptions
 from google.cloud import bigquery
 
-from athena_lab.warehouse.connect import Warehouse
+from athena_lab.warehouse.connect import PATIENCE, Warehouse
+from athena_lab.warehouse.failures import translating
 
 
 def make_dataset(client: Warehouse, name: str, description: str | None = None) -> None:
@@ -17,3 +18,10 @@ def make_dataset(client: Warehouse, name: str, description: str | None = None) -
         dataset = bigquery.Dataset(reference)
         dataset.location, dataset.description = client.location, description
         client.create_dataset(dataset, exists_ok=True)
+
+
+def drop_dataset(client: Warehouse, name: str) -> None:
+    """Drop a dataset with everything in it; one that there is not is fine."""
+    with translating(client, f"drop the dataset '{name}'"):
+        reference = bigquery.DatasetReference(client.project, name)
+        client.delete_dataset(reference, delete_contents=True, not_found_ok=True, **PATIENCE)

@@ -1,13 +1,22 @@
-"""Jobs by their labels, whoever started them: stop those that run, add up what they are billed."""
+"""Jobs by their labels, whoever started them: stop those that run, add up their bills, say which failed."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
 from athena_lab.warehouse.connect import PATIENCE, Warehouse
 from athena_lab.warehouse.failures import translating
+
+
+@dataclass(frozen=True, slots=True)
+class FailedJob:
+    """A job that failed: when it was made, and what the warehouse says of it."""
+
+    at: datetime
+    message: str
 
 
 def cancel_jobs(client: Warehouse, labels: Mapping[str, str]) -> tuple[str, ...]:
@@ -39,3 +48,18 @@ def billed_bytes(client: Warehouse, label: str, since: datetime) -> dict[str, in
             if value is not None:
                 found[value] += int(getattr(job, "total_bytes_billed", None) or 0)
     return dict(found)
+
+
+def failed_jobs(client: Warehouse, labels: Mapping[str, str], since: datetime) -> tuple[FailedJob, ...]:
+    """Give the failed jobs made since a moment that carry all the labels, the first first.
+
+    Needs the right to see other users' jobs.
+    """
+    with translating(client, f"list the jobs labelled '{', '.join(labels.values())}'"):
+        jobs = client.list_jobs(all_users=True, state_filter="done", min_creation_time=since, **PATIENCE)
+        found = [
+            FailedJob(job.created, str(job.error_result.get("message") or ""))
+            for job in jobs
+            if job.error_result and labels.items() <= dict(job.labels or {}).items()
+        ]
+    return tuple(sorted(found, key=lambda job: job.at))

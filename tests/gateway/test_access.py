@@ -31,6 +31,7 @@ EXAMPLES = {
     "content_hash": "0" * 64,
     "name": "NAME",
     "backfill": "1",
+    "rehearsal": "0" * 32,
 }
 TOKENS = {"ann": "token-of-ann-" + "a" * 30}
 

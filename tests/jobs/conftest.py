@@ -301,8 +301,8 @@ class Workbench:
         self.bob = Principal(kind="user", user="bob")
         self.opened: list[Services] = []
 
-    def open(self, at_seam=lambda _seam: None) -> Promoter:
-        """Open everything as a starting gateway does, on the same files as before."""
+    def parts(self) -> Services:
+        """Open what promotion works with; the repository is made when it is first used."""
         bundles = BundleStore(str(self.home / "gateway" / "bundles"))
         services = Services(
             JobsRepository(self.home / "jobs.git", self.home / "gateway" / "clone"),
@@ -312,7 +312,11 @@ class Workbench:
             BundleLineage(bundles, self.warehouse, "athena", now=self.clock),
         )
         self.opened.append(services)
-        promoter = Promoter(services, PromotionRules(900, "energy"), now=self.clock, at_seam=at_seam)
+        return services
+
+    def open(self, at_seam=lambda _seam: None, **rules) -> Promoter:
+        """Open everything as a starting gateway does, on the same files as before."""
+        promoter = Promoter(self.parts(), PromotionRules(900, "energy", **rules), now=self.clock, at_seam=at_seam)
         promoter.recover()
         return promoter
 

@@ -24,7 +24,7 @@ class Office:
         self.store, self.ledger = RunStore(folder / "runs.sqlite"), Ledger(folder / "ledger.sqlite")
         self.bills, self.stopped, self.is_down = {}, [], False
         self.job = job_of()
-        self.budgets = Budgets(self.ledger, self.store, self, lambda _job, _version: self.job, now=lambda: self.at)
+        self.budgets = Budgets(self.ledger, self.store, self, lambda _row: self.job, now=lambda: self.at)
 
     def billed(self, _since):
         if self.is_down:

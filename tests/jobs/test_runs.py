@@ -11,6 +11,7 @@ from athena_lab.gateway_api.worker import AttemptRequest, CellEvent, Finish, run
 from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.ledger import Ledger
 from athena_lab.jobs.parameters import secret_of
+from athena_lab.jobs.rehearsal_store import RehearsalStore
 from athena_lab.jobs.run_attempts import Attempts, Means
 from athena_lab.jobs.run_store import RunStore
 from athena_lab.jobs.run_watch import RunWatch
@@ -27,8 +28,9 @@ class Powers:
         self.minted = 0
         self.bills = {}
 
-    def mint(self, owner, run_id, attempt):
+    def mint(self, owner, run_id, attempt, scratch=None):
         self.minted += 1
+        assert scratch is None
         return f"{owner}/{run_id}/{attempt}/{self.minted}", datetime(2026, 11, 24, 7, tzinfo=UTC)
 
     def revoke(self, run_id, attempt):
@@ -52,9 +54,10 @@ class Office:
         self.store = RunStore(bench.home / "gateway" / "runs.sqlite")
         self.runs = Runs(self.store, services.repository, services.scheduler, now=self.clock)
         self.ledger = Ledger(bench.home / "gateway" / "ledger.sqlite")
-        spec_of = lambda job, version: spec_at(services.repository, job, version)  # noqa: E731
+        spec_of = lambda row: spec_at(services.repository, row.job_id, row.job_version)  # noqa: E731
         self.budgets = Budgets(self.ledger, self.store, self.powers, spec_of, now=self.clock)
-        means = Means(self.powers, self.budgets, lambda user, name: f"{user}'s {name}")
+        rehearsals = RehearsalStore(bench.home / "gateway" / "runs.sqlite")
+        means = Means(self.powers, self.budgets, lambda user, name: f"{user}'s {name}", rehearsals)
         self.attempts = Attempts(self.store, self.runs, services.repository, means, now=self.clock)
         self.watch = RunWatch(self.store, self.runs, services.scheduler, self.powers, now=self.clock)
         self.audited = []

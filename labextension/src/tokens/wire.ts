@@ -222,6 +222,8 @@ export interface IJobVersion {
   content_hash: string;
   bundle: string;
   origin: number | null;
+  /** When whoever deployed it had last rehearsed it with success, null where they had not. */
+  rehearsed_at: string | null;
 }
 
 /** A notebook's cell as a bundle keeps it; `source` may be a list of lines. */
