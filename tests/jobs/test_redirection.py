@@ -59,7 +59,6 @@ SQL = [
     ("SELECT T.x FROM ds.t", "SELECT T.x FROM S.t AS t"),
     ("SELECT ds.t.x, t.y FROM ds.t WHERE p.ds.t.z > 1", "SELECT t.x, t.y FROM S.t AS t WHERE t.z > 1"),
     ("SELECT ds.t.* FROM `ds.t`", "SELECT t.* FROM `S.t` AS t"),
-    ("SELECT `ds.t`.x FROM ds.t", "SELECT `t`.x FROM S.t AS t"),
     ("SELECT TO_JSON_STRING(t) AS j FROM ds.t", "SELECT TO_JSON_STRING(t) AS j FROM S.t AS t"),
     ("SELECT i.a FROM ds.t, UNNEST(t.items) AS i", "SELECT i.a FROM S.t AS t, UNNEST(t.items) AS i"),
     ("SELECT i.a FROM ds.t, t.items AS i", "SELECT i.a FROM S.t AS t, t.items AS i"),
@@ -104,9 +103,7 @@ SQL = [
     ),
     ("CREATE VIEW ds.t AS SELECT u.x FROM ds.u", "CREATE VIEW S.t AS SELECT u.x FROM S.u AS u"),
     ("CREATE TABLE ds.t CLONE ds.u", "CREATE TABLE S.t CLONE S.u"),
-    ("CREATE TABLE ds.t LIKE ds.u", "CREATE TABLE S.t LIKE S.u"),
     ("ALTER TABLE ds.t RENAME TO u", "ALTER TABLE S.t RENAME TO s_u"),
-    ("ALTER TABLE ds.t ADD COLUMN IF NOT EXISTS x INT64", "ALTER TABLE S.t ADD COLUMN IF NOT EXISTS x INT64"),
     ("EXPORT DATA OPTIONS (uri = 'gs://ds.t/*') AS SELECT 1", "EXPORT DATA OPTIONS (uri = 'gs://ds.t/*') AS SELECT 1"),
     (
         "EXECUTE IMMEDIATE \"INSERT INTO ds.t (a) SELECT t.a FROM ds.t WHERE b = 'ds.t'\"",
@@ -119,6 +116,10 @@ SQL = [
     (
         "DECLARE q, r STRING; SET q = 'TRUNCATE TABLE ds.t'; SET r = q || ''; EXECUTE IMMEDIATE r",
         "DECLARE q, r STRING; SET q = 'TRUNCATE TABLE S.t'; SET r = q || ''; EXECUTE IMMEDIATE r",
+    ),
+    (
+        "DECLARE n STRING DEFAULT 't'; EXECUTE IMMEDIATE CONCAT('TRUNCATE TABLE ds.', n); SELECT n",
+        "DECLARE n STRING DEFAULT 't'; EXECUTE IMMEDIATE CONCAT('TRUNCATE TABLE S.', n); SELECT n",
     ),
     (
         "BEGIN INSERT INTO ds.t (a) SELECT 1 AS a; EXCEPTION WHEN ERROR THEN TRUNCATE TABLE ds.u; END",

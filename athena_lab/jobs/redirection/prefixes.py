@@ -9,7 +9,7 @@ from athena_lab.jobs.redirection.places import Edit, Place
 from athena_lab.jobs.redirection.regions import Region, regions_of
 from athena_lab.warehouse.lineage import Sighting
 
-_OPEN = r"`?\s*\.\s*`?(?P<name>)[\w-]*(?:\0|\{|%[s(]|$)"
+_OPEN = r"`?\s*\.\s*`?(?P<name>)[\w-]*(?:\0|\{|%[s(]|['\"]|$)"
 """What follows the dataset: the beginning of a name that goes on with something else."""
 
 
