@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 from tornado import web  # type: ignore[attr-defined]  # tornado exports by convention
 
 from athena_lab import errors
-from athena_lab.gateway_api.jobs import Bundle, Run, RunSummary
+from athena_lab.gateway_api.jobs import Bundle, RunSummary
 from athena_lab.gateway_api.wire import ErrorBody, FaultModel
 from athena_lab.jobs.drafting import DraftRequest, collect, lock
 from athena_lab.labserver import outputs
@@ -121,7 +121,10 @@ class DraftHandler(AthenaHandler):
 
 
 class ContentsHandler(AthenaHandler):
-    """`GET /athena/contents/<run>.ipynb`: a run's output notebook in Jupyter's contents model, read-only."""
+    """`GET /athena/contents/<run>.ipynb`: an output notebook in Jupyter's contents model, read-only.
+
+    `rehearsals/<rehearsal>.ipynb` is that of a rehearsal.
+    """
 
     @web.authenticated  # type: ignore[untyped-decorator]  # as above
     async def get(self, path: str) -> None:
@@ -131,13 +134,14 @@ class ContentsHandler(AthenaHandler):
             runs = TypeAdapter(tuple[RunSummary, ...]).validate_json(answer)
             self.finish(outputs.directory_model(runs, with_content=with_content))
             return
-        run_id = outputs.run_of(path)
-        if run_id is None:
+        found = outputs.route_of(path)
+        if found is None:
             raise errors.NotFoundError(
                 f"Cannot open '{path}': it names no run. Open a run's output from the Athena sidebar."
             )
-        run = Run.model_validate_json(await self._ask(f"runs/{run_id}"))
-        notebook = TypeAdapter(dict[str, Any]).validate_json(await self._ask(f"runs/{run_id}/output"))
+        route, model = found
+        run = model.model_validate_json(await self._ask(route))
+        notebook = TypeAdapter(dict[str, Any]).validate_json(await self._ask(f"{route}/output"))
         self.finish(outputs.notebook_model(run, notebook if with_content else None))
 
     async def _ask(self, path: str) -> bytes:

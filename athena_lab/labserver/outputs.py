@@ -1,29 +1,36 @@
-"""Runs' output notebooks as a read-only drive of JupyterLab: Jupyter's contents model over the gateway's answers."""
+"""Output notebooks as a read-only drive of JupyterLab: Jupyter's contents model over the gateway's answers.
+
+Those of runs lie in its folder, those of rehearsals in `rehearsals/` below.
+"""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from athena_lab.gateway_api.jobs import RunSummary
+from athena_lab.gateway_api.jobs import Run, RunSummary
+from athena_lab.gateway_api.rehearsals import Rehearsal
 
 SUFFIX = ".ipynb"
-_RUN = re.compile(r"[A-Za-z0-9_-]{1,200}")
+REHEARSALS = "rehearsals"
+_PATH = re.compile(rf"(?P<folder>{REHEARSALS}/)?(?P<id>[A-Za-z0-9_-]{{1,200}}){re.escape(SUFFIX)}")
 
 
-def run_of(path: str) -> str | None:
-    """Give the run's id that a path of the drive names, or None if it names none."""
-    name = path.strip("/")
-    stem = name.removesuffix(SUFFIX)
-    return stem if name.endswith(SUFFIX) and _RUN.fullmatch(stem) else None
+def route_of(path: str) -> tuple[str, type[Run] | type[Rehearsal]] | None:
+    """Give the gateway's route of whatever a path of the drive is the output of, and its model; None if it is none."""
+    found = _PATH.fullmatch(path.strip("/"))
+    if found is None:
+        return None
+    return (f"rehearsals/{found['id']}", Rehearsal) if found["folder"] else (f"runs/{found['id']}", Run)
 
 
-def notebook_model(run: RunSummary, notebook: dict[str, Any] | None) -> dict[str, Any]:
-    """Describe a run's output as Jupyter's contents API does; with `notebook`, its content as well."""
+def notebook_model(run: RunSummary | Rehearsal, notebook: dict[str, Any] | None) -> dict[str, Any]:
+    """Describe an output as Jupyter's contents API does; with `notebook`, its content as well."""
     moment = (run.ended_at or run.started_at or run.queued_at).isoformat()
+    name = f"{run.id}{SUFFIX}"
     return {
-        "name": f"{run.id}{SUFFIX}",
-        "path": f"{run.id}{SUFFIX}",
+        "name": name,
+        "path": f"{REHEARSALS}/{name}" if isinstance(run, Rehearsal) else name,
         "type": "notebook",
         "writable": False,
         "created": run.queued_at.isoformat(),
@@ -38,7 +45,7 @@ def notebook_model(run: RunSummary, notebook: dict[str, Any] | None) -> dict[str
 
 
 def directory_model(runs: tuple[RunSummary, ...], *, with_content: bool) -> dict[str, Any]:
-    """Describe the drive's only folder: one notebook a run."""
+    """Describe the drive's folder: one notebook a run."""
     newest = max((run.queued_at for run in runs), default=None)
     moment = newest.isoformat() if newest else "1970-01-01T00:00:00+00:00"
     return {

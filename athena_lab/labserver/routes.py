@@ -33,6 +33,10 @@ USER_ROUTES = tuple(
         ("GET", f"runs/{_ID}"),
         ("GET", f"runs/{_ID}/output"),
         ("POST", f"runs/{_ID}/cancel"),
+        ("GET", "rehearsals"),
+        ("POST", "rehearsals"),
+        ("GET", f"rehearsals/{_ID}"),
+        ("POST", f"rehearsals/{_ID}/cancel"),
     )
 )
 

@@ -2,6 +2,7 @@
 import type { ServerConnection } from '@jupyterlab/services';
 
 import { request } from './request.js';
+import type { IRehearsal, IRehearsalRequest } from './tokens/rehearsals.js';
 import type {
   IBackfill,
   IBackfillPreview,
@@ -55,12 +56,20 @@ export interface IAthenaApi {
   listRuns(jobId: string, limit: number): Promise<IRunSummary[]>;
   getRun(runId: string): Promise<IRun>;
   cancelRun(runId: string): Promise<IRun>;
+  /** Run a bundle once, writing to a scratch dataset only. */
+  rehearse(body: IRehearsalRequest): Promise<IRehearsal>;
+  /** The caller's rehearsals of a bundle, the newest first. */
+  listRehearsals(bundle: string, limit: number): Promise<IRehearsal[]>;
+  /** A rehearsal; answers once it changes or after `waitSeconds`. */
+  getRehearsal(id: string, waitSeconds: number): Promise<IRehearsal>;
+  cancelRehearsal(id: string): Promise<IRehearsal>;
 }
 
 /** Make the API over a connection to Jupyter Server. */
 export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
   const job = (id: string) => `api/jobs/${encodeURIComponent(id)}`;
   const run = (id: string) => `api/runs/${encodeURIComponent(id)}`;
+  const rehearsal = (id: string) => `api/rehearsals/${encodeURIComponent(id)}`;
   return {
     getHandshake: () => request(settings, 'version'),
     draft: (body, signal) => request(settings, 'draft', { method: 'POST', body, signal }),
@@ -83,7 +92,11 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
     runJob: (id, body) => request(settings, `${job(id)}/runs`, { method: 'POST', body }),
     listRuns: (jobId, limit) => request(settings, 'api/runs', { query: { job_id: jobId, limit: String(limit) } }),
     getRun: id => request(settings, run(id)),
-    cancelRun: id => request(settings, `${run(id)}/cancel`, { method: 'POST' })
+    cancelRun: id => request(settings, `${run(id)}/cancel`, { method: 'POST' }),
+    rehearse: body => request(settings, 'api/rehearsals', { method: 'POST', body }),
+    listRehearsals: (bundle, limit) => request(settings, 'api/rehearsals', { query: { bundle, limit: String(limit) } }),
+    getRehearsal: (id, waitSeconds) => request(settings, rehearsal(id), { query: { wait_s: String(waitSeconds) } }),
+    cancelRehearsal: id => request(settings, `${rehearsal(id)}/cancel`, { method: 'POST' })
   };
 }
 

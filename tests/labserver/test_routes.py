@@ -55,6 +55,10 @@ def test_post_with_a_cookie_but_without_xsrf_token_is_refused(jupyter):
         ("POST", "jobs/daily-peak/diff"),
         ("POST", "jobs/daily-peak/rollback"),
         ("POST", "runs/0f0f/cancel"),
+        ("POST", "rehearsals"),
+        ("GET", "rehearsals"),
+        ("GET", "rehearsals/0f0f"),
+        ("POST", "rehearsals/0f0f/cancel"),
     ],
 )
 def test_users_own_routes_are_allowed(method, path):
@@ -71,6 +75,8 @@ def test_users_own_routes_are_allowed(method, path):
         ("POST", "jobs/import"),
         ("GET", "jobs/daily-peak/export"),
         ("PUT", "jobs"),
+        ("DELETE", "rehearsals/0f0f"),
+        ("GET", "rehearsals/../worker/bundles/ab"),
         ("GET", "jobs/../worker/bundles/ab"),
         ("GET", "jobs/%2e%2e/worker"),
         ("GET", "jobs/a/b"),

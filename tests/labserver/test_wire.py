@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from athena_lab.gateway_api import bundles, forecasts, jobs, lineage, terms, wire
+from athena_lab.gateway_api import bundles, forecasts, jobs, lineage, rehearsals, terms, wire
 from athena_lab.labserver.handshake import Handshake
 
 FOLDER = Path(__file__).parent.parent / "wire"
@@ -17,11 +17,12 @@ MODELS = {
     "handshake": Handshake,
     "job": jobs.Job,
     "promotion": jobs.Promotion,
+    "rehearsal": rehearsals.Rehearsal,
     "run": jobs.Run,
     "run_summary": jobs.RunSummary,
 }
 TOKENS = Path(__file__).parents[2] / "labextension" / "src" / "tokens"
-TYPESCRIPT = "\n".join((TOKENS / name).read_text() for name in ("wire.ts", "bundles.ts", "terms.ts"))
+TYPESCRIPT = "\n".join((TOKENS / name).read_text() for name in ("wire.ts", "bundles.ts", "terms.ts", "rehearsals.ts"))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -41,6 +42,8 @@ def test_example_is_exactly_what_the_model_writes(name):
         bundles.KernelReport,
         *(lineage.Lineage, lineage.UnknownTable, lineage.Upstream, lineage.Dependencies),
         *(lineage.DependencyNode, lineage.DependencyEdge),
+        *(rehearsals.Rehearsal, rehearsals.RehearsalRequest, rehearsals.RehearsedTable, rehearsals.RefusedWrite),
+        jobs.CellRun,
     ],
 )
 def test_front_end_knows_every_field_of_the_model(model):

@@ -1,30 +1,46 @@
-/** Follows a deployment until Airflow reports it, through times when the gateway does not answer. */
+/** Follows what goes on at the gateway until it is settled, through times when the gateway does not answer. */
 import type { IAthenaApi } from '../api.js';
 import { type Failure, failureOf } from '../tokens/failure.js';
-import type { IPromotion } from '../tokens/wire.js';
+import type { IRehearsal } from '../tokens/rehearsals.js';
+import { type IPromotion, isFinal } from '../tokens/wire.js';
 
 const LONG_POLL_S = 20;
 const RETRY_MS = 2000;
 /** A gateway with many waiting requests answers at once instead of waiting; it must not be asked without pause. */
 const MIN_POLL_MS = 250;
 
-export interface IFollower {
+export interface IFollower<T> {
   /** Told of each state, and of a gateway that is away (`failure`), until it is back. */
-  note: (promotion: IPromotion, failure: Failure | null) => void;
+  note: (value: T, failure: Failure | null) => void;
   /** Whether nobody wants to know any more. */
   isDone: () => boolean;
 }
 
 /** Wait for a promotion's end; throw the `Failure` of a gateway that answers with a refusal. */
-export async function followPromotion(api: IAthenaApi, first: IPromotion, follower: IFollower): Promise<IPromotion> {
-  let promotion = first;
-  follower.note(promotion, null);
-  while ((promotion.state === 'committed' || promotion.state === 'waiting') && !follower.isDone()) {
+export function followPromotion(api: IAthenaApi, first: IPromotion, follower: IFollower<IPromotion>): Promise<IPromotion> {
+  const ask = ({ job_id, version }: IPromotion) => api.getPromotion(job_id, version, LONG_POLL_S);
+  return follow(first, ask, ({ state }) => state === 'visible' || state === 'failed', follower);
+}
+
+/** Wait for a rehearsal's end; throw the `Failure` of a gateway that answers with a refusal. */
+export function followRehearsal(api: IAthenaApi, first: IRehearsal, follower: IFollower<IRehearsal>): Promise<IRehearsal> {
+  return follow(first, ({ id }) => api.getRehearsal(id, LONG_POLL_S), ({ state }) => isFinal(state), follower);
+}
+
+async function follow<T>(
+  first: T,
+  ask: (last: T) => Promise<T>,
+  isSettled: (value: T) => boolean,
+  follower: IFollower<T>
+): Promise<T> {
+  let value = first;
+  follower.note(value, null);
+  while (!isSettled(value) && !follower.isDone()) {
     const asked = performance.now();
     try {
-      promotion = await api.getPromotion(promotion.job_id, promotion.version, LONG_POLL_S);
-      follower.note(promotion, null);
-      if (promotion.state !== 'visible' && performance.now() - asked < MIN_POLL_MS) {
+      value = await ask(value);
+      follower.note(value, null);
+      if (!isSettled(value) && performance.now() - asked < MIN_POLL_MS) {
         await pause(MIN_POLL_MS);
       }
     } catch (reason) {
@@ -32,12 +48,12 @@ export async function followPromotion(api: IAthenaApi, first: IPromotion, follow
       if (!failure.isUnreachable) {
         throw failure;
       }
-      // It is committed and will be finished; only the answer has to wait until the gateway is back.
-      follower.note(promotion, failure);
+      // What was begun there goes on; only the answer has to wait until the gateway is back.
+      follower.note(value, failure);
       await pause(RETRY_MS);
     }
   }
-  return promotion;
+  return value;
 }
 
 function pause(milliseconds: number): Promise<void> {

@@ -30,6 +30,7 @@ function apiOf(patch: Partial<IAthenaApi>): { api: IAthenaApi; sent: IPromoteReq
     },
     getJob: () => Promise.resolve(JOB),
     getVersion: () => Promise.resolve({ notebook: { cells: [] } }),
+    listRehearsals: () => Promise.resolve([]),
     getPromotion: () => Promise.resolve(PROMOTION),
     ...patch
   } as unknown as IAthenaApi;
@@ -44,6 +45,7 @@ function modelOf(api: IAthenaApi, save = () => Promise.resolve()): PromotionMode
     timezone: 'UTC',
     defaultName: 'a',
     save,
+    content: () => null,
     report: () => Promise.resolve(null)
   });
 }

@@ -2,19 +2,23 @@
 import { type ISignal, Signal } from '@lumino/signaling';
 
 import type { IAthenaApi } from '../api.js';
-import { type Failure, failureOf } from '../tokens/failure.js';
+import { Failure, failureOf } from '../tokens/failure.js';
 import type { IWords } from '../tokens/names.js';
+import type { IRehearsalRequest } from '../tokens/rehearsals.js';
 import type { IBundle, ICheck, IFault, IJob, IKernelReport, IPromoteRequest, IPromotion } from '../tokens/wire.js';
 import { chosenOf, defaultContent, draftOf, type IContent, type ITarget } from './content.js';
 import { followPromotion } from './follow.js';
 import { findJob, jobsOf } from './link.js';
 import { entryOf, type IEntry, parametersOf } from './parameters.js';
+import { RehearsalModel } from './rehearsal.js';
+import type { IPresent } from './rehearsed.js';
 import { defaultPlan, type IPlan, planOf, scheduleOf } from './schedule.js';
 import { StatefulModel } from './stateful.js';
 import { defaultTerms, type ITermsForm, readTerms, termsFormOf } from './terms.js';
 
 const CHECK_DELAY_MS = 300;
 const DRAFT_DELAY_MS = 400;
+const EDIT_DELAY_MS = 250;
 const STOPWATCH_MS = 100;
 
 export interface IForm {
@@ -39,6 +43,8 @@ export interface IPromotionState {
   isChecking: boolean;
   /** Whether the file is read and uploaded anew after an edit of its content. */
   isDrafting: boolean;
+  /** Whether the open file says something else than what was uploaded. */
+  isEdited: boolean;
   faults: IFault[];
   failure: Failure | null;
   promotion: IPromotion | null;
@@ -54,6 +60,8 @@ export interface IPromotionOptions {
   defaultName: string;
   /** Save the file if it has changes that are not on disk. */
   save: () => Promise<void>;
+  /** Give what the open file says, without outputs; null where it is not open. */
+  content: () => string | null;
   /** Ask the live kernel which cells ran and what it has imported; null where there is none. */
   report: () => Promise<IKernelReport | null>;
 }
@@ -69,12 +77,17 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
       check: null,
       isChecking: false,
       isDrafting: false,
+      isEdited: false,
       faults: [],
       failure: null,
       promotion: null,
       elapsed: 0
     });
+    this.rehearsal = new RehearsalModel({ api: options.api, prepare: () => this.prepareRehearsal() });
   }
+
+  /** The rehearsals of what this form deploys. */
+  readonly rehearsal: RehearsalModel;
 
   /** Emitted with the promotion once a deployment was accepted or has become visible. */
   get deployed(): ISignal<this, IPromotion> {
@@ -88,9 +101,17 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     return (phase === 'editing' || phase === 'settled') && faults.length === 0 && check !== null && !isBusy;
   }
 
+  /** What would be rehearsed and deployed now. */
+  get present(): IPresent {
+    const { isEdited, form } = this._state;
+    return { request: this.rehearsalRequest(), isEdited, timezone: form.plan.timezone };
+  }
+
   override dispose(): void {
+    this.rehearsal.dispose();
     clearTimeout(this._timer);
     clearTimeout(this._draftTimer);
+    clearTimeout(this._editTimer);
     clearInterval(this._stopwatch);
     this._abort?.abort();
     super.dispose();
@@ -105,6 +126,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
       const job = findJob(await jobsOf(api, bundle.source), bundle);
       this.set({ phase: 'editing', bundle, job, form: this.formOf(bundle, job) });
       await this.recallCells(bundle, job);
+      void this.rehearsal.find(this._state.bundle ?? bundle);
       await this.runCheck();
     } catch (reason) {
       this.set({ phase: 'refused', failure: failureOf(reason) });
@@ -127,12 +149,22 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     this._draftTimer = setTimeout(() => void this.redraft(), DRAFT_DELAY_MS);
   }
 
+  /** Take note of an edit of the open file: whether it still says what was uploaded, once the typing pauses. */
+  noteEdit(): void {
+    clearTimeout(this._editTimer);
+    this._editTimer = setTimeout(() => {
+      const content = this.options.content();
+      this.set({ isEdited: content !== null && this._uploaded !== null && content !== this._uploaded });
+    }, EDIT_DELAY_MS);
+  }
+
   private async redraft(): Promise<void> {
     const turn = ++this._draftTurn;
     try {
       const bundle = await this.draft();
       if (turn === this._draftTurn) {
         this.take(bundle);
+        void this.rehearsal.find(bundle);
         await this.runCheck();
       }
     } catch (reason) {
@@ -145,9 +177,14 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
 
   /** Save the file, read and upload it. */
   private async draft(): Promise<IBundle> {
-    const { api, save, report, target } = this.options;
+    const { api, save, content, report, target } = this.options;
     await save();
-    return api.draft(draftOf(target, this._state.form.content, await report()));
+    const saved = content();
+    const bundle = await api.draft(draftOf(target, this._state.form.content, await report()));
+    this._uploaded = saved;
+    this.set({ isEdited: false });
+    this.noteEdit();
+    return bundle;
   }
 
   private take(bundle: IBundle): void {
@@ -177,7 +214,9 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     this._started = performance.now();
     this._stopwatch = setInterval(() => this.readStopwatch(), STOPWATCH_MS);
     try {
-      this.take(await this.draft());
+      const bundle = await this.draft();
+      this.take(bundle);
+      void this.rehearsal.find(bundle);
       await this.follow(await this.options.api.promote(this.request()));
       this.set({ phase: 'settled' });
     } catch (reason) {
@@ -186,6 +225,22 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     } finally {
       clearInterval(this._stopwatch);
     }
+  }
+
+  /** Save, upload and check what is to be rehearsed; a file that was edited meanwhile may have faults now. */
+  private async prepareRehearsal(): Promise<{ request: IRehearsalRequest; bundle: IBundle }> {
+    const before = this._state.bundle?.hash;
+    const bundle = await this.draft();
+    this.take(bundle);
+    if (bundle.hash !== before) {
+      await this.runCheck();
+      const { faults, failure } = this._state;
+      if (failure !== null || faults.length > 0) {
+        const message = this.options.trans.__('Cannot rehearse: the file was edited and now has faults. Mend them first.');
+        throw failure ?? new Failure(422, { error: 'InvalidError', message, faults: [], error_id: null });
+      }
+    }
+    return { request: this.rehearsalRequest(), bundle };
   }
 
   private async follow(first: IPromotion): Promise<void> {
@@ -242,6 +297,20 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     };
   }
 
+  private rehearsalRequest(): IRehearsalRequest {
+    const { form, bundle, job } = this._state;
+    const { tables, timeout_s, guards } = readTerms(form.terms, this.options.trans).values;
+    return {
+      bundle: bundle?.hash ?? '',
+      job_id: job?.id ?? null,
+      timezone: form.plan.timezone.trim(),
+      parameters: parametersOf(form.entries, this.options.trans).values,
+      tables,
+      timeout_s,
+      guards
+    };
+  }
+
   private formOf(bundle: IBundle, job: IJob | null): IForm {
     const { form } = this._state;
     return {
@@ -259,6 +328,9 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     };
   }
 
+  /** What the file said when it was uploaded. */
+  private _uploaded: string | null = null;
+  private _editTimer: ReturnType<typeof setTimeout> | undefined;
   private _draftTurn = 0;
   private _draftTimer: ReturnType<typeof setTimeout> | undefined;
   private _timer: ReturnType<typeof setTimeout> | undefined;

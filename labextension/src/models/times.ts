@@ -45,6 +45,14 @@ export function formatIn(zone: string, date: Date, locale?: string): string {
   }).format(date);
 }
 
+/** Say a moment of the past by the clock alone if it was today in the zone: "07:00". */
+export function recentIn(zone: string, date: Date, now: Date, locale?: string): string {
+  const day = formatter(zone, locale, { dateStyle: 'short' });
+  return day.format(date) === day.format(now)
+    ? formatter(zone, locale, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' }).format(date)
+    : formatIn(zone, date, locale);
+}
+
 /** Give a zone's offset at a moment: "UTC+01:00". */
 export function offsetOf(date: Date, zone: string): string {
   const parts = formatter(zone, 'en-US', { timeZoneName: 'longOffset' }).formatToParts(date);

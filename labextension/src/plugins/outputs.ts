@@ -1,11 +1,11 @@
-/** The read-only drive of runs' output notebooks, and the command that opens one. */
+/** The read-only drive of the output notebooks of runs and rehearsals, and the command that opens one. */
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from '@jupyterlab/application';
 import { showErrorMessage } from '@jupyterlab/apputils';
 import { IDocumentManager } from '@jupyterlab/docmanager';
 import { Drive, RestContentProvider } from '@jupyterlab/services';
 import { ITranslator, nullTranslator } from '@jupyterlab/translation';
 
-import { COMMAND, DRIVE, type IWords, TRANSLATION_DOMAIN } from '../tokens/names.js';
+import { COMMAND, DRIVE, type IWords, REHEARSALS, TRANSLATION_DOMAIN } from '../tokens/names.js';
 
 const API_ENDPOINT = 'athena/contents';
 
@@ -21,8 +21,8 @@ function addDrive(app: JupyterFrontEnd): void {
   contents.addDrive(drive);
 }
 
-async function openOutput(app: JupyterFrontEnd, documents: IDocumentManager, runId: string, trans: IWords): Promise<void> {
-  const path = `${DRIVE}:${runId}.ipynb`;
+async function openOutput(app: JupyterFrontEnd, documents: IDocumentManager, name: string, trans: IWords): Promise<void> {
+  const path = `${DRIVE}:${name}.ipynb`;
   try {
     // Asked first, because a notebook that is not there yet would open as an empty tab behind an error.
     await app.serviceManager.contents.get(path, { content: false });
@@ -48,12 +48,21 @@ export const outputsPlugin: JupyterFrontEndPlugin<void> = {
     addDrive(app);
     app.commands.addCommand(COMMAND.openOutput, {
       label: trans.__('Open the output of a run'),
-      caption: trans.__('Open the output notebook of a run, read-only'),
+      caption: trans.__('Open the output notebook of a run or of a rehearsal, read-only'),
       isEnabled: () => true,
       describedBy: {
-        args: { type: 'object', properties: { runId: { type: 'string' } }, required: ['runId'] }
+        args: {
+          type: 'object',
+          properties: {
+            runId: { type: 'string', description: trans.__('The run whose output is opened') },
+            rehearsalId: { type: 'string', description: trans.__('The rehearsal whose output is opened') }
+          }
+        }
       },
-      execute: args => (typeof args.runId === 'string' ? openOutput(app, documents, args.runId, trans) : undefined)
+      execute: ({ runId, rehearsalId }) => {
+        const name = typeof rehearsalId === 'string' ? `${REHEARSALS}/${rehearsalId}` : runId;
+        return typeof name === 'string' ? openOutput(app, documents, name, trans) : undefined;
+      }
     });
   }
 };

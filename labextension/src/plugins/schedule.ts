@@ -14,6 +14,7 @@ import { browserZone } from '../models/times.js';
 import { COMMAND, type IWords, TRANSLATION_DOMAIN } from '../tokens/names.js';
 import { promoteIcon, scheduleIcon } from '../views/icons.js';
 import { SchedulePanel } from '../views/schedule/SchedulePanel.js';
+import { cellsOf, followEdits } from './edits.js';
 import { pathOf, saveForPromotion } from './promotable.js';
 import { reportOf } from './report.js';
 
@@ -73,6 +74,7 @@ class Scheduler {
       timezone: browserZone(),
       defaultName: cellIds.length > 0 ? this.trans._n('%2 (cell)', '%2 (%1 cells)', cellIds.length, stem) : stem,
       save,
+      content: () => this.contentOf(path),
       report: () => reportOf(this.notebookAt(path))
     });
     model.deployed.connect(() => {
@@ -83,7 +85,8 @@ class Scheduler {
       model,
       path,
       trans: this.trans,
-      onOpenJob: jobId => void this.app.commands.execute(COMMAND.showSidebar, { jobId })
+      onOpenJob: jobId => void this.app.commands.execute(COMMAND.showSidebar, { jobId }),
+      onOpenRehearsal: rehearsalId => void this.app.commands.execute(COMMAND.openOutput, { rehearsalId })
     });
     const panel = new MainAreaWidget({ content });
     panel.id = id;
@@ -94,7 +97,30 @@ class Scheduler {
     void this.panels.add(panel);
     this.app.shell.add(panel, 'main', { mode: 'tab-after', ref: beside });
     this.app.shell.activateById(panel.id);
+    this.followEditsOf(path, panel);
     void model.load();
+  }
+
+  private followEditsOf(path: string, panel: MainAreaWidget<SchedulePanel>): void {
+    const { model } = panel.content;
+    const noteEdit = () => model.noteEdit();
+    const edits = followEdits(this.notebooks, noteEdit);
+    const file = this.notebookAt(path) ? undefined : this.documents.findWidget(path)?.context.model;
+    file?.contentChanged.connect(noteEdit);
+    panel.disposed.connect(() => {
+      edits.dispose();
+      file?.contentChanged.disconnect(noteEdit);
+    });
+  }
+
+  /** What the open file says, null where it is closed. */
+  private contentOf(path: string): string | null {
+    const notebook = this.notebookAt(path);
+    if (notebook) {
+      return notebook.context.isReady ? JSON.stringify(cellsOf(notebook)) : null;
+    }
+    const context = this.documents.findWidget(path)?.context;
+    return context?.isReady ? context.model.toString() : null;
   }
 
   /** Save the notebook if it is still open; a closed one is what is on the disk. */

@@ -14,18 +14,10 @@ import type { ICell, IJobVersion } from '../tokens/wire.js';
 import { versionsIcon } from '../views/icons.js';
 import { Chip } from '../views/versions/Chip.js';
 import { VersionsPanel } from '../views/versions/VersionsPanel.js';
+import { cellsOf, followEdits } from './edits.js';
 import { idReader, notebookIdOf } from './promotable.js';
 
 const REFRESH_MS = 30_000;
-
-/** Read an open notebook's cells from its shared document, without outputs. */
-function cellsOf(panel: NotebookPanel): ICell[] {
-  const cells = panel.context.model.sharedModel.cells;
-  return cells.map(cell => {
-    const tags = cell.getMetadata('tags') as string[] | undefined;
-    return { id: cell.id, cell_type: cell.cell_type, source: cell.getSource(), metadata: tags?.length ? { tags } : {} };
-  });
-}
 
 class Versions {
   constructor(
@@ -122,7 +114,8 @@ class Versions {
     void this.panels.add(panel);
     this.app.shell.add(panel, 'main', { mode: 'tab-after', ref: this.notebooks.currentWidget?.id ?? null });
     this.app.shell.activateById(id);
-    this.followEdits(panel);
+    const edits = followEdits(this.notebooks, () => model.noteEdit());
+    panel.disposed.connect(() => edits.dispose());
     void model.load();
   }
 
@@ -146,26 +139,6 @@ class Versions {
     return id === undefined
       ? undefined
       : this.notebooks.find(panel => panel.context.isReady && this.chips.get(panel)?.state.job?.id === id);
-  }
-
-  private followEdits(panel: MainAreaWidget<VersionsPanel>): void {
-    const { model } = panel.content;
-    const noteEdit = () => model.noteEdit();
-    const follow = (_: INotebookTracker, notebook: NotebookPanel) =>
-      void notebook.context.ready.then(() => {
-        noteEdit();
-        notebook.context.model?.contentChanged.connect(noteEdit);
-        notebook.disposed.connect(noteEdit);
-      });
-    this.notebooks.forEach(notebook => follow(this.notebooks, notebook));
-    this.notebooks.widgetAdded.connect(follow);
-    panel.disposed.connect(() => {
-      this.notebooks.widgetAdded.disconnect(follow);
-      this.notebooks.forEach(notebook => {
-        notebook.context.model?.contentChanged.disconnect(noteEdit);
-        notebook.disposed.disconnect(noteEdit);
-      });
-    });
   }
 
   private readonly api: IAthenaApi;

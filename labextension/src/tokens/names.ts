@@ -11,6 +11,8 @@ export const COMMAND = {
 } as const;
 
 export const DRIVE = 'AthenaRuns';
+/** The drive's folder of the output notebooks of rehearsals (`athena_lab/labserver/outputs.py`). */
+export const REHEARSALS = 'rehearsals';
 export const RESULT_MIME = 'application/vnd.athena.result+json';
 /** The part of an address that names a run (`athena_lab/gateway/stewards.py` writes it). */
 export const RUN_IN_ADDRESS = 'athena-run';

@@ -8,13 +8,16 @@ import type { IWords } from '../../tokens/names.js';
 export interface IDeployBarProps {
   state: IPromotionState;
   canDeploy: boolean;
+  /** How the form stands to its last rehearsal. */
+  standing: string;
   trans: IWords;
   onDeploy: () => void;
   onOpenJob: (jobId: string) => void;
 }
 
 /** Show the button and what it did. */
-export function DeployBar({ state, canDeploy, trans, onDeploy, onOpenJob }: IDeployBarProps): React.JSX.Element {
+export function DeployBar(props: IDeployBarProps): React.JSX.Element {
+  const { state, canDeploy, standing, trans, onDeploy, onOpenJob } = props;
   const { promotion, phase, check } = state;
   const isDeploying = phase === 'deploying';
   return (
@@ -22,6 +25,7 @@ export function DeployBar({ state, canDeploy, trans, onDeploy, onOpenJob }: IDep
       <button type="button" className="jp-mod-styled jp-mod-accept" disabled={!canDeploy} onClick={onDeploy}>
         {trans.__('Deploy')}
       </button>
+      <span className="jp-Athena-hint jp-Athena-standing">{standing}</span>
       {!isDeploying && promotion === null && check !== null && (
         <span className="jp-Athena-hint">
           {check.is_unchanged

@@ -1,20 +1,24 @@
 /** The panel "Schedule <notebook>": one form, checked as it is typed, with Deploy at its foot. */
 import { ReactWidget } from '@jupyterlab/ui-components';
+import type { Message } from '@lumino/messaging';
 import React from 'react';
 
 import type { PromotionModel } from '../../models/promotion.js';
+import { standingOf } from '../../models/rehearsed.js';
 import type { IWords } from '../../tokens/names.js';
 import type { IBundle } from '../../tokens/wire.js';
 import { Faults } from '../Field.js';
 import { useModelState } from '../modelState.js';
 import { DeployBar } from './DeployBar.js';
 import { FormSections, type IPartProps } from './FormSections.js';
+import { RehearsalSection } from './RehearsalSection.js';
 
 export interface ISchedulePanelProps {
   model: PromotionModel;
   path: string;
   trans: IWords;
   onOpenJob: (jobId: string) => void;
+  onOpenRehearsal: (rehearsalId: string) => void;
 }
 
 /** The panel as a Lumino widget; it owns its model. */
@@ -24,9 +28,19 @@ export class SchedulePanel extends ReactWidget {
     this.addClass('jp-Athena-schedule');
   }
 
+  get model(): PromotionModel {
+    return this.props.model;
+  }
+
   override dispose(): void {
     this.props.model.dispose();
     super.dispose();
+  }
+
+  /** Who comes back to the panel may have edited the file elsewhere. */
+  protected override onAfterShow(message: Message): void {
+    super.onAfterShow(message);
+    this.props.model.noteEdit();
   }
 
   protected override render(): React.JSX.Element {
@@ -34,7 +48,8 @@ export class SchedulePanel extends ReactWidget {
   }
 }
 
-function Panel({ model, path, trans, onOpenJob }: ISchedulePanelProps): React.JSX.Element {
+function Panel(props: ISchedulePanelProps): React.JSX.Element {
+  const { model, path, trans } = props;
   const state = useModelState(model);
   const { phase, job, bundle } = state;
   return (
@@ -51,17 +66,32 @@ function Panel({ model, path, trans, onOpenJob }: ISchedulePanelProps): React.JS
       )}
       {phase === 'loading' && <p role="status">{trans.__('Reading %1…', path)}</p>}
       {phase === 'refused' && <Refusal model={model} state={state} trans={trans} />}
-      {phase !== 'loading' && phase !== 'refused' && <FormSections model={model} state={state} trans={trans} />}
-      {phase !== 'loading' && phase !== 'refused' && (
-        <DeployBar
-          state={state}
-          canDeploy={model.canDeploy}
-          trans={trans}
-          onDeploy={() => void model.deploy()}
-          onOpenJob={onOpenJob}
-        />
-      )}
+      {phase !== 'loading' && phase !== 'refused' && <Form {...props} state={state} />}
     </form>
+  );
+}
+
+function Form({ model, state, trans, onOpenJob, onOpenRehearsal }: ISchedulePanelProps & IPartProps): React.JSX.Element {
+  const rehearsal = useModelState(model.rehearsal);
+  return (
+    <>
+      <FormSections model={model} state={state} trans={trans} />
+      <RehearsalSection
+        model={model}
+        state={state}
+        rehearsal={rehearsal}
+        trans={trans}
+        onOpenOutput={onOpenRehearsal}
+      />
+      <DeployBar
+        state={state}
+        canDeploy={model.canDeploy}
+        standing={standingOf(rehearsal, model.present, trans)}
+        trans={trans}
+        onDeploy={() => void model.deploy()}
+        onOpenJob={onOpenJob}
+      />
+    </>
   );
 }
 
