@@ -25,10 +25,12 @@ from zoneinfo import ZoneInfo
 
 from croniter import croniter
 from pydantic import TypeAdapter, ValidationError
+from rehearsal_double import Rehearsals, World
 
 from athena_lab.errors import InvalidError
 from athena_lab.gateway_api import jobs, versions, wire
 from athena_lab.gateway_api.lineage import Lineage, Upstream
+from athena_lab.gateway_api.rehearsals import RefusedWrite, Rehearsal, RehearsalRequest
 from athena_lab.gateway_api.terms import terms_of
 from athena_lab.jobs.bundle import build_bundle
 from athena_lab.jobs.bundle_content import read_archive
@@ -49,6 +51,11 @@ class Behaviour:
     last_run_request: dict[str, Any] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     upstreams: list[dict[str, Any]] = field(default_factory=list)
+    known_tables: dict[str, int] = field(default_factory=dict)
+    columns_added: list[str] = field(default_factory=list)
+    refused: list[dict[str, Any]] = field(default_factory=list)
+    rehearsal_refusal: dict[str, Any] | None = None
+    last_rehearsal: dict[str, Any] = field(default_factory=dict)
 
 
 class RefusedError(Exception):
@@ -70,6 +77,7 @@ class State:
         self.deployed: dict[tuple[str, int], float] = {}
         self.history: dict[str, list[tuple[jobs.JobVersion, jobs.Job]]] = {}
         self.runs: dict[str, dict[str, Any]] = {}
+        self.rehearsals = Rehearsals()
 
     # -- promotion
 
@@ -293,6 +301,30 @@ class State:
         self.run(run_id)
         return json.loads(json.dumps(self.bundles[job.bundle][1]))
 
+    # -- rehearsals
+
+    def rehearse(self, body: bytes) -> Rehearsal:
+        request = RehearsalRequest.model_validate_json(body)
+        self.behaviour.last_rehearsal = json.loads(body)
+        if refusal := self.behaviour.rehearsal_refusal:
+            faults = [wire.FaultModel.model_validate(fault) for fault in refusal.get("faults", ())]
+            raise RefusedError(refusal["status"], refusal["error"], refusal["message"], faults)
+        world = World(
+            known_tables=self.behaviour.known_tables,
+            columns_added=tuple(self.behaviour.columns_added),
+            refused=tuple(RefusedWrite.model_validate(one) for one in self.behaviour.refused),
+            failing_cell=self.behaviour.failing_cell,
+        )
+        return self.rehearsals.start(request, self.bundles[request.bundle][0], world)
+
+    def rehearsal(self, rehearsal_id: str, wait_s: float = 0.0) -> Rehearsal:
+        if not self.rehearsals.knows(rehearsal_id):
+            raise RefusedError(404, "NotFoundError", f"Cannot show the rehearsal '{rehearsal_id}': there is none.")
+        return self.rehearsals.wait(rehearsal_id, wait_s)
+
+    def rehearsal_output(self, rehearsal_id: str) -> dict[str, Any]:
+        return json.loads(json.dumps(self.bundles[self.rehearsals.bundle_of(rehearsal_id)][1]))
+
 
 def state_of(done: int, total: int, failing: int | None, *, is_cancelled: bool) -> tuple[jobs.RunState, str | None]:
     """Say how a run stands after `done` cells."""
@@ -404,6 +436,11 @@ class Handler(BaseHTTPRequestHandler):
             ("GET", r"/v1/runs/(\w+)", state.run),
             ("GET", r"/v1/runs/(\w+)/output", state.output),
             ("POST", r"/v1/runs/(\w+)/cancel", self.cancel),
+            ("POST", r"/v1/rehearsals", lambda: state.rehearse(body)),
+            ("GET", r"/v1/rehearsals", lambda: state.rehearsals.find(query["bundle"][0], int(query["limit"][0]))),
+            ("GET", r"/v1/rehearsals/(\w+)", lambda one: state.rehearsal(one, float(query.get("wait_s", ["0"])[0]))),
+            ("GET", r"/v1/rehearsals/(\w+)/output", state.rehearsal_output),
+            ("POST", r"/v1/rehearsals/(\w+)/cancel", state.rehearsals.cancel),
         ]
         for verb, pattern, action in routes:
             match = re.fullmatch(pattern, path)

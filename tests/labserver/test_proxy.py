@@ -7,6 +7,7 @@ from pydantic import TypeAdapter
 from athena_lab import __version__
 from athena_lab.gateway_api import wire
 from athena_lab.gateway_api.jobs import Check, Promotion, RunSummary
+from athena_lab.gateway_api.rehearsals import Rehearsal
 from athena_lab.labserver.handshake import Handshake
 
 
@@ -111,13 +112,35 @@ def test_output_of_a_run_is_a_read_only_notebook_of_the_drive(jupyter, gateway):
     assert run["id"] in [item.id for item in TypeAdapter(list[RunSummary]).validate_json(runs)]
 
 
+def test_output_of_a_rehearsal_lies_in_a_folder_of_the_drive(jupyter, gateway):
+    bundle = jupyter.request("POST", "/athena/draft", json={"path": jupyter.write("try.ipynb", "print(2)")}).json()
+    answer = jupyter.request("POST", "/athena/api/rehearsals", json={"bundle": bundle["hash"]})
+    rehearsal = Rehearsal.model_validate_json(answer.content)
+    path = f"rehearsals/{rehearsal.id}.ipynb"
+    model = jupyter.request("GET", f"/athena/contents/{path}", params={"content": "1"}).json()
+    assert (model["type"], model["path"], model["writable"]) == ("notebook", path, False)
+    assert model["content"]["cells"][0]["source"] == "print(2)"
+    assert jupyter.request("GET", f"/athena/contents/{path}/checkpoints").json() == []
+    assert jupyter.request("GET", f"/athena/contents/{rehearsal.id}.ipynb").status_code == 404
+
+
+def test_a_rehearsal_is_followed_and_cancelled_through_the_labserver(jupyter, gateway):
+    bundle = jupyter.request("POST", "/athena/draft", json={"path": jupyter.write("stop.ipynb", *"123")}).json()
+    begun = jupyter.request("POST", "/athena/api/rehearsals", json={"bundle": bundle["hash"]}).json()
+    path = f"/athena/api/rehearsals/{begun['id']}"
+    assert jupyter.request("GET", path, params={"wait_s": "20"}).json() != begun
+    assert jupyter.request("POST", f"{path}/cancel", json={}).json()["state"] == "cancelled"
+    found = jupyter.request("GET", "/athena/api/rehearsals", params={"bundle": bundle["hash"], "limit": "1"}).json()
+    assert [(one["id"], one["state"]) for one in found] == [(begun["id"], "cancelled")]
+
+
 def test_drive_can_be_written_by_nobody(jupyter):
     for method in ("PUT", "PATCH", "POST", "DELETE"):
         assert jupyter.request(method, "/athena/contents/ab.ipynb", json={}).status_code == 405
 
 
 def test_path_of_the_drive_that_is_no_run_is_not_found(jupyter):
-    for path in ("missing.ipynb", "a.txt", "..%2Fjobs.ipynb", "a/b.ipynb"):
+    for path in ("missing.ipynb", "a.txt", "..%2Fjobs.ipynb", "a/b.ipynb", "rehearsals/none.ipynb", "rehearsals"):
         answer = jupyter.request("GET", f"/athena/contents/{path}")
         assert answer.status_code == 404, path
         assert wire.ErrorBody.model_validate_json(answer.content).error == "NotFoundError"

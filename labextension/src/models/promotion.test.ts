@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 import type { IAthenaApi } from '../api.js';
 import { Failure } from '../tokens/failure.js';
+import type { IRehearsal, IRehearsalRequest } from '../tokens/rehearsals.js';
 import type { IBundle, ICheck, IJob, IPromoteRequest, IPromotion } from '../tokens/wire.js';
 import { findJob } from './link.js';
 import { PromotionModel } from './promotion.js';
@@ -16,6 +17,7 @@ const BUNDLE = read('bundle') as IBundle;
 const CHECK = read('check') as ICheck;
 const JOB = read('job') as IJob;
 const PROMOTION = read('promotion') as IPromotion;
+const REHEARSAL = read('rehearsal') as IRehearsal;
 
 /** An API in memory: these tests are about the order of requests, which a server would hide. */
 function apiOf(patch: Partial<IAthenaApi>): { api: IAthenaApi; sent: IPromoteRequest[] } {
@@ -37,7 +39,7 @@ function apiOf(patch: Partial<IAthenaApi>): { api: IAthenaApi; sent: IPromoteReq
   return { api, sent };
 }
 
-function modelOf(api: IAthenaApi, save = () => Promise.resolve()): PromotionModel {
+function modelOf(api: IAthenaApi, save = () => Promise.resolve(), content: () => string | null = () => null): PromotionModel {
   return new PromotionModel({
     api,
     trans: WORDS,
@@ -45,7 +47,7 @@ function modelOf(api: IAthenaApi, save = () => Promise.resolve()): PromotionMode
     timezone: 'UTC',
     defaultName: 'a',
     save,
-    content: () => null,
+    content,
     report: () => Promise.resolve(null)
   });
 }
@@ -137,4 +139,68 @@ test('a renamed notebook finds its job by its id, a promoted cell does not find 
   assert.equal(findJob([JOB], renamed)?.id, JOB.id);
   assert.equal(findJob([JOB], { ...renamed, source: { ...renamed.source, cell_id: 'c1' } }), null);
   assert.equal(findJob([{ ...JOB, state: 'deleted' }], renamed), null);
+});
+
+test('what is rehearsed is saved and uploaded first, with the values of the form', async () => {
+  const sent: IRehearsalRequest[] = [];
+  const order: string[] = [];
+  const { api } = apiOf({
+    draft: () => Promise.resolve(BUNDLE),
+    rehearse: body => {
+      sent.push(body);
+      return Promise.resolve(REHEARSAL);
+    },
+    getRehearsal: () => Promise.resolve(REHEARSAL)
+  });
+  const model = modelOf(api, () => {
+    order.push('save');
+    return Promise.resolve();
+  });
+  await model.load();
+  model.edit({ entries: model.state.form.entries.map(entry => (entry.name === 'limit' ? { ...entry, text: '26' } : entry)) });
+  await model.rehearsal.start();
+  assert.deepEqual(order, ['save', 'save']);
+  assert.equal(sent[0].bundle, BUNDLE.hash);
+  assert.equal(sent[0].parameters.find(parameter => parameter.name === 'limit')?.value, 26);
+  assert.equal(sent[0].timeout_s, 6 * 3600);
+  assert.equal(model.state.phase, 'editing');
+  model.dispose();
+});
+
+test('a file that was edited into faults is not rehearsed', async () => {
+  const answers = [BUNDLE, { ...BUNDLE, hash: 'edited' }];
+  let checks = 0;
+  const fault = { field: 'parameters.day', message: 'gone' };
+  const { api } = apiOf({
+    draft: () => Promise.resolve(answers.shift() ?? BUNDLE),
+    check: () => Promise.resolve({ ...CHECK, faults: checks++ === 0 ? [] : [fault] }),
+    rehearse: () => assert.fail('must not be asked for')
+  });
+  const model = modelOf(api);
+  await model.load();
+  await model.rehearsal.start();
+  assert.match(model.rehearsal.state.failure?.message ?? '', /now has faults/);
+  assert.deepEqual(model.state.faults, [fault]);
+  model.dispose();
+});
+
+test('an edit of the open file counts until it is undone or uploaded', async () => {
+  let content = 'a';
+  const { api } = apiOf({});
+  const model = modelOf(api, undefined, () => content);
+  const settle = () => new Promise(resolve => setTimeout(resolve, 300));
+  await model.load();
+  content = 'b';
+  model.noteEdit();
+  await settle();
+  assert.equal(model.present.isEdited, true);
+  content = 'a';
+  model.noteEdit();
+  await settle();
+  assert.equal(model.present.isEdited, false);
+  content = 'c';
+  await model.deploy();
+  await settle();
+  assert.equal(model.present.isEdited, false);
+  model.dispose();
 });

@@ -51,7 +51,7 @@ export interface IRehearsal {
   ended_at: string | null;
   error: string | null;
   anchor: string | null;
-  parameters: { [name: string]: Json };
+  parameters: Record<string, Json>;
   cells_total: number;
   /** The cell that copies the written tables, none of the bundle's own. */
   preparation: ICellRun | null;
