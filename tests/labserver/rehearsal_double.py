@@ -107,7 +107,7 @@ def _view(record: _Record) -> Rehearsal:
         cells_total=len(cells),
         preparation=_span(record, 0, QUEUED_S, COPYING_S, passed) if passed >= QUEUED_S else None,
         cells=cells if passed >= QUEUED_S else (),
-        billed_bytes=done * BILLED_A_CELL if done else None,
+        billed_bytes=done * BILLED_A_CELL if done or state.is_final else None,
         scratch_dataset=scratch,
         tables=tuple(_table(record, table, scratch, state) for table in tables.writes if table.count(".") == 1),
         redirected=len(tables.writes),
@@ -149,13 +149,13 @@ def _span(record: _Record, index: int, begin: float, length: float, passed: floa
 
 def _table(record: _Record, table: str, scratch: str, state: jobs.RunState) -> RehearsedTable:
     rows = record.world.known_tables.get(table)
-    is_copied, is_counted = rows is not None, state is jobs.RunState.SUCCEEDED
+    is_copied, is_counted = rows is not None, state.is_final
     return RehearsedTable(
         table=table,
         scratch=f"{scratch}.{table.replace('.', '__')}",
         is_copied=is_copied,
         rows_before=rows if is_counted else None,
-        rows_after=(rows or 0) + 30 if is_counted else None,
+        rows_after=(rows or 0) + 30 if is_counted and (is_copied or state is jobs.RunState.SUCCEEDED) else None,
         columns_added=record.world.columns_added if is_counted and is_copied else (),
     )
 

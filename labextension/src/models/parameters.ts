@@ -47,6 +47,11 @@ function secretOf(value: Json): string | null {
   return typeof name === 'string' ? name : null;
 }
 
+/** Whether a value refers to a secret. */
+export function isSecret(value: Json): boolean {
+  return secretOf(value) !== null;
+}
+
 /** Write a value as the form's text. */
 export function textOf(value: Json, type: ParameterType): string {
   if (value === null) {

@@ -114,3 +114,17 @@ test('a second press starts nothing while one goes on, and stopping asks the gat
   assert.equal(model.state.isStopping, false);
   assert.equal(model.state.rehearsal?.state, 'cancelled');
 });
+
+test('a warehouse that was away at the end is asked again for what was written', async t => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const answers = [{ ...ENDED, billed_bytes: null }, { ...ENDED, billed_bytes: null }, ENDED];
+  const { model } = modelOf({ getRehearsal: () => Promise.resolve(answers.shift() ?? ENDED) });
+  const started = model.start();
+  while (answers.length > 0) {
+    await new Promise(resolve => setImmediate(resolve));
+    t.mock.timers.tick(3000);
+  }
+  await started;
+  assert.equal(model.state.rehearsal?.billed_bytes, ENDED.billed_bytes);
+  assert.equal(model.isBusy, false);
+});

@@ -6,6 +6,9 @@ import { type IBundle, type ICellSummary, isFinal } from '../tokens/wire.js';
 import { followRehearsal } from './follow.js';
 import { StatefulModel } from './stateful.js';
 
+const COUNT_AGAIN_MS = 3000;
+const MOST_COUNTS = 20;
+
 export interface IRehearsalState {
   /** The last rehearsal that is known; it may be of earlier content. */
   rehearsal: IRehearsal | null;
@@ -114,7 +117,28 @@ export class RehearsalModel extends StatefulModel<IRehearsalState> {
     } finally {
       this.set({ isGoing: false, isStopping: false });
     }
+    await this.recount(first.id);
+  }
+
+  /** Ask again for what its tables hold, for a while: the warehouse may have been away at its end. */
+  private async recount(id: string): Promise<void> {
+    for (let turn = 0; turn < MOST_COUNTS; turn += 1) {
+      const { rehearsal } = this._state;
+      if (this.isDisposed || this.isBusy || rehearsal?.id !== id || isCounted(rehearsal)) {
+        return;
+      }
+      await new Promise(resolve => setTimeout(resolve, COUNT_AGAIN_MS));
+      const fresh = await this.options.api.getRehearsal(id, 0);
+      if (this._state.rehearsal?.id === id) {
+        this.set({ rehearsal: fresh });
+      }
+    }
   }
 
   private _wanted = '';
+}
+
+/** Whether it is known what an ended rehearsal wrote and billed. */
+export function isCounted({ billed_bytes: billed, tables }: IRehearsal): boolean {
+  return billed !== null && tables.every(table => !table.is_copied || table.rows_before !== null);
 }

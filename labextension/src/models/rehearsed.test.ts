@@ -72,6 +72,7 @@ test('progress names the step, and the cell as the notebook counts it', () => {
   assert.equal(say({}, { isStarting: true }), 'Uploading the notebook…');
   assert.equal(say({ state: 'queued', started_at: null }), 'Waiting for a worker…');
   assert.equal(say({ state: 'running', preparation: running, cells: [] }), 'Copying the tables that it writes…');
+  assert.equal(say({ state: 'running', preparation: null, cells: [REHEARSAL.cells[3]] }), 'Starting the notebook…');
   assert.equal(say({ state: 'running', cells: [running] }), 'Cell 3 of 4 is running…');
   assert.equal(say({ state: 'running' }, { isStopping: true }), 'Stopping…');
   assert.equal(say({}), 'Failed in cell 3 after 14.0 s');
@@ -104,6 +105,7 @@ test('tables tell their rows and what became of their columns', () => {
   assert.equal(rows(fresh), 'not written');
   assert.equal(rows({ ...fresh, rows_after: 30 }), '30');
   assert.equal(rows(copied, { ...REHEARSAL, state: 'running' }), 'counted at the end');
+  assert.equal(rows(fresh, { ...REHEARSAL, billed_bytes: null }), 'not counted yet');
   const columns = ['added: margin FLOAT64', 'removed: note STRING', 'changed: peak INT64 → FLOAT64'];
   assert.deepEqual(rehearsed.columnChangesOf(copied, WORDS), columns);
 });

@@ -3,7 +3,8 @@ import type { IWords } from '../tokens/names.js';
 import type { ICellRun, IRehearsal, IRehearsalRequest, IRehearsedTable } from '../tokens/rehearsals.js';
 import { type IForecast, type IParameter, isFinal, type Json } from '../tokens/wire.js';
 import { formatBytes, formatCount, formatDuration } from './figures.js';
-import type { IRehearsalState } from './rehearsal.js';
+import { isSecret } from './parameters.js';
+import { type IRehearsalState, isCounted } from './rehearsal.js';
 import { recentIn } from './times.js';
 
 /** What the form would deploy now. */
@@ -30,11 +31,11 @@ function keyOf({ parameters, tables }: IRehearsalRequest): string {
   return JSON.stringify([parameters.map(({ name, type, value, relative }) => [name, type, value, relative]), tables]);
 }
 
-/** Whether a rehearsal passed what these parameters say, as far as its values tell: a relative date may be any date. */
+/** Whether a rehearsal passed what these parameters say, as far as its values tell: a relative date may be any. */
 function isPassedBy({ parameters: passed }: IRehearsal, parameters: readonly IParameter[]): boolean {
   return parameters.every(parameter => {
     const value: Json | undefined = passed[parameter.name];
-    if (parameter.relative !== null) {
+    if (parameter.relative !== null || isSecret(parameter.value)) {
       return value !== undefined;
     }
     const expected = parameter.value ?? parameter.default;
@@ -98,7 +99,11 @@ function stepOf(rehearsal: IRehearsal, trans: IWords): string {
   }
   const running = rehearsal.cells.find(cell => cell.state === 'running');
   const total = Math.max(rehearsal.cells_total, rehearsal.cells.length);
-  return running ? trans.__('Cell %1 of %2 is running…', running.index + 1, total) : trans.__('Running…');
+  if (running) {
+    return trans.__('Cell %1 of %2 is running…', running.index + 1, total);
+  }
+  const hasBegun = [rehearsal.preparation, ...rehearsal.cells].some(cell => cell?.started_at);
+  return hasBegun ? trans.__('Running…') : trans.__('Starting the notebook…');
 }
 
 function endOf(rehearsal: IRehearsal, trans: IWords): string {
@@ -167,6 +172,9 @@ export function billOf(rehearsal: IRehearsal, forecast: IForecast | null, trans:
 export function rowsOf(table: IRehearsedTable, rehearsal: IRehearsal, trans: IWords): string {
   if (!isFinal(rehearsal.state)) {
     return trans.__('counted at the end');
+  }
+  if (!isCounted(rehearsal)) {
+    return trans.__('not counted yet');
   }
   if (table.rows_after === null) {
     return trans.__('not written');
