@@ -3,6 +3,7 @@ import type { ServerConnection } from '@jupyterlab/services';
 
 import { request } from './request.js';
 import type { IRehearsal, IRehearsalRequest } from './tokens/rehearsals.js';
+import type { ICatalog } from './tokens/warehouse.js';
 import type {
   IBackfill,
   IBackfillPreview,
@@ -16,6 +17,7 @@ import type {
   IJobPage,
   IJobQuery,
   IJobVersion,
+  IPrincipal,
   IPromoteRequest,
   IPromotion,
   IRollbackRequest,
@@ -28,6 +30,10 @@ import type {
 export interface IAthenaApi {
   /** Who answers, and whether it speaks our API. */
   getHandshake(): Promise<IHandshake>;
+  /** Who the user is to the gateway. */
+  getMe(): Promise<IPrincipal>;
+  /** Every table that the user may see. */
+  getCatalog(): Promise<ICatalog>;
   /** Read the saved file, upload it, and tell what was found in it. */
   draft(body: IDraftRequest, signal?: AbortSignal): Promise<IBundle>;
   /** What a promotion would do, with all its faults. */
@@ -72,6 +78,8 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
   const rehearsal = (id: string) => `api/rehearsals/${encodeURIComponent(id)}`;
   return {
     getHandshake: () => request(settings, 'version'),
+    getMe: () => request(settings, 'api/me'),
+    getCatalog: () => request(settings, 'api/catalog'),
     draft: (body, signal) => request(settings, 'draft', { method: 'POST', body, signal }),
     check: (body, signal) => request(settings, 'api/jobs/check', { method: 'POST', body, signal }),
     promote: body => request(settings, 'api/jobs', { method: 'POST', body }),

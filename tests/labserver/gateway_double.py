@@ -28,7 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 from rehearsal_double import Rehearsals, World
 
 from athena_lab.errors import InvalidError
-from athena_lab.gateway_api import jobs, versions, wire
+from athena_lab.gateway_api import jobs, versions, warehouse, wire
 from athena_lab.gateway_api.lineage import Lineage, Upstream
 from athena_lab.gateway_api.rehearsals import RefusedWrite, Rehearsal, RehearsalRequest
 from athena_lab.gateway_api.terms import terms_of
@@ -301,6 +301,13 @@ class State:
         self.run(run_id)
         return json.loads(json.dumps(self.bundles[job.bundle][1]))
 
+    # -- the warehouse
+
+    def catalog(self) -> warehouse.Catalog:
+        known = [(*name.split("."), rows) for name, rows in self.behaviour.known_tables.items()]
+        tables = (warehouse.CatalogTable(dataset=one, table=two, owner="ann", rows=rows) for one, two, rows in known)
+        return warehouse.Catalog(project="athena", tables=tuple(tables))
+
     # -- rehearsals
 
     def rehearse(self, body: bytes) -> Rehearsal:
@@ -414,6 +421,7 @@ class Handler(BaseHTTPRequestHandler):
         routes: list[tuple[str, str, Any]] = [
             ("GET", r"/v1/version", lambda: wire.Version(version="0.1.0", api=state.behaviour.api, is_isolated=False)),
             ("GET", r"/v1/me", lambda: wire.Principal(kind="user", user="analyst")),
+            ("GET", r"/v1/catalog", state.catalog),
             ("POST", r"/v1/bundles", lambda: state.bundle(body)),
             ("POST", r"/v1/jobs/check", lambda: state.check(body)),
             ("POST", r"/v1/jobs", lambda: state.promote(body)),

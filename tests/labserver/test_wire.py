@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from athena_lab.gateway_api import bundles, forecasts, jobs, lineage, rehearsals, terms, wire
+from athena_lab.gateway_api import bundles, forecasts, jobs, lineage, rehearsals, terms, warehouse, wire
 from athena_lab.labserver.handshake import Handshake
 
 FOLDER = Path(__file__).parent.parent / "wire"
@@ -22,7 +22,9 @@ MODELS = {
     "run_summary": jobs.RunSummary,
 }
 TOKENS = Path(__file__).parents[2] / "labextension" / "src" / "tokens"
-TYPESCRIPT = "\n".join((TOKENS / name).read_text() for name in ("wire.ts", "bundles.ts", "terms.ts", "rehearsals.ts"))
+TYPESCRIPT = "\n".join(
+    (TOKENS / name).read_text() for name in ("wire.ts", "bundles.ts", "terms.ts", "rehearsals.ts", "warehouse.ts")
+)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -43,7 +45,7 @@ def test_example_is_exactly_what_the_model_writes(name):
         *(lineage.Lineage, lineage.UnknownTable, lineage.Upstream, lineage.Dependencies),
         *(lineage.DependencyNode, lineage.DependencyEdge),
         *(rehearsals.Rehearsal, rehearsals.RehearsalRequest, rehearsals.RehearsedTable, rehearsals.RefusedWrite),
-        jobs.CellRun,
+        *(jobs.CellRun, warehouse.Catalog, warehouse.CatalogTable, warehouse.CatalogColumn, wire.Principal),
     ],
 )
 def test_front_end_knows_every_field_of_the_model(model):

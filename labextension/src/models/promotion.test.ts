@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import type { IAthenaApi } from '../api.js';
 import { Failure } from '../tokens/failure.js';
 import type { IRehearsal, IRehearsalRequest } from '../tokens/rehearsals.js';
+import type { ICatalogTable } from '../tokens/warehouse.js';
 import type { IBundle, ICheck, IJob, IPromoteRequest, IPromotion } from '../tokens/wire.js';
 import { findJob } from './link.js';
 import { PromotionModel } from './promotion.js';
@@ -33,6 +34,7 @@ function apiOf(patch: Partial<IAthenaApi>): { api: IAthenaApi; sent: IPromoteReq
     getJob: () => Promise.resolve(JOB),
     getVersion: () => Promise.resolve({ notebook: { cells: [] } }),
     listRehearsals: () => Promise.resolve([]),
+    getMe: () => Promise.resolve({ user: 'analyst' }),
     getPromotion: () => Promise.resolve(PROMOTION),
     ...patch
   } as unknown as IAthenaApi;
@@ -203,4 +205,10 @@ test('an edit of the open file counts until it is undone or uploaded', async () 
   await settle();
   assert.equal(model.present.isEdited, false);
   model.dispose();
+});
+
+test('what the catalog does not know of a written table is told as unknown', async () => {
+  const table = { dataset: 'sales', table: 'daily', owner: 'ann', rows: 3 } as ICatalogTable;
+  const { api } = apiOf({ getCatalog: () => Promise.resolve({ project: 'p', tables: [table] }) });
+  assert.deepEqual(await modelOf(api).findTables(['sales.new', 'sales.daily']), [null, table]);
 });

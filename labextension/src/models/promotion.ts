@@ -5,6 +5,7 @@ import type { IAthenaApi } from '../api.js';
 import { Failure, failureOf } from '../tokens/failure.js';
 import type { IWords } from '../tokens/names.js';
 import type { IRehearsalRequest } from '../tokens/rehearsals.js';
+import type { ICatalogTable } from '../tokens/warehouse.js';
 import type { IBundle, ICheck, IFault, IJob, IKernelReport, IPromoteRequest, IPromotion } from '../tokens/wire.js';
 import { chosenOf, defaultContent, draftOf, type IContent, type ITarget } from './content.js';
 import { followPromotion } from './follow.js';
@@ -39,6 +40,8 @@ export interface IPromotionState {
   bundle: IBundle | null;
   /** The job that this notebook is already scheduled as. */
   job: IJob | null;
+  /** Who would deploy it. */
+  user: string | null;
   check: ICheck | null;
   isChecking: boolean;
   /** Whether the file is read and uploaded anew after an edit of its content. */
@@ -74,6 +77,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
       form: { name: defaultName, plan: defaultPlan(timezone), entries: [], terms: defaultTerms(), content: defaultContent(), message: '' },
       bundle: null,
       job: null,
+      user: null,
       check: null,
       isChecking: false,
       isDrafting: false,
@@ -127,6 +131,8 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
       this.set({ phase: 'editing', bundle, job, form: this.formOf(bundle, job) });
       await this.recallCells(bundle, job);
       void this.rehearsal.find(this._state.bundle ?? bundle);
+      const { user } = await api.getMe();
+      this.set({ user });
       await this.runCheck();
     } catch (reason) {
       this.set({ phase: 'refused', failure: failureOf(reason) });
@@ -295,6 +301,13 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
       job_id: job?.id ?? null,
       message: form.message.trim()
     };
+  }
+
+  /** What the catalog knows of tables (`dataset.table`); null of those that there are not, or that may not be seen. */
+  async findTables(names: readonly string[]): Promise<(ICatalogTable | null)[]> {
+    const { tables } = await this.options.api.getCatalog();
+    const known = new Map(tables.map(table => [`${table.dataset}.${table.table}`, table]));
+    return names.map(name => known.get(name) ?? null);
   }
 
   private rehearsalRequest(): IRehearsalRequest {

@@ -26,6 +26,16 @@ export interface IVersion {
   is_isolated: boolean;
 }
 
+/** Who asks: a person, here. */
+export interface IPrincipal {
+  kind: string;
+  user: string;
+  groups: string[];
+  purpose: string;
+  run: string | null;
+  attempt: number | null;
+}
+
 export interface IHandshake {
   labserver: string;
   api: number;

@@ -14,6 +14,7 @@ import { BoundFields } from './BoundFields.js';
 import { LimitFields } from './LimitFields.js';
 import { NextRuns } from './NextRuns.js';
 import { faultsAt, PlanFields } from './PlanFields.js';
+import { OwnerSection, ResultSection } from './ResultSections.js';
 import { Section } from './Section.js';
 import { summaryOf, WhatFields } from './WhatFields.js';
 
@@ -41,6 +42,8 @@ export function FormSections({ model, state, trans }: IPartProps): React.JSX.Ele
         <Parameters model={model} state={state} trans={trans} />
         <Limits model={model} state={state} trans={trans} />
         <Alerts model={model} state={state} trans={trans} />
+        <ResultSection model={model} state={state} trans={trans} />
+        <OwnerSection state={state} trans={trans} />
         <TextField
           label={trans.__('What changed (optional)')}
           faults={faultsAt(faults, ['message'])}

@@ -9,14 +9,22 @@ export interface ISectionProps {
   summary?: string;
   faultCount?: number;
   isOpen?: boolean;
+  /** Told when it unfolds: some things are asked only then. */
+  onOpen?: () => void;
   trans: IWords;
   children: React.ReactNode;
 }
 
 /** Show a section. */
-export function Section({ title, summary, faultCount = 0, isOpen, trans, children }: ISectionProps): React.JSX.Element {
+export function Section(props: ISectionProps): React.JSX.Element {
+  const { title, summary, faultCount = 0, isOpen, onOpen, trans, children } = props;
   return (
-    <details className="jp-Athena-section" open={isOpen} aria-label={title}>
+    <details
+      className="jp-Athena-section"
+      open={isOpen}
+      aria-label={title}
+      onToggle={event => event.currentTarget.open && onOpen?.()}
+    >
       <summary>
         <h3>{title}</h3>
         {summary && <span className="jp-Athena-hint">{summary}</span>}
