@@ -76,6 +76,8 @@ test('progress names the step, and the cell as the notebook counts it', () => {
   assert.equal(say({ state: 'running', cells: [running] }), 'Cell 3 of 4 is running…');
   assert.equal(say({ state: 'running' }, { isStopping: true }), 'Stopping…');
   assert.equal(say({}), 'Failed in cell 3 after 14.0 s');
+  const copying = { ...REHEARSAL.cells[2], index: 0 };
+  assert.equal(say({ preparation: copying, cells: [] }), 'Failed at copying the tables, after 14.0 s');
   assert.equal(say({ state: 'succeeded' }), 'Succeeded after 14.0 s');
   assert.equal(say({ state: 'cancelled' }), 'Stopped after 14.0 s');
 });

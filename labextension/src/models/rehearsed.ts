@@ -111,13 +111,19 @@ function endOf(rehearsal: IRehearsal, trans: IWords): string {
   switch (rehearsal.state) {
     case 'succeeded':
       return trans.__('Succeeded after %1', time);
-    case 'failed': {
-      const failed = rehearsal.cells.find(cell => cell.state === 'failed');
-      return failed ? trans.__('Failed in cell %1 after %2', failed.index + 1, time) : trans.__('Failed after %1', time);
-    }
+    case 'failed':
+      return failureAt(rehearsal, time, trans);
     default:
       return trans.__('Stopped after %1', time);
   }
+}
+
+function failureAt({ preparation, cells }: IRehearsal, time: string, trans: IWords): string {
+  if (preparation?.state === 'failed') {
+    return trans.__('Failed at copying the tables, after %1', time);
+  }
+  const failed = cells.find(cell => cell.state === 'failed');
+  return failed ? trans.__('Failed in cell %1 after %2', failed.index + 1, time) : trans.__('Failed after %1', time);
 }
 
 /** Milliseconds from the request to the end, or to now: `since` and `now` are by this machine's clock. */

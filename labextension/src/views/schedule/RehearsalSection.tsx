@@ -140,5 +140,5 @@ function obstacleOf({ phase, isDrafting, isChecking, faults, check }: IPromotion
   if (isChecking) {
     return trans.__('The form is being checked…');
   }
-  return check === null ? trans.__('The form could not be checked; its foot says why.') : '';
+  return check === null ? trans.__('The form could not be checked; the reason stands above.') : '';
 }
