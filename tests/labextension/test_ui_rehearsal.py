@@ -43,6 +43,10 @@ def edit(page, source):
     )
 
 
+def show(section):
+    section.evaluate("element => element.scrollIntoView({block: 'start'})")
+
+
 def test_a_rehearsal_is_followed_to_its_tables_and_found_again(open_notebook, gateway, shoot):
     gateway.control(columns_added=["margin FLOAT64"])
     page = open_notebook(*WRITING, name="Rehearsed.ipynb")
@@ -64,7 +68,7 @@ def test_a_rehearsal_is_followed_to_its_tables_and_found_again(open_notebook, ga
     expect(daily).to_contain_text(re.compile(r"_rehearsal_[0-9a-f]{12}\.sales__daily"))
     expect(tables.get_by_role("row", name=re.compile("^sales.peaks new table"))).to_be_visible()
     expect(section.get_by_text("It billed 31.5 MB")).to_be_visible()
-    section.scroll_into_view_if_needed()
+    show(section)
     shoot(page, "rehearsal-light")
 
     edit(page, "limit = 11")
@@ -88,6 +92,11 @@ def test_refusals_failures_and_a_stop_are_said_with_what_to_do(open_notebook, ga
     expect(section.get_by_role("alert")).to_contain_text(refusal)
     expect(form.get_by_role("button", name="Deploy")).to_be_enabled()
 
+    results = form.get_by_role("group", name="Where results go", exact=True)
+    results.locator("summary").click()
+    expect(results.get_by_role("listitem").first).to_have_text("sales.daily 1,200 rows, owner: ann")
+    expect(results.get_by_role("listitem").last).to_contain_text("is not there")
+
     refused = [{"cell": 1, "text": REFUSED}]
     gateway.control(rehearsal_refusal=None, failing_cell=1, refused=refused)
     section.get_by_role("button", name="Rehearse").click()
@@ -96,7 +105,7 @@ def test_refusals_failures_and_a_stop_are_said_with_what_to_do(open_notebook, ga
     expect(section.get_by_text("Cell 2: NotFoundError: no table 'sales.missing'.")).to_be_visible()
     expect(section.get_by_role("list", name="Refused writes")).to_have_text(f"Cell 2: {REFUSED}")
     expect(section.get_by_role("row", name=re.compile("^3 %%athena not run"))).to_be_visible()
-    section.scroll_into_view_if_needed()
+    show(section)
     shoot(page, "rehearsal-failed-dark")
 
     section.get_by_role("button", name="Rehearse").click()

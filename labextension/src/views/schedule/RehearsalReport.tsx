@@ -91,7 +91,7 @@ function CellRow({ cell, rehearsal, since, number, trans, children }: ICellRowPr
       <td className="jp-Athena-cellNumber">{number}</td>
       <td>
         {children}
-        {cell.error && cell.error !== rehearsal.error && <pre className="jp-Athena-error">{cell.error}</pre>}
+        {cell.error && !rehearsal.error?.includes(cell.error) && <pre className="jp-Athena-error">{cell.error}</pre>}
       </td>
       <td>
         <span className={`jp-Athena-badge jp-Athena-run-${cell.state}`}>{cellLabel(cell, rehearsal, trans)}</span>
