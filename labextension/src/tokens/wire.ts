@@ -34,6 +34,7 @@ export interface IPrincipal {
   purpose: string;
   run: string | null;
   attempt: number | null;
+  scratch: string | null;
 }
 
 export interface IHandshake {
