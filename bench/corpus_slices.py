@@ -163,7 +163,12 @@ def _run_and_tell(notebook: Notebook, indices: Sequence[int], folder: str, write
 
     signal.alarm(DEADLINE_S)
     try:
-        answer = _run_here(notebook, indices, Path(folder))
+        place = Path(folder)
+        for name in ("IPYTHONDIR", "HOME"):
+            (place / name).mkdir()
+            os.environ[name] = str(place / name)
+        (place / "notebook").mkdir()
+        answer = _run_here(notebook, indices, place / "notebook")
     except BaseException:  # noqa: BLE001 (the child has nobody else to tell)
         answer = {"error": traceback.format_exc()}
     os.write(writer, json.dumps(answer, default=str).encode())
@@ -181,8 +186,6 @@ def _run_here(notebook: Notebook, indices: Sequence[int], folder: Path) -> dict[
         path.write_text(text)
     os.chdir(folder)
     sys.path.insert(0, "")
-    for name in ("IPYTHONDIR", "HOME"):
-        os.environ[name] = tempfile.mkdtemp()
     config = Config()
     config.HistoryManager.enabled = False
     config.InteractiveShell.colors = "nocolor"
