@@ -1,4 +1,4 @@
-"""The Python files in the jobs repository: the loader of every shard, and the platform's own static DAGs."""
+"""The platform's own files in the jobs repository: the loader of every shard, static DAGs, what Airflow passes over."""
 
 from __future__ import annotations
 
@@ -22,7 +22,14 @@ from airflow.sdk import DAG  # noqa: F401  (Airflow's safe mode looks for these 
 from athena_lab.airflow.rehearsal import load_rehearsals
 globals().update(load_rehearsals())
 '''
-PLATFORM_FILES: Mapping[str, str] = {"dags/beacon.py": BEACON, "dags/rehearsal.py": REHEARSAL}
+IGNORED = """# Loaders read the specs; among ten thousand Airflow would open each one after every deployment.
+shard_*/
+"""
+PLATFORM_FILES: Mapping[str, str] = {
+    "dags/.airflowignore": IGNORED,
+    "dags/beacon.py": BEACON,
+    "dags/rehearsal.py": REHEARSAL,
+}
 """The platform's own files by path; a repository of before they changed is brought up to date."""
 
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from athena_lab.jobs.platform_files import PLATFORM_FILES
+
 LOADER = "from athena_lab.airflow.loader import load_shard\n\nglobals().update(load_shard(__file__))  # DAG airflow\n"
 
 
@@ -234,3 +236,17 @@ def test_plugin_is_found_through_its_entry_point(tmp_path):
     assert "athena_lab" in names
     assert light
     assert "/athena" in apps
+
+
+FILES_THAT_AIRFLOW_LOOKS_AT = """
+import json, sys
+from airflow._shared.module_loading.file_discovery import find_path_from_directory
+print(json.dumps(sorted(find_path_from_directory(sys.argv[1], ".airflowignore", "glob"))))
+"""
+
+
+def test_airflow_looks_at_loaders_and_passes_over_the_specs(tmp_path, lab, shard):
+    loader = shard(lab.spec("a" * 64), lab.spec("b" * 64, id="other"))
+    (tmp_path / ".airflowignore").write_text(PLATFORM_FILES["dags/.airflowignore"])
+    seen, _ = in_airflow(tmp_path, FILES_THAT_AIRFLOW_LOOKS_AT, tmp_path)
+    assert [path for path in seen if "home" not in path] == [str(loader)]
