@@ -91,11 +91,9 @@ def _choose(notebook: Notebook, tables: Mapping[str, str], project: str) -> list
     places = [place for index, text in sources.items() for place in _places(index, text, tables, project, constants)]
     marks = {mark_of(at): place for at, place in enumerate(places)}
     found, sightings = sightings_of_notebook(_marked(notebook, marks), projects=(project,))
-    # A name within an expression is used there: to see that, the expressions must stand.
-    plain = _marked(notebook, {mark: place for mark, place in marks.items() if place.made is None}, is_whole=True)
     literals, made = (
         Uses(trees_of(text_of(book["cells"][index]["source"]) for index in sources))
-        for book in (plain, _marked(notebook, marks))
+        for book in (_pointed(notebook, marks), _marked(notebook, marks))
     )
     doubtful = {mark for item in found.unknown for mark in marks_in(item.text)}
     return Choice(marks, sightings, tables).places(
@@ -106,12 +104,20 @@ def _choose(notebook: Notebook, tables: Mapping[str, str], project: str) -> list
     )
 
 
-def _marked(notebook: Notebook, places: Mapping[str, Place], *, is_whole: bool = False) -> dict[str, Any]:
-    """Put marks in the places; where the whole place is asked for, for a dataset that stands apart too."""
+def _marked(notebook: Notebook, places: Mapping[str, Place]) -> dict[str, Any]:
+    """Put marks in the places of names."""
+    return _edited(notebook, [replace(one, edits=(Edit(*one.mark, mark),)) for mark, one in places.items()])
+
+
+def _pointed(notebook: Notebook, places: Mapping[str, Place]) -> dict[str, Any]:
+    """Put marks before the names in literals, and before datasets that stand apart; expressions stand as they are.
+
+    What they and f-strings are put together of is used there, and that must be seen.
+    """
     found = []
     for mark, place in places.items():
-        spans = [place.mark, *([place.beside] if is_whole and place.beside is not None else [])]
-        found.append(replace(place, edits=tuple(Edit(*span, mark) for span in spans)))
+        starts = [span[0] for span in (place.mark, place.beside) if span is not None and place.made is None]
+        found.append(replace(place, made=None, edits=tuple(Edit(start, start, mark) for start in starts)))
     return _edited(notebook, found)
 
 
