@@ -39,7 +39,11 @@ def refuse_confined(principal: Principal, what: str) -> None:
 
 
 def outside(principal: Principal, what: str) -> BigQueryError:
-    """Say that a rehearsal may not write something; the gateway finds its refused writes by these words."""
+    """Say that a rehearsal may not write something.
+
+    The gateway finds its refused writes by these words (`gateway_api.rehearsals.REFUSAL`, held against them by a test:
+    to import it here would bring pydantic into the start of the warehouse).
+    """
     return BigQueryError(
         "accessDenied",
         f"Access Denied: {what}: a rehearsal may write only to the dataset '{principal.scratch}'. "

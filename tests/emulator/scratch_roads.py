@@ -19,6 +19,7 @@ from typing import Any
 from google.api_core.exceptions import PermissionDenied
 from google.cloud.bigquery_storage_v1 import types
 
+from athena_lab.gateway_api.rehearsals import REFUSAL
 from tests.emulator.test_emulator_storage_write import KIND, append, arrow_request, create, write_client
 
 RUN = "a" * 32
@@ -367,5 +368,5 @@ class Stage:
             road()
         except (RefusedError, PermissionDenied) as error:
             refused = str(error)
-        assert not refused or f"a rehearsal may write only to the dataset '{self.scratch}'" in refused
+        assert not refused or f"{REFUSAL} '{self.scratch}'" in refused
         return bool(refused)
