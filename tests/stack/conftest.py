@@ -37,6 +37,9 @@ def stack() -> Iterator[Handle]:
     folder = make_home()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ATHENA_ALERT_HOSTS", "127.0.0.1")  # where the tests' own webhooks listen
+        if os.geteuid() == 0:
+            (folder / "cache").mkdir(mode=0o700)
+            patch.setenv("UV_CACHE_DIR", str(folder / "cache"))  # root's own, which no other user can enter
         running = start(Home(folder / "home"), Options())
     yield running
     running.stop()

@@ -15,7 +15,7 @@ from athena_lab.gateway_api import jobs
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.stack.accounts import prepare_accounts
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.soak]  # it downloads 80 packages into a new home
 WORK = """
 import os, sys, importlib.util
 import yaml
@@ -39,7 +39,7 @@ def execute(lab, kernel: str, code: str) -> list[dict]:
     request, said = uuid.uuid4().hex, []
     header = {"msg_id": request, "msg_type": "execute_request", "username": "", "session": "s", "version": "5.3"}
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
-    url = f"{str(lab.base_url).replace('http', 'ws', 1)}api/kernels/{kernel}/channels"
+    url = f"{str(lab.base_url).replace('http', 'ws', 1).rstrip('/')}/api/kernels/{kernel}/channels"
     channel = websocket.create_connection(url, header=[f"Authorization: {lab.headers['Authorization']}"], timeout=120)
     try:
         message = {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell"}
@@ -56,12 +56,12 @@ def execute(lab, kernel: str, code: str) -> list[dict]:
 
 
 def test_kernel_locks_what_it_has_imported_and_the_run_has_that_alone(stack, lab, wait_until):
-    cells = ["import json, yaml", "%%athena --name three\nSELECT 1 + 2 AS three", "print(three.df().three[0])", WORK]
+    cells = ["import json, yaml", "%%athena three\nSELECT 1 + 2 AS three", "print(three.df().three[0])", WORK]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
     notebook.metadata.kernelspec = {"name": "athena", "display_name": "Athena (Python 3)", "language": "python"}
     body = {"type": "notebook", "content": json.loads(nbformat.writes(notebook))}
     lab.put("/api/contents/locked.ipynb", json=body).raise_for_status()
-    session = {"path": "locked.ipynb", "type": "notebook", "name": "", "kernel": {"name": "athena"}}
+    session = {"path": "locked.ipynb", "type": "notebook", "name": "locked.ipynb", "kernel": {"name": "athena"}}
     kernel = lab.post("/api/sessions", json=session).raise_for_status().json()["kernel"]["id"]
     execute(lab, kernel, cells[0])
     said = execute(lab, kernel, "%athena promote --environment lock --by-hand")
