@@ -50,10 +50,17 @@ def mint(gateway):
 
 
 @pytest.fixture(scope="module")
-def run_token(gateway):
+def run_under_way(gateway):
     job = gateway.deploy("print('access')", name="Access")
     run = gateway.ann.run_job(job.id, RunRequest())
-    return gateway.worker.begin_attempt(gateway.attempt_request(run, job)).token
+    gateway.worker.begin_attempt(gateway.attempt_request(run, job))
+    return run.id
+
+
+@pytest.fixture
+def run_token(gateway, run_under_way):
+    """Renewed for each test: on a busy machine all of them take longer than one lives."""
+    return gateway.worker.heartbeat(run_under_way, 1).token
 
 
 def forgeries(gateway, run_token, mint):
