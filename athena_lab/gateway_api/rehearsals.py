@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import Field, JsonValue
 
 from athena_lab.gateway_api.jobs import CellRun, RunState
+from athena_lab.gateway_api.lineage import UnknownTable
 from athena_lab.gateway_api.terms import Guards, Parameter, Tables
 from athena_lab.gateway_api.wire import Wire
 
@@ -59,8 +60,9 @@ class Rehearsal(Wire):
     """One rehearsal of one bundle; `id` is that of its run.
 
     `cells` are numbered as in `CellSummary`; `preparation` is the cell that copies the written tables, which is none
-    of the bundle's. `redirected` counts the table names that were changed to those of scratch tables. Whatever is
-    written stays in `scratch_dataset` for a day.
+    of the bundle's. `redirected` counts the table names that were changed to those of scratch tables; `missed` is
+    text that names a written table and could not be changed: it reads the table itself, and what it writes is refused.
+    Whatever is written stays in `scratch_dataset` for a day.
     """
 
     id: str
@@ -81,5 +83,6 @@ class Rehearsal(Wire):
     scratch_dataset: str
     tables: tuple[RehearsedTable, ...] = ()
     redirected: int = 0
+    missed: tuple[UnknownTable, ...] = ()
     refused: tuple[RefusedWrite, ...] = ()
     has_output: bool = False

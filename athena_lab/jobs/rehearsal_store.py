@@ -11,6 +11,7 @@ from typing import Any
 
 from athena_lab.errors import NotFoundError
 from athena_lab.gateway_api.jobs import RunState
+from athena_lab.gateway_api.lineage import UnknownTable
 from athena_lab.gateway_api.rehearsals import RefusedWrite, RehearsedTable
 from athena_lab.jobs.private_file import PrivateFile, text_of
 from athena_lab.jobs.rehearsal_plan import RehearsalSpec
@@ -18,7 +19,7 @@ from athena_lab.jobs.rehearsal_plan import RehearsalSpec
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS rehearsals (
   run_id TEXT PRIMARY KEY, owner TEXT NOT NULL, bundle TEXT NOT NULL, job_id TEXT, scratch TEXT NOT NULL,
-  tables TEXT NOT NULL, redirected INTEGER NOT NULL, refused TEXT NOT NULL, spec TEXT NOT NULL,
+  tables TEXT NOT NULL, redirected INTEGER NOT NULL, missed TEXT NOT NULL, refused TEXT NOT NULL, spec TEXT NOT NULL,
   requested_at TEXT NOT NULL, is_settled INTEGER NOT NULL DEFAULT 0, is_dropped INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS rehearsals_of_owner ON rehearsals (owner, requested_at DESC);
@@ -26,7 +27,10 @@ CREATE INDEX IF NOT EXISTS rehearsals_of_bundle ON rehearsals (bundle, owner, re
 CREATE INDEX IF NOT EXISTS rehearsals_unsettled ON rehearsals (requested_at) WHERE is_settled = 0;
 CREATE INDEX IF NOT EXISTS rehearsals_kept ON rehearsals (requested_at) WHERE is_dropped = 0;
 """
-_COLUMNS = "h.run_id, h.owner, h.bundle, h.job_id, h.scratch, h.tables, h.redirected, h.refused, h.spec, h.requested_at"
+_COLUMNS = (
+    "h.run_id, h.owner, h.bundle, h.job_id, h.scratch, h.tables, h.redirected, h.missed, h.refused, h.spec, "
+    "h.requested_at"
+)
 _WITH_RUNS = "FROM rehearsals AS h JOIN runs AS r ON r.run_id = h.run_id"
 _ENDED = f"r.state IN ({', '.join(repr(state.value) for state in RunState if state.is_final)})"
 
@@ -46,6 +50,7 @@ class RehearsalRow:
     scratch: str
     tables: tuple[RehearsedTable, ...]
     redirected: int
+    missed: tuple[UnknownTable, ...]
     refused: tuple[RefusedWrite, ...]
     spec: RehearsalSpec
     requested_at: datetime
@@ -71,6 +76,7 @@ class RehearsalStore:
             row.scratch,
             _json_of(row.tables),
             row.redirected,
+            _json_of(row.missed),
             _json_of(row.refused),
             row.spec.model_dump_json(),
             text_of(row.requested_at),
@@ -154,12 +160,14 @@ class RehearsalStore:
             return db.execute(sql, values).fetchall()
 
 
-def _json_of(items: Sequence[RehearsedTable] | Sequence[RefusedWrite]) -> str:
+def _json_of(items: Sequence[RehearsedTable] | Sequence[RefusedWrite] | Sequence[UnknownTable]) -> str:
     return json.dumps([item.model_dump(mode="json") for item in items])
 
 
 def _row_of(*columns: Any) -> RehearsalRow:
-    run_id, owner, bundle, job_id, scratch, tables, redirected, refused, spec, requested_at, is_settled = columns
+    run_id, owner, bundle, job_id, scratch, tables, redirected, missed, refused, spec, requested_at, is_settled = (
+        columns
+    )
     return RehearsalRow(
         run_id=run_id,
         owner=owner,
@@ -168,6 +176,7 @@ def _row_of(*columns: Any) -> RehearsalRow:
         scratch=scratch,
         tables=tuple(RehearsedTable.model_validate(item) for item in json.loads(tables)),
         redirected=redirected,
+        missed=tuple(UnknownTable.model_validate(item) for item in json.loads(missed)),
         refused=tuple(RefusedWrite.model_validate(item) for item in json.loads(refused)),
         spec=RehearsalSpec.model_validate_json(spec),
         requested_at=datetime.fromisoformat(requested_at),

@@ -40,6 +40,7 @@ def view_rehearsal(row: RehearsalRow, run: Run, billed_bytes: int) -> Rehearsal:
         scratch_dataset=row.scratch,
         tables=row.tables,
         redirected=row.redirected,
+        missed=row.missed,
         refused=row.refused,
     )
 

@@ -31,7 +31,7 @@ from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.bundle import BuiltBundle, replace_notebook
 from athena_lab.jobs.bundle_content import read_archive
 from athena_lab.jobs.dependencies import own_tables
-from athena_lab.jobs.redirection import preparation, redirect
+from athena_lab.jobs.redirection import Redirection, preparation, redirect
 from athena_lab.jobs.rehearsal_store import RehearsalRow, RehearsalStore
 from athena_lab.jobs.rehearsal_view import compare, refused_writes, view_rehearsal
 from athena_lab.jobs.runs import Audit, Runs, asked_row, manual_name
@@ -245,7 +245,7 @@ class Rehearsals:
                 RehearsedTable(table=name, scratch=taken, is_copied=name in existing) for name, taken in scratch.items()
             ),
             refused=plan.foreign_writes(tables.writes),
-            redirected=redirection.changed,
+            redirection=redirection,
             built=replace_notebook(archive, {**redirection.notebook, "cells": cells}),
         )
 
@@ -275,7 +275,7 @@ class _Draft:
     scratch: str
     tables: tuple[RehearsedTable, ...]
     refused: tuple[RefusedWrite, ...]
-    redirected: int
+    redirection: Redirection
     built: BuiltBundle
 
 
@@ -287,7 +287,8 @@ def _row_of(request: RehearsalRequest, draft: _Draft, spec: plan.RehearsalSpec, 
         job_id=request.job_id,
         scratch=draft.scratch,
         tables=draft.tables,
-        redirected=draft.redirected,
+        redirected=draft.redirection.changed,
+        missed=(*draft.redirection.missed, *draft.redirection.stale),
         refused=draft.refused,
         spec=spec,
         requested_at=now,

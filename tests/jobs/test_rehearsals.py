@@ -250,6 +250,15 @@ def test_tables_of_the_request_take_the_place_of_those_that_lineage_found(theatr
     assert ["elsewhere.sales.copy" in one.text for one in rehearsal.refused] == [True]
 
 
+def test_text_that_could_not_be_redirected_is_told_and_kept(theatre):
+    text = "%%athena\nSELECT * FROM `sales.day*`;\nINSERT INTO sales.days SELECT * FROM sales.orders"
+    rehearsal = theatre.request(text)
+    assert [(one.cell, "sales.day*" in one.text) for one in rehearsal.missed] == [(1, True)]
+    theatre.reopen()
+    assert theatre.rehearsals.get(rehearsal.id).missed == rehearsal.missed
+    assert theatre.request().missed == ()
+
+
 def test_names_of_scratch_tables_never_meet():
     named = scratch_tables(("a.b__c", "a__b.c", "p.d.t"), "_rehearsal_x")
     assert named == {"a.b__c": "_rehearsal_x.a__b__c", "a__b.c": "_rehearsal_x.a__b__c_2"}

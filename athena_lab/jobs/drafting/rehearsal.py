@@ -9,6 +9,7 @@ from datetime import datetime
 from athena_lab.errors import ConflictError
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.gateway_api.jobs import Bundle, CellRun, PromoteRequest, RunState
+from athena_lab.gateway_api.lineage import UnknownTable
 from athena_lab.gateway_api.rehearsals import RefusedWrite, Rehearsal, RehearsalRequest, RehearsedTable
 
 Tell = Callable[[str], None]
@@ -107,6 +108,7 @@ def summarise(rehearsal: Rehearsal) -> str:
     if rehearsal.billed_bytes is not None:
         facts.append(f"{rehearsal.billed_bytes / 1024**2:,.0f} MB billed")
     lines = [", ".join(facts), *_tables(rehearsal.tables), *map(_refused, rehearsal.refused)]
+    lines += [f"not redirected: {_place(text)}" for text in rehearsal.missed]
     lines += [rehearsal.error] if rehearsal.error else []
     if rehearsal.tables and rehearsal.state.is_final:
         lines.append(
@@ -132,8 +134,11 @@ def _columns(table: RehearsedTable) -> str:
 
 
 def _refused(write: RefusedWrite) -> str:
-    where = f"cell {write.cell + 1}: " if write.cell is not None else ""
-    return f"refused: {where}{write.text}"
+    return f"refused: {_place(write)}"
+
+
+def _place(found: RefusedWrite | UnknownTable) -> str:
+    return f"cell {found.cell + 1}: {found.text}" if found.cell is not None else found.text
 
 
 def _count(rows: int | None) -> str:

@@ -1,4 +1,5 @@
 /** Rehearsals on the wire: the TypeScript side of `athena_lab/gateway_api/rehearsals.py`. */
+import type { IUnknownTable } from './bundles.js';
 import type { IGuards, IParameter, ITables, Json } from './terms.js';
 import type { RunState } from './wire.js';
 
@@ -60,6 +61,8 @@ export interface IRehearsal {
   scratch_dataset: string;
   tables: IRehearsedTable[];
   redirected: number;
+  /** Text that names a written table and could not be changed, so that it reads the table itself. */
+  missed: IUnknownTable[];
   refused: IRefusedWrite[];
   has_output: boolean;
 }

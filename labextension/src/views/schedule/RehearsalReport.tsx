@@ -25,6 +25,7 @@ export function RehearsalReport(props: IRehearsalReportProps): React.JSX.Element
     <div className="jp-Athena-report">
       {rehearsal.error && <pre className="jp-Athena-error">{rehearsal.error}</pre>}
       <Refusals {...props} />
+      <Missed {...props} />
       <Cells {...props} />
       {bill && <p>{bill}</p>}
       <Tables {...props} />
@@ -153,6 +154,20 @@ function Refusals({ rehearsal, trans }: IRehearsalReportProps): React.JSX.Elemen
           'A rehearsal changes nothing but its scratch dataset. To rehearse such a write too, write the table as dataset.table in the code, or name it under “Tables that it writes”. Once deployed, the job makes it as it stands.'
         )}
       </p>
+    </div>
+  );
+}
+
+function Missed({ rehearsal, trans }: IRehearsalReportProps): React.JSX.Element | null {
+  const { missed } = rehearsal;
+  return missed.length === 0 ? null : (
+    <div role="note" className="jp-Athena-warning">
+      <p>{trans.__('This names a written table and could not be changed: it reads the table itself, and what it writes is refused.')}</p>
+      <ul aria-label={trans.__('Names that were not redirected')}>
+        {missed.map(({ cell, text }, index) => (
+          <li key={index}>{cell === null ? text : trans.__('Cell %1: %2', cell + 1, text)}</li>
+        ))}
+      </ul>
     </div>
   );
 }
