@@ -191,6 +191,8 @@ class Job(Terms):
     last_run: RunSummary | None = None
     created_at: datetime
     updated_at: datetime
+    rehearsed_at: datetime | None = None
+    """Of its present version, as in `JobVersion`."""
 
 
 class JobQuery(Wire):

@@ -74,6 +74,7 @@ class JobListing:
             next_run_at=standing.next_run_at if standing and not is_paused else None,
             created_at=self._created_at(spec),
             updated_at=spec.deployed_at,
+            rehearsed_at=spec.rehearsed_at,
         )
 
     def _created_at(self, spec: JobSpec) -> datetime:

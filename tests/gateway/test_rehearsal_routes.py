@@ -122,6 +122,7 @@ def test_a_version_tells_that_its_bundle_was_rehearsed(gateway):
     ended_at = gateway.ann.get_rehearsal(rehearsal.id).ended_at
     assert [one.rehearsed_at for one in gateway.ann.list_versions(job.id)] == [ended_at]
     assert gateway.ann.get_version_content(job.id, 1).rehearsed_at == ended_at
+    assert gateway.ann.get_job(job.id).rehearsed_at == ended_at
 
 
 def test_what_cannot_be_rehearsed_is_refused_with_the_reason(gateway):

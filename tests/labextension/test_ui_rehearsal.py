@@ -79,6 +79,11 @@ def test_a_rehearsal_is_followed_to_its_tables_and_found_again(open_notebook, ga
     page.get_by_role("tab", name=re.compile("^Schedule ")).locator(".lm-TabBar-tabCloseIcon").click()
     form, section = open_section(page)
     expect(form.locator(".jp-Athena-standing")).to_contain_text("succeeded")
+    form.get_by_role("button", name="Deploy").click()
+    form.get_by_role("button", name="Show in the Athena sidebar").click()
+    card = page.get_by_role("region", name="Athena jobs").get_by_role("listitem", name="Rehearsed", exact=True)
+    expect(card.get_by_text("v1", exact=True)).to_be_visible()
+    expect(card.get_by_text("not rehearsed")).to_have_count(0)
     section.get_by_role("button", name="Open the output").click()
     expect(page.locator(".jp-NotebookPanel:visible").get_by_text("limit = 10")).to_be_visible()
 

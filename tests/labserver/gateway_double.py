@@ -134,6 +134,7 @@ class State:
             next_run_at=runs[0] if runs else None,
             created_at=job.created_at if job else now,
             updated_at=now,
+            rehearsed_at=self.rehearsals.succeeded_at(request.bundle),
         )
         self.deployed[job_id, version] = time.time()
         self.remember(self.jobs[job_id], request.message)
@@ -152,6 +153,7 @@ class State:
             content_hash=job.bundle,
             bundle=job.bundle,
             origin=origin,
+            rehearsed_at=job.rehearsed_at,
         )
         self.history[job.id].insert(0, (made, job))
 

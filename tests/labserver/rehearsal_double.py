@@ -64,6 +64,10 @@ class Rehearsals:
         found = [record for record in self._records.values() if record.bundle.hash == bundle]
         return [_view(record) for record in reversed(found)][:limit]
 
+    def succeeded_at(self, bundle: str) -> datetime | None:
+        found = self.find(bundle, len(self._records))
+        return next((one.ended_at for one in found if one.state is jobs.RunState.SUCCEEDED), None)
+
     def wait(self, rehearsal_id: str, wait_s: float) -> Rehearsal:
         record, deadline = self._records[rehearsal_id], time.time() + wait_s
         before = now = _view(record)

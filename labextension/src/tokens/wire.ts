@@ -209,6 +209,8 @@ export interface IJob extends ITerms {
   last_run: IRunSummary | null;
   created_at: string;
   updated_at: string;
+  /** Of its present version, as in `IJobVersion`. */
+  rehearsed_at: string | null;
 }
 
 /** Which jobs are wanted: by words, or by their notebook (its id or its path), and which page of them. */

@@ -82,6 +82,7 @@ function JobFacts({ job, trans }: { job: IJob; trans: IWords }): React.JSX.Eleme
           {job.state === 'paused' ? trans.__('paused') : trans.__('active')}
         </span>
         <span className="jp-Athena-badge">v{job.version}</span>
+        {job.rehearsed_at === null && <span className="jp-Athena-badge">{trans.__('not rehearsed')}</span>}
         {job.promotion !== 'visible' && (
           <span className="jp-Athena-badge jp-Athena-badge-warn">
             {job.promotion === 'failed' ? trans.__('not readable by Airflow') : trans.__('waiting for the scheduler')}

@@ -37,6 +37,7 @@ export function VersionList({ state, trans, onChoose, onRollback }: IVersionList
               {version.origin !== null && (
                 <span className="jp-Athena-badge">{trans.__('same as v%1', version.origin)}</span>
               )}
+              <Rehearsed at={version.rehearsed_at} zone={zone} trans={trans} />
               <span className="jp-Athena-versionMessage">{version.message || trans.__('no message')}</span>
               <span className="jp-Athena-hint">
                 {trans.__('%1, %2', version.deployed_by, formatIn(zone, new Date(version.deployed_at)))}
@@ -56,5 +57,15 @@ export function VersionList({ state, trans, onChoose, onRollback }: IVersionList
         ))}
       </ol>
     </section>
+  );
+}
+
+function Rehearsed({ at, zone, trans }: { at: string | null; zone: string; trans: IWords }): React.JSX.Element {
+  return at === null ? (
+    <span className="jp-Athena-badge">{trans.__('not rehearsed')}</span>
+  ) : (
+    <span className="jp-Athena-badge" title={formatIn(zone, new Date(at))}>
+      {trans.__('rehearsed')}
+    </span>
   );
 }
