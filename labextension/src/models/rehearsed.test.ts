@@ -110,6 +110,8 @@ test('tables tell their rows and what became of their columns', () => {
   assert.equal(rows(fresh, { ...REHEARSAL, billed_bytes: null }), 'not counted yet');
   const columns = ['added: margin FLOAT64', 'removed: note STRING', 'changed: peak INT64 → FLOAT64'];
   assert.deepEqual(rehearsed.columnChangesOf(copied, WORDS), columns);
+  const made = { ...fresh, columns_added: ['peak FLOAT64'] };
+  assert.deepEqual(rehearsed.columnChangesOf(made, WORDS), ['peak FLOAT64']);
 });
 
 test('bytes billed have the price of the forecast', () => {

@@ -189,11 +189,19 @@ export function rowsOf(table: IRehearsedTable, rehearsal: IRehearsal, trans: IWo
   return table.rows_before === null ? after : trans.__('%1 → %2', formatCount(table.rows_before), after);
 }
 
-/** Say what became of a table's columns, a change a line. */
+/** Say what became of a table's columns, a change a line; of a new table, which it has. */
 export function columnChangesOf(table: IRehearsedTable, trans: IWords): string[] {
+  if (isNew(table)) {
+    return [...table.columns_added];
+  }
   return [
     ...table.columns_added.map(column => trans.__('added: %1', column)),
     ...table.columns_removed.map(column => trans.__('removed: %1', column)),
     ...table.columns_changed.map(column => trans.__('changed: %1', column))
   ];
+}
+
+/** Whether there is no such table yet; a view in its place, which is not copied either, shows in the columns it loses. */
+export function isNew(table: IRehearsedTable): boolean {
+  return !table.is_copied && table.columns_removed.length === 0 && table.columns_changed.length === 0;
 }

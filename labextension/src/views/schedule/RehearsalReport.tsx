@@ -2,7 +2,7 @@
 import React from 'react';
 
 import { formatDuration } from '../../models/figures.js';
-import { billOf, cellLabel, columnChangesOf, elapsedOfCell, rowsOf } from '../../models/rehearsed.js';
+import { billOf, cellLabel, columnChangesOf, elapsedOfCell, isNew, rowsOf } from '../../models/rehearsed.js';
 import type { IWords } from '../../tokens/names.js';
 import type { ICellRun, IRehearsal } from '../../tokens/rehearsals.js';
 import type { ICellSummary, IForecast } from '../../tokens/wire.js';
@@ -121,7 +121,7 @@ function Tables({ rehearsal, trans }: IRehearsalReportProps): React.JSX.Element 
           <tr key={table.table}>
             <td>
               <code>{table.table}</code>{' '}
-              {!table.is_copied && <span className="jp-Athena-badge">{trans.__('new table')}</span>}
+              {isNew(table) && <span className="jp-Athena-badge">{trans.__('new table')}</span>}
             </td>
             <td>
               <code>{table.scratch}</code>
