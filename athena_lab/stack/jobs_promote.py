@@ -148,6 +148,8 @@ def show_rehearsal(actions: JobsActions, arguments: argparse.Namespace) -> Outco
 def _drafted(actions: JobsActions, arguments: argparse.Namespace) -> _Drafted:
     """Store the file's bundle and lay the command over the job that it is of; what is not said stays as it is."""
     bundle = actions.upload(arguments.file, _draft_of(arguments))
+    for warning in (*bundle.warnings, *bundle.undecided):
+        _tell(f"Note: {warning}")
     name = arguments.name or arguments.file.stem
     known = actions.named(name)
     present = known or Terms()

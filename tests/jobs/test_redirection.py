@@ -8,7 +8,8 @@ from typing import Any
 import nbformat
 import pytest
 
-from athena_lab.jobs.redirection import TAG, Redirection, preparation, redirect
+from athena_lab.gateway_api.worker import PREPARATION_TAG
+from athena_lab.jobs.redirection import Redirection, preparation, redirect
 
 TABLES = {
     "ds.t": "_rehearsal_1.ds__t",
@@ -388,7 +389,7 @@ def test_statement_that_would_read_otherwise_does_not_keep_others_from_being_cha
 
 def test_preparation_makes_the_dataset_and_copies_what_exists():
     cell = preparation(TABLES, {"ds.t", "ds.my-t", "ds.other"}, "_rehearsal_1")
-    assert cell["metadata"] == {"tags": [TAG]}
+    assert cell["metadata"] == {"tags": [PREPARATION_TAG]}
     assert cell["source"].splitlines() == [
         "%%athena",
         "CREATE SCHEMA IF NOT EXISTS `_rehearsal_1` OPTIONS (default_table_expiration_days = 1);",

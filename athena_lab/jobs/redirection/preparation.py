@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from athena_lab.gateway_api.worker import PREPARATION_TAG
 from athena_lab.jobs.script import code_cell
-
-TAG = "athena-rehearsal"
 
 
 def preparation(tables: Mapping[str, str], existing: Collection[str], dataset: str) -> dict[str, Any]:
@@ -18,4 +17,4 @@ def preparation(tables: Mapping[str, str], existing: Collection[str], dataset: s
         for table, scratch in sorted(tables.items())
         if table in existing
     ]
-    return {**code_cell("\n".join(["%%athena", *lines]), [TAG]), "id": TAG}
+    return {**code_cell("\n".join(["%%athena", *lines]), [PREPARATION_TAG]), "id": PREPARATION_TAG}
