@@ -238,3 +238,10 @@ def test_a_query_and_a_script_are_promoted_like_a_notebook(athena, tmp_path):
     code, said = athena("promote", str(script), "--by-hand")
     assert code == 1
     assert "asks with input()" in said
+
+
+def test_what_the_bundles_makers_warn_of_is_told_beside_the_answer(athena, tmp_path):
+    file = write(tmp_path / "packages.ipynb", "# /// script\n# dependencies = ['humanize']\n# ///\nprint(day)")
+    code, text = athena("promote", file, "--by-hand", "--environment", "platform")
+    assert code == 0
+    assert "Note: the code names its packages (# /// script), but the job runs in the platform's environment" in text
