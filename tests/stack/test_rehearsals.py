@@ -10,6 +10,7 @@ from athena_lab.errors import ConflictError
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, RunState, Source
 from athena_lab.gateway_api.rehearsals import REFUSAL, RehearsalRequest
+from athena_lab.gateway_api.terms import Guards
 from athena_lab.warehouse.connect import connect
 
 pytestmark = pytest.mark.stack
@@ -67,7 +68,8 @@ def test_a_rehearsal_writes_to_scratch_alone_and_tells_what_would_change(gateway
     ):
         warehouse.query_and_wait(statement)
     bundle = upload(gateway, "Rehearsed", *CELLS)
-    told = ended(gateway, wait_until, gateway.rehearse(RehearsalRequest(bundle=bundle.hash)))
+    request = RehearsalRequest(bundle=bundle.hash, guards=Guards(run_bytes=10**9))
+    told = ended(gateway, wait_until, gateway.rehearse(request))
 
     assert (told.state, told.error) == (RunState.SUCCEEDED, None)
     assert told.preparation.state == "succeeded"
