@@ -33,7 +33,7 @@ export function RehearsalSection(props: IRehearsalSectionProps): React.JSX.Eleme
         )}
       </p>
       <Controls {...props} />
-      {failure && <Trouble failure={failure} trans={trans} />}
+      {failure && <Trouble failure={failure} isGoing={shown.isGoing} trans={trans} />}
       {hasReport && !shown.isGoing && isOutdated(shown, model.present) && (
         <p role="note" className="jp-Athena-warning">
           {trans.__('This rehearsal was of earlier content: something has changed since. Rehearse again to see what it does now.')}
@@ -109,7 +109,13 @@ function Stopwatch({ shown, trans }: { shown: IRehearsalState; trans: IWords }):
   );
 }
 
-function Trouble({ failure, trans }: { failure: Failure; trans: IWords }): React.JSX.Element {
+interface ITroubleProps {
+  failure: Failure;
+  isGoing: boolean;
+  trans: IWords;
+}
+
+function Trouble({ failure, isGoing, trans }: ITroubleProps): React.JSX.Element {
   return (
     <div role="alert">
       {failure.faults.length > 0 ? (
@@ -119,7 +125,9 @@ function Trouble({ failure, trans }: { failure: Failure; trans: IWords }): React
       )}
       {failure.isUnreachable && (
         <p className="jp-Athena-hint">
-          {trans.__('A rehearsal that was begun goes on; this page asks again by itself once the gateway answers.')}
+          {isGoing
+            ? trans.__('The rehearsal goes on; its state is shown again by itself once the gateway answers.')
+            : trans.__('Rehearse once the gateway answers.')}
         </p>
       )}
     </div>
