@@ -116,6 +116,8 @@ class Delivery:
         spec = self._spec_of(entry)
         if spec is None or self._repository.find(entry.job_id) is None:
             return self._drop(entry)
+        if entry.asked_at is None and self._repository.is_ahead():
+            return entry  # its push still waits, so Airflow could read nothing new: it stays told as waiting
         if (self._scheduler.deployed_version(spec.dag_id) or 0) >= entry.version:
             return self._outbox.update(entry, state=EntryState.VISIBLE, visible_at=self._now(), message="")
         trouble = self._import_error(entry)

@@ -73,9 +73,19 @@ def run_git(
         raise GitError(f"Cannot finish 'git {verb}' in {_TIMEOUT_S:.0f} s. Check the jobs repository.", "") from error
     if done.returncode != 0:
         stderr = done.stderr.decode("utf-8", "replace").strip()
-        last = stderr.splitlines()[-1][:200] if stderr else f"exit code {done.returncode}"
-        raise GitError(f"Cannot finish 'git {verb}' on the jobs repository: {last}. Check the repository.", stderr)
+        why = _cause(stderr)[:200] or f"exit code {done.returncode}"
+        raise GitError(f"Cannot finish 'git {verb}' on the jobs repository: {why}. Check the repository.", stderr)
     return done.stdout
+
+
+def _cause(stderr: str) -> str:
+    """Give the line of git's complaint that says why, such as that of a remote whose disk is full.
+
+    The first error is the cause; what follows says only that something failed.
+    """
+    lines = [line.removeprefix("remote: ").strip(" .") for line in stderr.splitlines() if line.strip()]
+    errors = [line for line in lines if line.startswith(("fatal:", "error:")) and "failed to push" not in line]
+    return next(iter(errors or lines[-1:]), "")
 
 
 def _closed(extra: Mapping[str, str]) -> dict[str, str]:
