@@ -83,7 +83,7 @@ class ContentsReader:
                 if not any(map(found.is_relative_to, (Path(root).resolve(), Path(root, self._named).parent.resolve()))):
                     return False
             return bool(await ensure_async(self._contents.file_exists(path)))
-        except (OSError, RuntimeError, ValueError):  # a name that no file can have, or links in a circle
+        except (HTTPError, OSError, RuntimeError, ValueError):  # outside, a name of no file, links in a circle
             return False
 
 

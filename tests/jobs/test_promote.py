@@ -387,3 +387,26 @@ def test_a_selection_of_cells_is_not_the_notebook_nor_another_selection():
     assert not is_same_source(whole, some)
     assert not is_same_source(some, whole.model_copy(update={"cell_ids": ("a",)}))
     assert not is_same_source(whole, whole.model_copy(update={"cell_id": "a"}))
+
+
+def test_names_that_look_alike_are_one_name(workbench):
+    promoter = workbench.open()
+    promoter.promote(workbench.request(name="Café"), workbench.ann, workbench.audit)
+    for name in ("Cafe\u0301", "CAFÉ", "Ca\u200dfé"):
+        (fault,) = promoter.check(workbench.request(name=name, path="other.ipynb"), workbench.ann).faults
+        assert "your job of 'sales.ipynb' has that name" in fault.message
+    assert [job.name for job in promoter.find(JobQuery(search="cafe\u0301"), workbench.ann).jobs] == ["Café"]
+
+
+@pytest.mark.parametrize("name", ["🚀 📈", "👩\u200d💻 report", "يومي", "דוח יומי", "日次レポート", "می\u200cشود"])
+def test_a_name_of_any_script_is_kept_as_it_is(workbench, name):
+    promoter = workbench.open()
+    made = promoter.promote(workbench.request(name=name), workbench.ann, workbench.audit)
+    assert promoter.job(made.job_id).name == name
+    assert promoter.poll(made.job_id, 1).state is PromotionState.VISIBLE
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "a\u0000b", "a\nb", "\u200d", "a\ufeffb"])
+def test_a_name_with_what_nobody_sees_is_refused(workbench, name):
+    (fault,) = workbench.open().check(workbench.request(name=name), workbench.ann).faults
+    assert fault.field == "name"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -161,3 +162,43 @@ def test_runs_are_marked_where_the_clocks_change():
     marks = marks_of(runs, spring)
     assert [(mark.run, mark.kind) for mark in marks] == [(runs[1], "moved"), (runs[2], "repeated")]
     assert marks_of(runs, Schedule(cron=None)) == ()
+
+
+@pytest.mark.parametrize(
+    "cron",
+    [
+        ",".join(["0"] * 10_000) + " 6 * * *",
+        ",".join(["0-59"] * 10_000) + " * * * *",
+        ",".join(["*/1"] * 1_000_000) + " 6 * * *",
+        "9" * 100_000 + " 6 * * *",
+        "0 " * 1_000_000,
+        "0 6 * * " + "m" * 1_000_000,
+    ],
+)
+def test_a_cron_of_any_length_is_refused_at_once_and_told_short(cron):
+    began = time.process_time()
+    (message,) = told(cron)
+    assert time.process_time() - began < 1
+    assert f"has {len(cron)} characters, more than the 1000 allowed. Write ranges and steps for lists." in message
+    assert len(message) < 300
+
+
+@pytest.mark.parametrize(
+    "cron", ["0-999999999 6 * * *", "0--5 6 * * *", "0/5/5 6 * * *", "*/-1 6 * * *", "1-2-3 6 * * *"]
+)
+def test_a_range_that_cannot_be_is_one_fault(cron):
+    assert len(told(cron)) == 1
+
+
+def test_the_longest_list_that_says_something_is_no_bomb():
+    every = [
+        ",".join(map(str, numbers)) for numbers in (range(0, 60, 15), range(24), range(1, 32), range(1, 13), range(7))
+    ]
+    assert told(" ".join(every)) == []
+
+
+def test_a_zone_of_any_length_is_refused_at_once():
+    began = time.process_time()
+    for zone in ("x" * 1_000_000, "Europe/" + "London" * 200_000, "a\0b", "\u202e"):
+        assert len(told("0 6 * * *", timezone=zone)) == 1
+    assert time.process_time() - began < 2

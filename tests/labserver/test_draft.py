@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 
 import pytest
 
@@ -128,3 +129,39 @@ def test_kernel_of_another_language_is_refused(jupyter):
 def test_malformed_request_is_refused_as_a_form(jupyter, body):
     answer = jupyter.request("POST", "/athena/draft", content=body)
     assert refusal(answer).faults
+
+
+def test_notebook_of_200_mb_is_refused_with_the_limit_and_never_read(jupyter):
+    with (jupyter.root / "huge.ipynb").open("wb") as file:
+        file.truncate(200 * 1024**2)
+    began = time.monotonic()
+    body = refusal(draft(jupyter, "huge.ipynb"))
+    assert "it has 200 MB, more than the 100 MB allowed. Clear its outputs and save it." in body.message
+    assert time.monotonic() - began < 5
+
+
+def test_link_beside_the_notebook_takes_no_file_from_elsewhere(jupyter, gateway, tmp_path):
+    (tmp_path / "key").write_text("secret")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "tool.py").write_text("x = 1")
+    path = jupyter.write("links/n.ipynb", "open('key.txt')\nimport tool")
+    (jupyter.root / "links" / "key.txt").symlink_to(tmp_path / "key")
+    (jupyter.root / "links" / "pipe.csv").symlink_to("/dev/zero")
+    assert draft(jupyter, path).is_success
+    assert files_of(uploaded(gateway)) == {}
+    for name in ("key.txt", "pipe.csv", "a\0b", "C:\\x", "x" * 5000):
+        assert [fault.field for fault in refusal(draft(jupyter, path, files=[name])).faults] == ["files"]
+    # A folder that the user reached by a link is his own choice, with what lies in it.
+    (jupyter.root / "linked").symlink_to(tmp_path / "shared")
+    (tmp_path / "shared" / "n.ipynb").write_text((jupyter.root / path).read_text())
+    assert draft(jupyter, "linked/n.ipynb").is_success
+    assert files_of(uploaded(gateway)) == {"tool.py": "x = 1"}
+
+
+@pytest.mark.parametrize(
+    "path", ["../n.ipynb", "/etc/passwd", "a\0.ipynb", "x" * 5000 + ".ipynb", "C:\\n.ipynb", "..\\n.ipynb"]
+)
+def test_path_that_leads_nowhere_is_refused_in_words(jupyter, path):
+    body = refusal(draft(jupyter, path))
+    assert body.faults[0].message.startswith("Cannot schedule ")
+    assert "save" in body.message.lower() or "press the button" in body.message

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+from pathlib import Path
 
 import nbformat
 import pytest
 
 from athena_lab.cli import main
-from tests.gateway.conftest import TOKENS, Gateway, Nursery
+from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, Source
+from tests.gateway.conftest import TOKENS, Gateway, Nursery, jobs_conftest
 from tests.jobs.rehearsal_front import BAD, GOOD, Front
 
 
@@ -136,6 +138,28 @@ def test_only_what_succeeded_is_deployed(athena, front, file):
     assert (code, promotion["version"]) == (0, 1)
     assert "20 MB billed" in told
     assert [one.bundle for one in front.requests][-1] == athena("show", "Careful", "--json")[1]["bundle"]
+
+
+def test_who_comes_second_is_refused_and_sees_what_was_deployed_meanwhile(athena, front, gateway, file, tmp_path):
+    assert athena("promote", file, "--name", "Contended", "--by-hand")[0] == 0
+    mine = tmp_path / "mine.ipynb"
+    notebook = nbformat.read(file, as_version=4)
+    notebook.cells[1].source += ", 'mine' AS whose"
+    nbformat.write(notebook, mine)
+    theirs = BundleUpload(notebook=jobs_conftest.notebook_of("print('theirs')"), source=Source(path=Path(file).name))
+
+    def deploy_theirs() -> None:
+        front.on_question = lambda: None
+        request = PromoteRequest(bundle=gateway.ann.upload_bundle(theirs).hash, name="Contended")
+        assert gateway.ann.promote(request).version == 2
+
+    front.on_question = deploy_theirs
+    mine.rename(file)
+    code, text, told = athena("promote", file, "--name", "Contended", "--by-hand", "--rehearse")
+    assert (code, text) == (1, "")
+    assert "- print('theirs')" in told
+    assert "+ SELECT 1 AS n, 'mine' AS whose" in told
+    assert "was opened at version 1, and the job is at version 2 now" in told
 
 
 def test_what_would_be_refused_is_not_rehearsed_first(athena, front, file):
