@@ -127,9 +127,7 @@ def _cell(cell: CellDifference) -> Iterable[str]:
 
 
 def _rehearsed(version: JobVersion, zone: str) -> str:
-    # A gateway of before there were rehearsals does not tell.
-    moment: datetime | None = getattr(version, "rehearsed_at", None)
-    return _moment(moment, zone) if moment else "not rehearsed"
+    return _moment(version.rehearsed_at, zone) if version.rehearsed_at else "not rehearsed"
 
 
 def _schedule(schedule: Schedule) -> str:
