@@ -68,7 +68,7 @@ def test_a_rehearsal_is_told_cell_by_cell_and_summed_up(athena, front, file):
     assert told.splitlines() == [
         "rehearsal r1 is queued",
         "rehearsal r1 is running",
-        "copies of the written tables: succeeded in 0.5 s",
+        "preparation: succeeded in 0.5 s",
         "cell 1 of 2 (day = '2026-01-31'): succeeded in 0.5 s",
         "cell 2 of 2 (%%athena --into ds.old): running",
         "cell 2 of 2 (%%athena --into ds.old): succeeded in 1.2 s",

@@ -82,7 +82,7 @@ class _Steps:
             self._tell(f"rehearsal {rehearsal.id} is {rehearsal.state.value}")
         self._state = rehearsal.state
         if rehearsal.preparation is not None:
-            self._step(-1, "copies of the written tables", rehearsal.preparation)
+            self._step(-1, "preparation", rehearsal.preparation)
         for cell in rehearsal.cells:
             title = self._titles.get(cell.index, "")[:_SHOWN]
             name = f"cell {cell.index + 1} of {rehearsal.cells_total}"
