@@ -50,9 +50,11 @@ def convert_row(row: Any, fields: Iterable[Field], path: str = "") -> dict[str, 
     given = {str(key).lower(): (key, value) for key, value in row.items()}
     made: dict[str, Any] = {}
     for item in fields:
+        is_given = item.name.lower() in given
         _, value = given.pop(item.name.lower(), (item.name, None))
         where = f"{path}{item.name}"
-        if value is None and item.mode == "REQUIRED":
+        is_filled = not is_given and bool(item.extras.get("defaultValueExpression"))
+        if value is None and item.mode == "REQUIRED" and not is_filled:
             raise RowError(where, f"Missing required field: {where}.")
         made[item.name] = _convert(item, value, where)
     for key, _ in given.values():

@@ -15,7 +15,8 @@ import pyarrow.compute
 import pyarrow.csv
 import pyarrow.parquet
 
-from athena_lab.emulator import json_rows
+from athena_lab.emulator import json_lines, json_rows
+from athena_lab.emulator.defaults import default_texts, has_default
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.incoming import UNREADABLE, Incoming, for_duckdb, unreadable
 from athena_lab.emulator.jobs import Job
@@ -51,9 +52,13 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
         load.get("createDisposition") or "CREATE_IF_NEEDED",
         may_add_fields="ALLOW_FIELD_ADDITION" in (load.get("schemaUpdateOptions") or ()),
         resource=_resource(load),
+        session_user=job.owner.email,
     )
     try:
         count = write(warehouse, source, target, job)
+    except duckdb.DataError as error:
+        said = str(error).partition(": ")[2].splitlines() or [str(error)]
+        raise rows.fault or BigQueryError("invalid", f"Error while reading data, error message: {said[0]}") from error
     except duckdb.Error as error:
         raise rows.fault or error from error
     job.destination = dict(destination)
@@ -133,11 +138,17 @@ def _plain(column: pa.Field) -> pa.Field:
 def _json(file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
     fields = known or json_rows.detect(list(itertools.islice(_objects(file), _DETECTED_ROWS)))
 
+    is_plain = json_lines.is_plain(fields)
+
     def batches() -> Iterator[pa.RecordBatch]:
-        objects, first = _objects(file), 0
-        while rows := list(itertools.islice(objects, _PIECE_ROWS)):
-            yield from json_rows.to_arrow(rows, fields, first).to_batches()
-            first += len(rows)
+        file.seek(0)
+        given, first = (line for line in file if line.strip()), 0
+        while lines := list(itertools.islice(given, _PIECE_ROWS)):
+            table = json_lines.read_lines(lines, fields) if is_plain else None
+            if table is None:
+                table = json_rows.to_arrow([json.loads(line) for line in lines], fields, first)
+            yield from table.to_batches()
+            first += len(lines)
 
     return Incoming("NEWLINE_DELIMITED_JSON", incoming_schema(fields), batches), fields
 
@@ -235,10 +246,19 @@ def _detected(column: pa.ChunkedArray, name: str) -> Field:
     return Field(name, "TIMESTAMP") if found.type == "DATETIME" else found
 
 
-def rows_to_source(rows: Sequence[Mapping[str, Any]], fields: tuple[Field, ...]) -> Source:
-    """Give rows of JSON as a source for writing."""
-    columns = ", ".join(f"CAST({quote(item.name)} AS {duckdb_type(item)})" for item in fields)
+def rows_to_source(rows: Sequence[Mapping[str, Any]], fields: tuple[Field, ...], session_user: str) -> Source:
+    """Give rows of JSON as a source for writing; a member that a row has not is its column's default."""
     table = json_rows.to_arrow(rows, fields)
+    given = [{key.lower() for key in row} for row in rows]
+    values = []
+    for index, item in enumerate(fields):
+        value = f"CAST({quote(item.name)} AS {duckdb_type(item)})"
+        if has_default(item) and not all(item.name.lower() in keys for keys in given):
+            table = table.append_column(f"athena_has_{index}", [[item.name.lower() in keys for keys in given]])
+            (default,) = default_texts([item], session_user)
+            value = f"CASE WHEN athena_has_{index} THEN {value} ELSE {default} END"
+        values.append(value)
+    columns = ", ".join(values)
     return Source(f"SELECT {columns} FROM incoming", fields, arrow={"incoming": table})  # noqa: S608 (our own names)
 
 

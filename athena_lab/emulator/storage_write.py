@@ -241,7 +241,7 @@ class StorageWrite:
             f"SELECT {_columns(fields, piece)} FROM {name}"  # noqa: S608 (our own names)
             for name, piece in arrow.items()
         )
-        target = Target(table.dataset, table.name, create="CREATE_NEVER", takes_literals=True)
+        target = Target(table.dataset, table.name, create="CREATE_NEVER", takes_literals=True, fills_defaults=False)
         write(self._warehouse, Source(union, fields, arrow=arrow), target)
 
     # -- names

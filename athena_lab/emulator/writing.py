@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from athena_lab.emulator.catalog import Change, State, Table
+from athena_lab.emulator.defaults import default_texts, has_default
 from athena_lab.emulator.faults import BigQueryError, table_not_found
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.partitions import decorated, decorated_bounds, in_partition, start_of
@@ -46,6 +47,9 @@ class Target:
     """The partition's id that `name` carried (`table$id`)."""
     takes_literals: bool = False
     """Whether the rows' types may differ from the table's where DuckDB can cast (INSERT, JSON)."""
+    fills_defaults: bool = True
+    """Whether columns that the rows have not get their defaults."""
+    session_user: str = ""
 
 
 def write(warehouse: Warehouse, source: Source, target: Target, job: Job | None = None) -> int:
@@ -59,10 +63,21 @@ def write(warehouse: Warehouse, source: Source, target: Target, job: Job | None 
         table = place(
             warehouse, cursor, state, change, source.fields, replace(target, name=name, partition=partition or "")
         )
-        sql = _insert(table, source, partition)
+        sql = _insert(table, _filled(table, source, target), partition)
         return int(cursor.execute(sql, dict(source.parameters) or None).fetchone()[0])
 
     return warehouse.catalog.transact(work, holder=job)
+
+
+def _filled(table: Table, source: Source, target: Target) -> Source:
+    """Add the defaults of columns that the rows have not."""
+    given = {item.name.lower() for item in source.fields}
+    missing = tuple(item for item in table.fields if has_default(item) and item.name.lower() not in given)
+    if not missing or not target.fills_defaults or source.is_dated:
+        return source
+    values = ", ".join(default_texts(missing, target.session_user))
+    sql = f"SELECT *, {values} FROM ({source.sql})"  # noqa: S608 (our own translation)
+    return replace(source, sql=sql, fields=source.fields + missing)
 
 
 def _insert(table: Table, source: Source, partition: str | None) -> str:

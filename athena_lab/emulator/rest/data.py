@@ -120,7 +120,7 @@ def insert_all(call: Call) -> Answer:
         errors += [{"index": index, "errors": [stopped]} for index in range(len(rows)) if index not in failed]
     elif good:
         target = Target(table.dataset, call.path["table"], create="CREATE_NEVER")
-        write(call.warehouse, rows_to_source(good, table.fields), target)
+        write(call.warehouse, rows_to_source(good, table.fields, call.principal.email), target)
         _remembered.add(table, ids)
     answer: dict[str, Any] = {"kind": "bigquery#tableDataInsertAllResponse"}
     return answer | ({"insertErrors": errors} if errors else {})
