@@ -330,6 +330,17 @@ class Catalog:
         finally:
             self.store.unpin()
 
+    def suspend(self) -> OpenTransaction | None:
+        """Take the transaction off this thread, for another one to go on with it."""
+        found, self._transactions.open = self._transaction(), None
+        self.store.release()
+        return found
+
+    def resume(self, found: OpenTransaction) -> None:
+        """Go on with a transaction on this thread."""
+        self._transactions.open = found
+        self.store.adopt(found.cursor)
+
     def _required(self) -> OpenTransaction:
         open_ = self._transaction()
         if open_ is None:

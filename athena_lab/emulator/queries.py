@@ -70,12 +70,12 @@ class Queries:
         if "ABORT_SESSION" in text.upper() and self.sessions.end(job, text):
             self._publish(job, Planned("CALL", lambda _: None))
             return
-        if looks_like_script(text):
-            nodes = parse_script(text)
-            if not is_plain(nodes):
+        with self.sessions.transaction(job):
+            nodes = parse_script(text) if looks_like_script(text) else ()
+            if nodes and not is_plain(nodes):
                 self._run_script(job, nodes)
-                return
-        self.run_text(job, text, read_parameters(query))
+            else:
+                self.run_text(job, text, read_parameters(query))
 
     def _run_script(self, job: Job, nodes: Sequence[Node]) -> None:
         script = Script(self, job)

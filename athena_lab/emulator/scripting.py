@@ -81,7 +81,8 @@ class Script:
         except (_BreakError, _ContinueError) as error:
             raise invalid_query("BREAK and CONTINUE are only allowed inside of a loop") from error
         finally:
-            transactions.rollback(is_open_only=True)
+            if self.job.session is None:  # in a session it goes on (sessions.py)
+                transactions.rollback(is_open_only=True)
             if self.job.session is None and self.temporary in transactions.state.datasets:
                 transactions.drop_dataset(self.temporary, with_contents=True)
             self.publish()

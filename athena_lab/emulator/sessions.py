@@ -6,11 +6,14 @@ import hashlib
 import re
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Catalog
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.transactions import OpenTransaction
 
 _ABORT = re.compile(r"(?is)\s*CALL\s+BQ\.ABORT_SESSION\s*\(\s*(?:['\"]([^'\"]*)['\"])?\s*\)\s*;?\s*")
 _MOST = 1000
@@ -23,6 +26,9 @@ class Sessions:
         self._catalog = catalog
         self._lock = threading.Lock()
         self._open: dict[tuple[str, str | None, str], None] = {}
+        self._parked: dict[str, OpenTransaction] = {}
+        """Transactions between two jobs, by their session's hidden dataset."""
+        self._busy: set[str] = set()
 
     def join(self, job: Job) -> None:
         """Open the session that a job asks for, or find the one that it names."""
@@ -45,6 +51,35 @@ class Sessions:
         job.session = hidden_dataset(job.owner, session)
         job.statistics["sessionInfo"] = {"sessionId": session}
 
+    @contextmanager
+    def transaction(self, job: Job) -> Iterator[None]:
+        """Let a job go on with the transaction that an earlier one of its session began; an error undoes it."""
+        if job.session is None:
+            yield
+            return
+        self._resume(job.session)
+        try:
+            yield
+        except BaseException:
+            self._catalog.rollback(is_open_only=True)
+            raise
+        finally:
+            found = self._catalog.suspend()
+            with self._lock:
+                self._busy.discard(job.session)
+                if found is not None:
+                    self._parked[job.session] = found
+
+    def _resume(self, session: str) -> None:
+        with self._lock:
+            if session in self._busy:
+                raise BigQueryError("invalidQuery", "Another job of the session is in its transaction.", "query")
+            found = self._parked.pop(session, None)
+            if found is not None:
+                self._busy.add(session)
+        if found is not None:
+            self._catalog.resume(found)
+
     def end(self, job: Job, text: str) -> bool:
         """End a session if a text says so; tell whether it did."""
         found = _ABORT.fullmatch(text)
@@ -56,6 +91,9 @@ class Sessions:
         if not is_open:
             raise BigQueryError("invalid", f"Session {session} not found or has ended.")
         dataset = hidden_dataset(job.owner, session)
+        self._resume(dataset)
+        self._catalog.rollback(is_open_only=True)
+        self._busy.discard(dataset)
         if dataset in self._catalog.state.datasets:
             self._catalog.drop_dataset(dataset, with_contents=True)
         return True

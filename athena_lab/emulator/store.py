@@ -102,6 +102,14 @@ class Store:
         self._pinned.cursor.begin()
         return self._pinned.cursor
 
+    def adopt(self, cursor: Any) -> None:
+        """Go on with a transaction's connection on this thread."""
+        self._pinned.cursor = cursor
+
+    def release(self) -> None:
+        """Take a transaction's connection off this thread, open as it is."""
+        self._pinned.cursor = None
+
     def unpin(self) -> None:
         """Let go of the connection of this thread's transaction."""
         self._pinned.cursor.close()
