@@ -42,6 +42,8 @@ def _source(given: exp.Expression) -> exp.Expression:
     if isinstance(given, exp.Query | exp.Subquery):
         inner = given.this if isinstance(given, exp.Subquery) else given
         return exp.Subquery(this=inner.copy(), alias=alias)
+    if isinstance(given, exp.Table):
+        return exp.Table(**{key: given.args.get(key) for key in ("this", "db", "catalog")}, alias=alias).copy()
     if isinstance(given, exp.Column | exp.Dot):
         parts = [part.copy() for part in given.parts]
         names = dict(zip(("this", "db", "catalog"), reversed(parts), strict=False))

@@ -60,6 +60,11 @@ def _first(given: list[exp.Expression]) -> exp.DataType | None:
     return given[0].type if given else None
 
 
+def _array_of_first(given: list[exp.Expression]) -> exp.DataType | None:
+    kind = _first(given)
+    return None if kind is None else exp.DataType(this=exp.DType.ARRAY, expressions=[kind.copy()], nested=True)
+
+
 def _bound(given: list[exp.Expression]) -> exp.DataType | None:
     kind = _first(given)
     is_range = kind is not None and kind.this == exp.DType.RANGE and kind.expressions
@@ -68,7 +73,7 @@ def _bound(given: list[exp.Expression]) -> exp.DataType | None:
 
 _RANGES = {
     "RANGE": _range_of, "RANGE_INTERSECT": _first, "RANGE_START": _bound, "RANGE_END": _bound,
-    "ATHENA_SESSION_RANGE": _first,
+    "ATHENA_SESSION_RANGE": _first, "ATHENA_LINEAR": _first, "ATHENA_BUCKETS": _array_of_first,
 }  # fmt: skip
 
 

@@ -7,9 +7,14 @@ MACROS = (
         "athena_divide(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) "
         "ELSE a / b END"
     ),
+    "athena_unscaled(x) AS CAST(abs(CAST(x AS DECIMAL(38, 9))) * 1000000000 AS HUGEINT)",
+    # Exact either way: by whole numbers where they do not overflow, else in Python.
     (
-        "athena_divide_numeric(a, b) AS CAST(athena_divided(CAST(CAST(a AS DECIMAL(38, 9)) AS VARCHAR), "
-        "CAST(CAST(b AS DECIMAL(38, 9)) AS VARCHAR)) AS DECIMAL(38, 9))"
+        "athena_divide_numeric(a, b) AS CASE WHEN b <> 0 AND abs(a) < 10000000000 AND abs(b) < 10000000000 THEN "
+        "CAST(CAST(sign(a) * sign(b) * ((athena_unscaled(a) * 2000000000 + athena_unscaled(b)) // "
+        "(2 * athena_unscaled(b))) AS DECIMAL(38, 0)) * CAST('0.000000001' AS DECIMAL(10, 9)) AS DECIMAL(38, 9)) "
+        "ELSE CAST(athena_divided(CAST(CAST(a AS DECIMAL(38, 9)) AS VARCHAR), "
+        "CAST(CAST(b AS DECIMAL(38, 9)) AS VARCHAR)) AS DECIMAL(38, 9)) END"
     ),
     (
         "athena_float_text(x) AS CASE WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' "

@@ -13,6 +13,7 @@ from athena_lab.emulator.policies.authorization import Authorization, Part
 from athena_lab.emulator.sql import spelling
 from athena_lab.emulator.sql.change_tables import CALLS, changed_rows
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
+from athena_lab.emulator.sql.gap_fill import gap_fill
 from athena_lab.emulator.sql.namespaces import is_namespaced
 from athena_lab.emulator.sql.routine_text import function_text
 from athena_lab.emulator.sql.sessionize import sessionize
@@ -71,6 +72,8 @@ def _mark(body: exp.Expression, reader: Part) -> None:
 def table_function(node: exp.Table, space: Space, reader: Part | None = None) -> exp.Query:
     """Give the query that a call of a table function stands for."""
     call = node.this
+    if isinstance(call, exp.GapFill):
+        return gap_fill(call)
     if not isinstance(call, exp.Anonymous):
         raise unsupported(f"The table function {call.sql('bigquery')[:60]}")
     _, names = call_name(call)

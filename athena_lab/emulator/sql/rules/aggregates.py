@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
-from athena_lab.emulator.sql.rules.calls import DECIMALS, INTEGERS, call, cast, is_a
+from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw
 from athena_lab.emulator.sql.rules.texts import as_bytes, is_bytes
 
@@ -34,9 +34,18 @@ def window(node: exp.Expression) -> exp.Expression | None:
         return percentile
     if (isinstance(node.this, exp.Sum) and is_a(node.this, INTEGERS)) or isinstance(node.this, exp.CountIf):
         return _counted(node.copy(), node.this)
+    if isinstance(node.this, exp.Min) and is_a(node.this.this, FLOATS):
+        return _least_number(node)
     if isinstance(node.this, exp.Avg) and is_a(node.this.this, DECIMALS):
         return cast(node.copy(), "DECIMAL(38, 9)")
     return None
+
+
+def _least_number(node: exp.Expression) -> exp.Expression:
+    """MIN over a window is NaN if there is one in it."""
+    has_nan = node.copy()
+    has_nan.set("this", raw("bool_or(isnan({0}))", node.this.this))
+    return raw("CASE WHEN {0} THEN CAST('NaN' AS DOUBLE) ELSE {1} END", has_nan, node.copy(), kind="FLOAT64")
 
 
 def average(node: exp.Expression) -> exp.Expression | None:

@@ -161,6 +161,8 @@ _MAKERS: dict[str, Callable[[Arguments], exp.Expression]] = {
     "ARRAY_INCLUDES_ANY": lambda given: call("list_has_any", *given),
     "ARRAY_INCLUDES_ALL": lambda given: call("list_has_all", *given),
     "ARRAY_AVG": lambda given: call("list_avg", *given),
+    "ATHENA_BUCKETS": intervals.buckets,
+    "ATHENA_LINEAR": intervals.linear,
     "ERROR": lambda given: call("athena_error", given[0]),
     "ISERROR": _is_error,
     "IFERROR": _if_error,

@@ -95,6 +95,36 @@ def bucket(name: str, arguments: list[exp.Expression]) -> exp.Expression:
     return made
 
 
+def buckets(given: list[exp.Expression]) -> exp.Expression:
+    """The beginnings of the buckets between two moments, both included (gap_fill.py)."""
+    first, last, width, origin = given
+    own = first.type.this if first.type is not None else None
+    kind = _OWN.get(own)
+    if kind is None:
+        raise invalid_query("GAP_FILL: the time column must be of the type DATE, DATETIME or TIMESTAMP")
+    begin = bucket("DATETIME_BUCKET", [first, width] if isinstance(origin, exp.Null) else [first, width, origin])
+    wide = "TIMESTAMP" if kind == "DATE" else kind
+    text = (
+        f"list_transform(list_filter(generate_series(CAST({{0}} AS {wide}), CAST({{1}} AS {wide}), {{2}}), "
+        f"lambda b: b >= CAST({{3}} AS {wide})), lambda b: CAST(b AS {kind}))"
+    )
+    return raw(text, begin, last, width, first)
+
+
+def linear(given: list[exp.Expression]) -> exp.Expression:
+    """A value between two others, by the time between theirs (gap_fill.py)."""
+    value, *_ = given
+    if not is_type(value, exp.DType.DOUBLE, exp.DType.BIGINT, exp.DType.INT, exp.DType.DECIMAL):
+        raise invalid_query("GAP_FILL: the method linear needs a numeric column")
+    share = "(epoch_us({4}) - epoch_us({2})) / (epoch_us({3}) - epoch_us({2}))"
+    between = f"CAST({{0}} AS DOUBLE) + (CAST({{1}} AS DOUBLE) - CAST({{0}} AS DOUBLE)) * {share}"
+    kind = "DOUBLE" if is_type(value, exp.DType.DOUBLE) else "DECIMAL(38, 9)"
+    if is_type(value, exp.DType.BIGINT, exp.DType.INT):
+        between, kind = f"round({between})", "BIGINT"
+    text = f"CASE WHEN {{2}} = {{4}} THEN {{0}} WHEN {{3}} = {{4}} THEN {{1}} ELSE CAST({between} AS {kind}) END"
+    return raw(text, *given)
+
+
 def moment_difference(node: exp.Expression) -> exp.Expression | None:
     """A TIMESTAMP (DATETIME, TIME) less another is an INTERVAL of hours, not days."""
     kinds = (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMP, exp.DType.DATETIME, exp.DType.TIME)
