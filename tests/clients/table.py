@@ -33,10 +33,9 @@ A `BigQueryWriteClient` gets its channel and token from the test (operation 56):
 dbt runs as a process that installs the profile first.
 
 ## What is not served
-- BIGNUMERIC and GEOGRAPHY say `Unsupported feature` (parts of operation 52). Legacy SQL likewise.
+- GEOGRAPHY says `Unsupported feature` (a part of operation 52). Legacy SQL likewise.
 - ibis 12 with sqlglot 30.30 or newer writes `DROP TABLE` without a name; its environment holds sqlglot 30.12. Its
   `truncate_table` needs `database=`.
-- `dataset.__TABLES__` is not there, so `dbt docs generate` fails.
 - dbt-core 1.12 cannot be installed from the registry alone; 1.11 is used.
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -75,7 +76,7 @@ def dbt(project: Path, *arguments: str, fails: bool = False) -> str:
 
 @pytest.mark.timeout(900)
 def test_a_project_is_built_tested_and_built_again(project: Path, bq: bigquery.Client) -> None:
-    """debug, seed, run (table, incremental, view), test, snapshot, a second build after changes, a failing test"""
+    """debug, seed, run (table, incremental, view), test, snapshot, a second build, docs generate, a failing test"""
     assert "All checks passed!" in dbt(project, "debug")
     dbt(project, "build")
     totals = bq.get_table("dbt_shop.totals")
@@ -93,6 +94,13 @@ def test_a_project_is_built_tested_and_built_again(project: Path, bq: bigquery.C
     assert found == {"ann": 5.0, "bob": 21.0, "cat": 7.0}
     versions = bq.query_and_wait("SELECT COUNT(*) AS n, COUNTIF(dbt_valid_to IS NULL) AS present FROM dbt_shop.kept")
     assert [(row.n, row.present) for row in versions] == [(5, 4)]
+
+    dbt(project, "docs", "generate")
+    catalog = json.loads((project / "target" / "catalog.json").read_text())
+    assert catalog["errors"] is None
+    shown = catalog["nodes"]["model.shop.totals"]
+    assert (shown["metadata"]["type"], shown["columns"]["customer"]["comment"]) == ("table", "who")
+    assert shown["stats"]["num_rows"]["value"] == 4
 
     orders.write_text(orders.read_text() + "5,,-1,2026-01-04\n")
     dbt(project, "seed")

@@ -786,13 +786,14 @@ def test_a_table_is_read_as_it_was(bq: bigquery.Client, numbers: str) -> None:
 
 
 def test_rarer_types_come_out(bq: bigquery.Client) -> None:
-    """52: JSON, INTERVAL, TIME, RANGE (BIGNUMERIC and GEOGRAPHY say unsupported)"""
+    """52: JSON, INTERVAL, BIGNUMERIC, TIME, RANGE (GEOGRAPHY says unsupported)"""
     sql = (
         "SELECT JSON '{\"a\": 1}' AS j, INTERVAL 1 DAY AS v, NUMERIC '1.5' AS n, TIME '01:02:03' AS t, "
-        "RANGE<DATE> '[2026-01-01, 2026-02-01)' AS r, b'\\x00\\x01' AS y"
+        "RANGE<DATE> '[2026-01-01, 2026-02-01)' AS r, b'\\x00\\x01' AS y, BIGNUMERIC '1e-38' AS b"
     )
     (row,) = bq.query_and_wait(sql)
     assert (row.j, row.n, row.t, row.y) == ({"a": 1}, decimal.Decimal("1.5"), datetime.time(1, 2, 3), b"\x00\x01")
+    assert row.b == decimal.Decimal("1e-38")
     assert row.r == {"start": datetime.date(2026, 1, 1), "end": datetime.date(2026, 2, 1)}
     assert "1" in str(row.v)
     with pytest.raises(exceptions.ClientError, match="ST_GEOGPOINT"):
