@@ -20,7 +20,7 @@ class RehearsalRequest(Wire):
 
     The fields are those of a `PromoteRequest`: `parameters` replaces values and relative dates by name, which hang on
     this moment in `timezone`; `tables` None takes what lineage found in the bundle. `job_id` names the job that the
-    bundle would become a version of, if there is one.
+    bundle would become a version of, if there is one. A `timeout_s` of more than six hours is six hours.
     """
 
     bundle: str

@@ -14,12 +14,14 @@ from athena_lab.gateway_api.worker import REHEARSAL_DAG_ID, REHEARSAL_JOB_ID
 from athena_lab.jobs.dependencies import table_faults
 from athena_lab.jobs.guards import guard_faults
 from athena_lab.jobs.parameters import merge_parameters, parameter_faults, secret_faults
+from athena_lab.jobs.promotion_plan import MAX_TIMEOUT_S
 from athena_lab.jobs.schedule import schedule_faults
 from athena_lab.jobs.spec import JobSpec
 
 MOST_UNFINISHED = 3
 """Rehearsals of one user at once."""
 LONGEST_S = 6 * 3600
+"""However long a run of the job may take."""
 TEAM = "platform"
 _LONGEST_TABLE = 1024
 """Characters of a table's name in BigQuery."""
@@ -48,8 +50,8 @@ def request_faults(
     zone = schedule_faults(Schedule(timezone=request.timezone), 0, now)
     faults = [Fault("timezone", fault.message) for fault in zone]
     faults += [*parameter_faults(request.parameters, bundle.parameters), *secret_faults(request.parameters, secrets)]
-    if not 1 <= request.timeout_s <= LONGEST_S:
-        why = f"a timeout of {request.timeout_s} s is not possible. Use 1 to {LONGEST_S}."
+    if not 1 <= request.timeout_s <= MAX_TIMEOUT_S:
+        why = f"a timeout of {request.timeout_s} s is not possible. Use 1 to {MAX_TIMEOUT_S}."
         faults.append(Fault("timeout_s", f"Cannot rehearse '{bundle.source.path}': {why}"))
     return (*faults, *guard_faults(_promotion_of(request, bundle)))
 
@@ -98,7 +100,7 @@ def spec_of(request: RehearsalRequest, bundle: Bundle, redirected: str, *, owner
         source=bundle.source,
         schedule=Schedule(timezone=request.timezone),
         parameters=merge_parameters(bundle.parameters, request.parameters),
-        timeout_s=request.timeout_s,
+        timeout_s=min(request.timeout_s, LONGEST_S),
         guards=Guards(cell_timeout_s=guards.cell_timeout_s, run_bytes=guards.run_bytes, overlap=Overlap.ALLOW),
         start_at=now,
         deployed_at=now,

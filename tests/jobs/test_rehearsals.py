@@ -32,6 +32,7 @@ from athena_lab.gateway_api.worker import (
 from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.bundle_content import read_archive
 from athena_lab.jobs.ledger import Ledger
+from athena_lab.jobs.promotion_plan import MAX_TIMEOUT_S
 from athena_lab.jobs.rehearsal_plan import LONGEST_S, MOST_UNFINISHED, foreign_writes, scratch_name, scratch_tables
 from athena_lab.jobs.rehearsal_store import RehearsalStore
 from athena_lab.jobs.rehearsals import ASKED_FOR, KEPT_FOR, RehearsalMeans, Rehearsals
@@ -273,7 +274,7 @@ def test_every_fault_of_a_request_is_told_at_once(theatre):
         theatre.request(
             parameters=(day, other, secret),
             timezone="Mars/Olympus",
-            timeout_s=LONGEST_S + 1,
+            timeout_s=MAX_TIMEOUT_S + 1,
             guards=Guards(run_bytes=1),
         )
     assert {fault.field for fault in refused.value.faults} == {
@@ -281,6 +282,12 @@ def test_every_fault_of_a_request_is_told_at_once(theatre):
     }  # fmt: skip
     assert theatre.bench.airflow.runs == []
     assert theatre.audited == []
+
+
+def test_a_rehearsal_ends_after_six_hours_however_long_the_job_may_run(theatre):
+    assert theatre.conf_of(theatre.request(timeout_s=LONGEST_S + 1))[1]["timeout_s"] == LONGEST_S
+    rehearsal = theatre.request(timeout_s=60)
+    assert theatre.begin(rehearsal).timeout_s == 60
 
 
 @pytest.mark.parametrize("bundle", ["0" * 64, "../../etc/passwd"])
