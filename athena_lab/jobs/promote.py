@@ -33,6 +33,7 @@ from athena_lab.jobs.promotion_plan import (
     Deployment,
     Known,
     PromotionRules,
+    environment_warnings,
     expected_fault,
     form_faults,
     next_spec,
@@ -132,9 +133,15 @@ class Promoter:
             upstreams=self.dependencies.upstreams(plan.node, plan.graph),
             cycle=plan.graph.cycle_of(plan.node),
             warnings=tuple(
-                FaultModel(field=one.field, message=one.message) for one in warnings_of(plan.node, plan.graph)
+                FaultModel(field=one.field, message=one.message)
+                for one in (*self._environment_warnings(request, plan.previous), *warnings_of(plan.node, plan.graph))
             ),
         )
+
+    def _environment_warnings(self, request: PromoteRequest, previous: JobSpec | None) -> tuple[Fault, ...]:
+        if previous is None or previous.bundle == request.bundle:
+            return ()
+        return environment_warnings(previous.name, self._bundle(previous.bundle), self._bundle(request.bundle))
 
     def promote(
         self, request: PromoteRequest, principal: Principal, audit: Audit, occasion: Occasion | None = None

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from athena_lab.errors import Fault
+from athena_lab.gateway_api.bundles import EnvironmentKind
 from athena_lab.gateway_api.jobs import Bundle, PromoteRequest, Source
 from athena_lab.gateway_api.terms import Tables, terms_of
 from athena_lab.jobs.alert_rules import alert_faults
@@ -173,3 +174,13 @@ def _bound_faults(request: PromoteRequest) -> list[Fault]:
             Fault("message", f"{shown}: the message has {len(request.message)} characters. Use at most {MAX_MESSAGE}.")
         )
     return faults
+
+
+def environment_warnings(name: str, before: Bundle | None, after: Bundle | None) -> tuple[Fault, ...]:
+    """Say that a job which runs in an environment of its own would lose it: nobody asked for that in words."""
+    kinds = [one.environment.kind if one else None for one in (before, after)]
+    if before is None or kinds != [EnvironmentKind.LOCK, EnvironmentKind.PLATFORM]:
+        return ()
+    had = f"now runs in a locked environment (packages: {before.environment.packages})"
+    message = f"'{name}' {had}, and would run in the platform's. Choose the locked environment to keep one."
+    return (Fault("environment", message),)

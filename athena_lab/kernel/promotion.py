@@ -55,7 +55,8 @@ def promote(session: Session, words: Sequence[str]) -> str:
     promotion = session.gateway.promote(request)
     what = "is current already" if promotion.is_unchanged else f"is {promotion.state.value}"
     deployed = f"'{request.name}' version {promotion.version} {what} ({promotion.job_id})."
-    return "\n".join([deployed, _when(request, check), *_notes(drafted.bundle)])
+    warnings = [f"Note: {warning.message}" for warning in check.warnings]
+    return "\n".join([deployed, _when(request, check), *_notes(drafted.bundle), *warnings])
 
 
 def rehearse(session: Session, words: Sequence[str], tell: Callable[[str], None]) -> str:

@@ -108,11 +108,13 @@ def _add_content(parser: argparse.ArgumentParser) -> None:
 def promote_file(actions: JobsActions, arguments: argparse.Namespace) -> Outcome:
     """Deploy a file; with `--rehearse` only after a rehearsal of the same bundle has succeeded."""
     drafted = _drafted(actions, arguments)
+    # First what would be refused anyhow, so that nobody waits for a rehearsal in vain.
+    check = actions.gateway.check_promotion(drafted.request)
+    if check.faults and arguments.rehearse:
+        raise InvalidError([Fault(fault.field, fault.message) for fault in check.faults])
+    for warning in check.warnings:
+        _tell(f"Note: {warning.message}")
     if arguments.rehearse:
-        # First what would be refused anyhow, so that nobody waits for a rehearsal in vain.
-        faults = actions.gateway.check_promotion(drafted.request).faults
-        if faults:
-            raise InvalidError([Fault(fault.field, fault.message) for fault in faults])
         ended = _rehearsed(actions, drafted)
         if not has_succeeded(ended):
             why = f"Cannot deploy '{drafted.request.name}': its rehearsal ended as '{ended.state.value}'."

@@ -323,8 +323,11 @@ class Workbench:
     def audit(self, event: str, detail: dict) -> None:
         self.audited.append((event, detail))
 
-    def bundle(self, text: str = "print(day)", path: str = "sales.ipynb", notebook_id: str | None = None) -> str:
-        upload = BundleUpload(notebook=notebook_of(text), source=Source(path=path, notebook_id=notebook_id))
+    def bundle(
+        self, text: str = "print(day)", path: str = "sales.ipynb", notebook_id: str | None = None, lock=None
+    ) -> str:
+        source = Source(path=path, notebook_id=notebook_id)
+        upload = BundleUpload(notebook=notebook_of(text), source=source, lock=lock)
         built = build_bundle(upload)
         BundleStore(str(self.home / "gateway" / "bundles")).put(built)
         return built.hash

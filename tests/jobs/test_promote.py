@@ -14,12 +14,14 @@ from athena_lab.errors import (
     NotFoundError,
     UnreachableError,
 )
+from athena_lab.gateway_api.bundles import EnvironmentLock
 from athena_lab.gateway_api.jobs import JobQuery, JobState, PromotionState, Source
 from athena_lab.gateway_api.terms import Parameter, ParameterType, Schedule
 from athena_lab.jobs.promotion_plan import is_same_source
 from athena_lab.jobs.repository import Change
 
 MOMENT = "2026-11-24T06:00:00Z"
+LOCK = EnvironmentLock(python="3.11", requirements=f"six==1.16.0 \\\n    --hash=sha256:{'a' * 64}\n")
 
 
 def test_a_promotion_becomes_visible_with_its_version(workbench):
@@ -41,6 +43,22 @@ def test_the_same_content_again_makes_no_commit(workbench):
     again = promoter.promote(workbench.request(message="again"), workbench.ann, workbench.audit)
     assert (again.version, again.is_unchanged) == (1, True)
     assert workbench.log() == before
+
+
+def test_a_version_that_would_lose_its_locked_environment_is_told(workbench):
+    def check(lock):
+        request = workbench.request().model_copy(update={"bundle": workbench.bundle("print(2)", lock=lock)})
+        return [(one.field, one.message) for one in promoter.check(request, workbench.ann).warnings]
+
+    promoter, locked = workbench.open(), workbench.request()
+    promoter.promote(locked, workbench.ann, workbench.audit)
+    assert check(None) == check(LOCK) == [], "nothing is lost"
+    locked = locked.model_copy(update={"bundle": workbench.bundle("print(1)", lock=LOCK)})
+    promoter.promote(locked, workbench.ann, workbench.audit)
+    assert check(LOCK) == []
+    ((field, message),) = check(None)
+    assert field == "environment"
+    assert "(packages: 1)" in message
 
 
 def test_earlier_content_is_a_new_version_that_names_its_origin(workbench):

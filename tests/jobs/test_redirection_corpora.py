@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +10,6 @@ from typing import Any
 
 import pytest
 import sqlglot
-from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -20,8 +17,9 @@ from sqlglot.errors import SqlglotError
 from athena_lab.jobs.redirection import preparation, redirect
 from athena_lab.warehouse.lineage import sightings_of_notebook
 from athena_lab.warehouse.lineage.script import steps_of
-from bench.corpus_lineage import CORPUS, _cell, read_cases
+from bench.corpus_lineage import _cell, read_cases
 from bench.corpus_slices import read_corpus
+from tests.warehouse.corpus_emulator import corpus_client
 
 CONFORMANCE = Path(__file__).parents[3] / "shared" / "conformance" / "recorded.jsonl"
 
@@ -127,28 +125,11 @@ def test_tree_of_redirected_sql_differs_in_the_tables_alone():
 @pytest.fixture(scope="module")
 def open_client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[bigquery.Client]:
     """A client of an emulator that trusts everybody, with the tables that the corpus' statements meet."""
-    folder: Path = tmp_path_factory.mktemp("redirection")
-    command = [sys.executable, "-m", "athena_lab.emulator.main", "--port", "0", "--grpc-port", "0"]
-    command += ["--data", str(folder / "data"), "--trust-anonymous"]
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    assert process.stdout is not None
-    words = process.stdout.readline().split()
-    assert words[:2] == ["emulator", "ready"], (folder / "log").read_text()
-    client = bigquery.Client(
-        project="athena", credentials=AnonymousCredentials(), client_options={"api_endpoint": words[3]}
-    )
-    for dataset in ("shop", "mart"):
-        client.create_dataset(dataset)
-    client.query_and_wait((CORPUS / "runnable.sql").read_text())
-    client.query_and_wait("INSERT INTO shop.tree (id, parent, label) VALUES (1, NULL, 'a'), (2, 1, 'b')")
-    client.query_and_wait("INSERT INTO shop.customers (id, name, country) VALUES (1, 'Ann', 'NL'), (2, 'Bo', 'DE')")
-    client.query_and_wait("INSERT INTO mart.people (id, name, orders) VALUES (1, 'x', 7), (3, 'y', 8)")
-    yield client
-    client.close()
-    process.terminate()
-    process.wait(30)
-    process.stdout.close()
+    with corpus_client(tmp_path_factory.mktemp("redirection")) as client:
+        client.query_and_wait("INSERT INTO shop.tree (id, parent, label) VALUES (1, NULL, 'a'), (2, 1, 'b')")
+        client.query_and_wait("INSERT INTO shop.customers (id, name, country) VALUES (1, 'Ann', 'NL'), (2, 'Bo', 'DE')")
+        client.query_and_wait("INSERT INTO mart.people (id, name, orders) VALUES (1, 'x', 7), (3, 'y', 8)")
+        yield client
 
 
 def rows_of(client: bigquery.Client, table: str) -> list[str]:

@@ -70,12 +70,18 @@ function What({ model, state, trans }: IPartProps): React.JSX.Element | null {
       <WhatFields
         bundle={bundle}
         content={form.content}
+        warnings={warningsOf(state, true)}
         faults={faults}
         trans={trans}
         onChange={patch => model.editContent(patch)}
       />
     </Section>
   );
+}
+
+/** The check's warnings of the environment, or all others: those of tables and of waiting. */
+function warningsOf(state: IPartProps['state'], areOfEnvironment: boolean): readonly IFault[] {
+  return (state.check?.warnings ?? []).filter(one => (one.field === 'environment') === areOfEnvironment);
 }
 
 function When({ model, state, trans }: IPartProps): React.JSX.Element {
@@ -124,7 +130,7 @@ function After({ model, state, trans }: IPartProps): React.JSX.Element | null {
         tables={form.terms.tables}
         lineage={bundle.lineage}
         upstreams={check?.upstreams ?? []}
-        warnings={check?.warnings ?? []}
+        warnings={warningsOf(state, false)}
         faults={faults}
         trans={trans}
         onWaits={waits => editTerms(model, state, { waits })}

@@ -16,8 +16,13 @@ export interface IWhatFieldsProps {
   onChange: (patch: Partial<IContent>) => void;
 }
 
-/** Show what the bundle holds, and what may be changed about it. */
-export function WhatFields({ bundle, content, faults, trans, onChange }: IWhatFieldsProps): React.JSX.Element {
+interface IEnvironmentProps extends IWhatFieldsProps {
+  warnings: readonly IFault[];
+}
+
+/** Show what the bundle holds, and what may be changed about it; `warnings` are the check's of the environment. */
+export function WhatFields({ warnings, ...props }: IEnvironmentProps): React.JSX.Element {
+  const { bundle, content, faults, trans, onChange } = props;
   return (
     <div>
       {bundle.slice.length > 0 && (
@@ -26,7 +31,7 @@ export function WhatFields({ bundle, content, faults, trans, onChange }: IWhatFi
       <Doubts bundle={bundle} trans={trans} />
       {bundle.kind === 'sql' && <DestinationFields content={content} faults={faults} trans={trans} onChange={onChange} />}
       <Files bundle={bundle} content={content} faults={faults} trans={trans} onChange={onChange} />
-      <Environment bundle={bundle} content={content} faults={faults} trans={trans} onChange={onChange} />
+      <Environment {...props} warnings={warnings} />
     </div>
   );
 }
@@ -180,7 +185,7 @@ function Files({ bundle, content, faults, trans, onChange }: IWhatFieldsProps): 
   );
 }
 
-function Environment({ bundle, content, faults, trans, onChange }: IWhatFieldsProps): React.JSX.Element {
+function Environment({ bundle, content, warnings, faults, trans, onChange }: IEnvironmentProps): React.JSX.Element {
   const { environment } = bundle;
   const choices: [EnvironmentKind, string][] = [
     ['platform', trans.__('the platform’s own (starts fastest)')],
@@ -210,7 +215,7 @@ function Environment({ bundle, content, faults, trans, onChange }: IWhatFieldsPr
               </option>
             ))}
           </select>
-          {environment.warnings.map(warning => (
+          {[...environment.warnings, ...warnings.map(one => one.message)].map(warning => (
             <p key={warning} className="jp-Athena-warning">
               {warning}
             </p>
