@@ -37,8 +37,8 @@ clients-all: environment ## all of them, ibis, dbt and Airflow's operators too, 
 	@scripts/clients-environment
 	@.cache/clients/bin/python -m pytest tests/clients -W default --disable-warnings $(ARGS)
 
-story: labextension ## the README's story end to end, in a real browser and over HTTP
-	@$(PY) -m pytest tests/acceptance -m story $(ARGS)
+story: labextension ## the README's story end to end, in a real browser and over HTTP; every way in which a stack ends
+	@$(PY) -m pytest tests/acceptance tests/stack/test_running_stack.py -m story $(ARGS)
 
 story-real: labextension ## the same story on real input: make story-real DATA=vic_electricity.csv
 	@ATHENA_STORY_DATA="$(DATA)" $(PY) -m pytest tests/acceptance/test_story_real.py -m story $(ARGS)

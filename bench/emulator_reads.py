@@ -84,8 +84,8 @@ def seconds(work: Callable[[], object]) -> float:
 def check(mine: pd.DataFrame, wanted: pd.DataFrame) -> None:
     """Assert equal values and types, whatever the order of rows.
 
-    It sorts in Arrow's memory: large frames of pandas' would leave the heap such that raw DuckDB never again pays for
-    fresh pages, as it does in a kernel that reads a table now and then (37 ms instead of 50).
+    It sorts in Arrow's memory: frames of pandas' would leave the heap otherwise than a kernel has it, and with it the
+    time that raw DuckDB needs for fresh pages (37 to 50 ms).
     """
     assert list(mine.dtypes) == list(wanted.dtypes), f"{list(mine.dtypes)} instead of {list(wanted.dtypes)}"
     found, expected = (pa.Table.from_pandas(frame).sort_by("id") for frame in (mine, wanted))

@@ -126,6 +126,7 @@ def test_logs_of_an_unknown_process_are_refused_naming_the_known_ones(stack):
 # -- ends, each with a stack of its own on the same home: from the second start on the database is there
 
 
+@pytest.mark.story
 def test_stack_ends_and_starts_again_however_it_was_ended(home, wait_until):
     first = start(home, Options(has_lab=False))
     os.kill(first.process.pid, signal.SIGINT)
