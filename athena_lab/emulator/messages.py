@@ -41,12 +41,17 @@ class Piece:
         if not is_compressed:
             return self._plain
         if self._packed is None:
-            self._packed = encode(self.batch(schema), is_compressed=True)
+            self._packed = _answer(pack(self.batch(schema), self._message), self.rows)[0]
         return self._packed
 
     def batch(self, schema: pa.Schema) -> pa.RecordBatch:
         """Give the rows; they are read where they are."""
-        return pa.ipc.read_record_batch(pa.py_buffer(memoryview(self._plain)[self._body]), schema)
+        return pa.ipc.read_record_batch(pa.py_buffer(self._message), schema)
+
+    @property
+    def _message(self) -> memoryview:
+        """The record batch as it is without compression."""
+        return memoryview(self._plain)[self._body]
 
 
 def pieces_of(batch: pa.RecordBatch) -> Iterator[pa.RecordBatch]:

@@ -26,7 +26,7 @@ _PAIR = 16
 """Bytes of an element of both vectors: two 64-bit integers each."""
 
 
-def pack(batch: pa.RecordBatch, plain: pa.Buffer) -> list[bytes | memoryview]:
+def pack(batch: pa.RecordBatch, plain: pa.Buffer | memoryview) -> list[bytes | memoryview]:
     """Give the parts of the encapsulated message with a batch, of which `plain` is the unpacked form.
 
     A batch without rows is given unpacked: there is nothing to gain.
