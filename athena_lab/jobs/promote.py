@@ -18,6 +18,7 @@ from athena_lab.errors import (
     UnreachableError,
     UpstreamError,
 )
+from athena_lab.gateway_api.bundles import EnvironmentKind
 from athena_lab.gateway_api.jobs import Bundle, Check, Job, JobPage, JobQuery, JobVersion, PromoteRequest, Promotion
 from athena_lab.gateway_api.lineage import Lineage
 from athena_lab.gateway_api.wire import FaultModel, Principal
@@ -141,7 +142,10 @@ class Promoter:
     def _environment_warnings(self, request: PromoteRequest, previous: JobSpec | None) -> tuple[Fault, ...]:
         if previous is None or previous.bundle == request.bundle:
             return ()
-        return environment_warnings(previous.name, self._bundle(previous.bundle), self._bundle(request.bundle))
+        before = self._bundle(previous.bundle)
+        if before is None or before.environment.kind is not EnvironmentKind.LOCK:
+            return ()  # most have none: the other bundle need not be read again
+        return environment_warnings(previous.name, before, self._bundle(request.bundle))
 
     def promote(
         self, request: PromoteRequest, principal: Principal, audit: Audit, occasion: Occasion | None = None

@@ -176,11 +176,10 @@ def _bound_faults(request: PromoteRequest) -> list[Fault]:
     return faults
 
 
-def environment_warnings(name: str, before: Bundle | None, after: Bundle | None) -> tuple[Fault, ...]:
-    """Say that a job which runs in an environment of its own would lose it: nobody asked for that in words."""
-    kinds = [one.environment.kind if one else None for one in (before, after)]
-    if before is None or kinds != [EnvironmentKind.LOCK, EnvironmentKind.PLATFORM]:
+def environment_warnings(name: str, locked: Bundle, after: Bundle | None) -> tuple[Fault, ...]:
+    """Say that a job which runs in a locked environment of its own would lose it: nobody asked for that in words."""
+    if after is None or after.environment.kind is not EnvironmentKind.PLATFORM:
         return ()
-    had = f"now runs in a locked environment (packages: {before.environment.packages})"
+    had = f"now runs in a locked environment (packages: {locked.environment.packages})"
     message = f"'{name}' {had}, and would run in the platform's. Choose the locked environment to keep one."
     return (Fault("environment", message),)
