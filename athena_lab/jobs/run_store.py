@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from athena_lab.errors import ConfigurationError
 from athena_lab.gateway_api.jobs import RunState
 from athena_lab.gateway_api.worker import REHEARSAL_JOB_ID
+from athena_lab.jobs.private_file import text_of
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS runs (
@@ -358,8 +359,7 @@ def _unusable(path: Path, error: Exception) -> ConfigurationError:
 
 def _write(value: Any) -> Any:
     if isinstance(value, datetime):
-        # Always with microseconds and in UTC, so that text sorts as time does.
-        return value.astimezone(UTC).isoformat(timespec="microseconds")
+        return text_of(value)
     if isinstance(value, dict | list):
         return json.dumps(value)
     if isinstance(value, bool):
