@@ -340,6 +340,12 @@ class Stage:
         claims = {"groups": list(groups), "purpose": "rehearsal", "run": RUN, "attempt": 1, "scratch": self.scratch}
         return Hand(self.emulator, user, claims)
 
+    def leave(self) -> None:
+        """Drop what it made, once nobody needs it any more."""
+        for name in (self.outside, self.scratch):
+            self.admin.rest("DELETE", f"/dataPolicies/{name}")
+            self.admin.sql(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+
     def furnish(self) -> None:
         self.admin.sql(FURNITURE.format(d=self.scratch))
 

@@ -23,9 +23,7 @@ from tests.emulator.scratch_roads import CREATES_SCHEMA, REST, Hand, RefusedErro
 def stage(emulator: Any) -> Iterator[Stage]:
     made = Stage(emulator)
     yield made
-    for name in (made.outside, made.scratch):
-        made.admin.rest("DELETE", f"/dataPolicies/{name}")
-        made.admin.sql(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    made.leave()
 
 
 @pytest.fixture

@@ -45,9 +45,7 @@ MAKES_A_DATASET = {"SQL create schema": by_sql(CREATES_SCHEMA), "POST /datasets"
 def stage(emulator: Any) -> Iterator[Stage]:
     made = Stage(emulator)
     yield made
-    for name in (made.outside, made.scratch):
-        made.admin.rest("DELETE", f"/dataPolicies/{name}")
-        made.admin.sql(f"DROP SCHEMA IF EXISTS {name} CASCADE")
+    made.leave()
 
 
 def refused_of(stage: Stage, roads: dict[str, Road], target: str) -> set[str]:
