@@ -9,8 +9,9 @@ from sqlglot import exp
 from athena_lab.emulator.extracts import EXPORTED
 from athena_lab.emulator.faults import invalid_query, unsupported
 
-_OPTIONS = frozenset({"uri", "format", "compression", "field_delimiter", "header", "overwrite"})
-_KNOWN_FORMATS = ("AVRO", *EXPORTED)
+_OPTIONS = frozenset(
+    {"uri", "format", "compression", "field_delimiter", "header", "overwrite", "use_avro_logical_types"}
+)
 
 
 def read_export(statement: exp.Export) -> tuple[exp.Query, dict[str, Any]]:
@@ -33,10 +34,8 @@ def _check(options: dict[str, Any]) -> None:
         if not options.get(name):
             raise invalid_query(f"Option '{name}' is missing or empty.")
     kind = str(options["format"]).upper()
-    if kind not in _KNOWN_FORMATS:
-        raise invalid_query(f"'{kind}' is not a valid value; failed to set 'format' in EXPORT DATA OPTIONS")
     if kind not in EXPORTED:
-        raise unsupported(f"EXPORT DATA in the format {kind}")
+        raise invalid_query(f"'{kind}' is not a valid value; failed to set 'format' in EXPORT DATA OPTIONS")
     if str(options["uri"]).count("*") != 1:
         raise invalid_query("Option 'uri' value must be a wildcard URI.")
 

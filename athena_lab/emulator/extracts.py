@@ -14,6 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet
 
+from athena_lab.emulator.avro_files import write_avro
 from athena_lab.emulator.confinement import refuse_confined
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
@@ -60,7 +61,7 @@ def export(warehouse: Warehouse, result: Result, options: Mapping[str, Any], job
         raise BigQueryError("invalid", f"Invalid value: Destination URI {options['uri']} is not empty.")
     given = {
         "fieldDelimiter": options.get("field_delimiter"), "printHeader": options.get("header", False),
-        "compression": options.get("compression"),
+        "compression": options.get("compression"), "useAvroLogicalTypes": options.get("use_avro_logical_types"),
     }  # fmt: skip
     put_file(path, _WRITERS[EXPORTED[str(options["format"]).upper()]](result, given), job)
 
@@ -162,9 +163,10 @@ def _compressed(data: bytes, extract: Mapping[str, Any]) -> bytes:
 
 
 _WRITERS: dict[str, Callable[[Result, Mapping[str, Any]], bytes]] = {
+    "AVRO": write_avro,
     "CSV": _csv,
     "NEWLINE_DELIMITED_JSON": _json,
     "PARQUET": _parquet,
 }
-EXPORTED = {"CSV": "CSV", "JSON": "NEWLINE_DELIMITED_JSON", "PARQUET": "PARQUET"}
+EXPORTED = {"AVRO": "AVRO", "CSV": "CSV", "JSON": "NEWLINE_DELIMITED_JSON", "PARQUET": "PARQUET"}
 """EXPORT DATA's names of the formats."""

@@ -1,4 +1,4 @@
-"""Load jobs: files that the client sends (CSV, newline JSON, Parquet), read by Arrow, never by DuckDB."""
+"""Load jobs: files that the client sends (CSV, newline JSON, Parquet, Avro), never read by DuckDB."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from athena_lab.emulator import json_lines, json_rows
+from athena_lab.emulator.avro_files import read_avro
 from athena_lab.emulator.defaults import default_texts, has_default
 from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.incoming import UNREADABLE, Incoming, for_duckdb, unreadable
@@ -92,6 +93,8 @@ def _read(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> 
             return _json(file, known)
         if kind == "CSV":
             return _csv(load, file, known)
+        if kind == "AVRO":
+            return read_avro(load, file, known)
     except UNREADABLE as error:
         raise unreadable(kind, error) from error
     raise unsupported(f"A load of the format {kind}")

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 import pyarrow as pa
 import pyarrow.parquet
 
+from athena_lab.emulator.avro_files import join_avro
 from athena_lab.emulator.extracts import bucket_of
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.jobs import Job
@@ -36,6 +37,8 @@ def run_uri_load(warehouse: Warehouse, job: Job) -> None:
         whole = cast(BinaryIO, spool)
         if kind == "PARQUET":
             _join_parquet(files, whole)
+        elif kind == "AVRO":
+            join_avro(files, whole)
         else:
             _join_lines(files, whole, _header_lines(load) if kind == "CSV" else 0)
         whole.seek(0)

@@ -210,7 +210,6 @@ def test_export_data_writes_what_the_asker_sees(admin: bigquery.Client, emulator
         ("format = 'CSV'", "Option 'uri' is missing"),
         ("uri = 'gs://b1/x.csv', format = 'CSV'", "wildcard"),
         ("uri = 'gs://b1/../*.csv', format = 'CSV'", "Must be a valid gs:// path"),
-        ("uri = 'gs://b1/*.avro', format = 'AVRO'", "AVRO is not supported"),
         ("uri = 'gs://b1/*.orc', format = 'ORC'", "'ORC' is not a valid value"),
     ],
 )
