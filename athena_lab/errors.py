@@ -7,6 +7,7 @@ AthenaError
 │   ├── ForbiddenError           a valid credential without the right (403)
 │   ├── NotFoundError            what was named does not exist (404)
 │   ├── ConflictError            the name is taken, or the state does not allow it (409)
+│   │   └── InProgressError      the same request, sent before, is still being answered (409)
 │   ├── TooLargeError            over a stated limit (413)
 │   └── QueryError               the warehouse refused or failed the statement (400)
 │       ├── QuerySyntaxError     with line and column in the cell
@@ -63,6 +64,10 @@ class NotFoundError(UserError):
 
 class ConflictError(UserError):
     """The name is taken, or the present state does not allow the request."""
+
+
+class InProgressError(ConflictError):
+    """The same request, sent before with the same key, is still being answered."""
 
 
 class TooLargeError(UserError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, Header, Request, Response
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Message, Receive
@@ -17,6 +17,7 @@ from athena_lab.gateway.answers import answer_of, error_of
 from athena_lab.gateway.audit import Audit, AuditEntry
 from athena_lab.gateway.identity import Caller, Identities
 from athena_lab.gateway.repeats import Repeats
+from athena_lab.gateway_api.once import KEY_HEADER, KEY_PATTERN, LONGEST_KEY
 from athena_lab.gateway_api.wire import Principal
 
 USER = frozenset({"user"})
@@ -173,6 +174,8 @@ def current_act(request: Request) -> Act:
 
 
 CurrentAct = Annotated[Act, Depends(current_act)]
+RequestKey = Annotated[str | None, Header(alias=KEY_HEADER, max_length=LONGEST_KEY, pattern=KEY_PATTERN)]
+"""By which the caller's own request is known again for a day."""
 
 
 def _refused(act: Act, problem: Exception) -> Response:

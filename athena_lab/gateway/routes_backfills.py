@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from fastapi import APIRouter
 
 from athena_lab.errors import ConflictError
-from athena_lab.gateway.access import USER, CurrentAct, GuardedRoute, guard
+from athena_lab.gateway.access import USER, Act, CurrentAct, GuardedRoute, RequestKey, guard
 from athena_lab.gateway.routes_jobs import require_own
 from athena_lab.gateway.services import CurrentServices, Services
 from athena_lab.gateway_api.backfills import Backfill, BackfillPreview, BackfillRequest
 from athena_lab.gateway_api.jobs import JobState
 from athena_lab.gateway_api.wire import Principal
+from athena_lab.jobs.request_keys import Keep, KeyedRequest
 from athena_lab.jobs.spec import JobSpec
 
 router = APIRouter(prefix="/v1/jobs", route_class=GuardedRoute, tags=["backfills"])
@@ -27,15 +29,23 @@ def preview_backfill(job: str, request: BackfillRequest, act: CurrentAct, servic
 
 @router.post("/{job}/backfill")
 @guard("backfill.create", USER)
-def create_backfill(job: str, request: BackfillRequest, act: CurrentAct, services: CurrentServices) -> Backfill:
-    """Run a job for each fire of a span of the past."""
+def create_backfill(
+    job: str, request: BackfillRequest, act: CurrentAct, services: CurrentServices, key: RequestKey = None
+) -> Backfill:
+    """Run a job for each fire of a span of the past; a key keeps it once however often it is sent."""
     spec = _own_spec(services, job, act.principal)
-    state = services.promoter.job(job).state
-    if state is not JobState.ACTIVE:
-        raise ConflictError(f"Cannot backfill '{spec.name}': it is {state.value}. Resume it, or deploy it again.")
-    backfill = services.stewards.backfills.create(spec, request, act.audit)
+    asked = KeyedRequest(act.principal.user, key, f"backfill {job}", request)
+    begin = partial(_start, services, act, spec, request)
+    backfill = services.keys.once(asked, begin, partial(services.stewards.backfills.find_requested, spec, request))
     services.watch.wake()
     return backfill
+
+
+def _start(services: Services, act: Act, spec: JobSpec, request: BackfillRequest, keep: Keep) -> Backfill:
+    state = services.promoter.job(spec.id).state
+    if state is not JobState.ACTIVE:
+        raise ConflictError(f"Cannot backfill '{spec.name}': it is {state.value}. Resume it, or deploy it again.")
+    return services.stewards.backfills.create(spec, request, act.audit, keep)
 
 
 @router.get("/{job}/backfills")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import anyio
 from fastapi import APIRouter, Query, Response
 from starlette.concurrency import run_in_threadpool
 
-from athena_lab.gateway.access import USER, CurrentAct, GuardedRoute, guard
+from athena_lab.gateway.access import USER, CurrentAct, GuardedRoute, RequestKey, guard
 from athena_lab.gateway.policy import require_owner
 from athena_lab.gateway.services import CurrentServices, Services
 from athena_lab.gateway_api.rehearsals import Rehearsal, RehearsalRequest
 from athena_lab.gateway_api.wire import Principal
+from athena_lab.jobs.request_keys import KeyedRequest
 
 LONGEST_WAIT_S = 20.0
 LOOK_EVERY_S = 0.2
@@ -25,11 +27,15 @@ router = APIRouter(prefix="/v1/rehearsals", route_class=GuardedRoute, tags=["reh
 
 @router.post("")
 @guard("rehearsal.request", USER)
-def rehearse(request: RehearsalRequest, act: CurrentAct, services: CurrentServices) -> Rehearsal:
-    """Run a bundle once, now; it writes to a scratch dataset only."""
-    asked = services.rehearsals.request(request, act.principal, act.audit)
+def rehearse(
+    request: RehearsalRequest, act: CurrentAct, services: CurrentServices, key: RequestKey = None
+) -> Rehearsal:
+    """Run a bundle once, now, with its writes in a scratch dataset; a key keeps it once however often it is sent."""
+    asked = KeyedRequest(act.principal.user, key, "rehearse", request)
+    begin = partial(services.rehearsals.request, request, act.principal, act.audit)
+    rehearsal = services.keys.once(asked, begin, services.rehearsals.find_requested)
     services.watch.wake()
-    return _with_output(services, asked)
+    return _with_output(services, rehearsal)
 
 
 @router.get("")

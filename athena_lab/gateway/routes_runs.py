@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from athena_lab.errors import ConflictError, ForbiddenError
-from athena_lab.gateway.access import USER, USER_OR_RUN, CurrentAct, GuardedRoute, guard
+from athena_lab.gateway.access import USER, USER_OR_RUN, Act, CurrentAct, GuardedRoute, RequestKey, guard
 from athena_lab.gateway.policy import may_read_run, require_owner
 from athena_lab.gateway.services import CurrentServices, Services
 from athena_lab.gateway_api.jobs import JobState, Run, RunRequest, RunSummary
+from athena_lab.jobs.request_keys import Keep, KeyedRequest
 
 MOST_LISTED = 500
 
@@ -20,15 +22,21 @@ router = APIRouter(prefix="/v1", route_class=GuardedRoute, tags=["runs"])
 
 @router.post("/jobs/{job}/runs")
 @guard("run.request", USER)
-def run_job(job: str, request: RunRequest, act: CurrentAct, services: CurrentServices) -> Run:
-    """Run a job now."""
+def run_job(job: str, request: RunRequest, act: CurrentAct, services: CurrentServices, key: RequestKey = None) -> Run:
+    """Run a job now; the same request with the same key gives the run that it started the first time."""
+    asked = KeyedRequest(act.principal.user, key, f"run {job}", request)
+    begin = partial(_start, services, act, job, request)
+    run = services.keys.once(asked, begin, services.runs.find_requested)
+    services.watch.wake()
+    return _with_output(services, run)
+
+
+def _start(services: Services, act: Act, job: str, request: RunRequest, keep: Keep) -> Run:
     known = services.promoter.job(job)
     require_owner(act.principal, f"the job '{job}'", owner=known.owner)
     if known.state is not JobState.ACTIVE:
         raise ConflictError(f"Cannot run '{known.name}': it is {known.state.value}. Resume it, or deploy it again.")
-    run = services.runs.request_run(job, request, act.principal, act.audit)
-    services.watch.wake()
-    return run
+    return services.runs.request_run(job, request, act.principal, act.audit, keep)
 
 
 @router.get("/runs")

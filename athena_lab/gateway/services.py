@@ -38,6 +38,7 @@ from athena_lab.jobs.promote import Promoter, PromotionRules
 from athena_lab.jobs.rehearsal_store import RehearsalStore
 from athena_lab.jobs.rehearsals import RehearsalMeans, Rehearsals
 from athena_lab.jobs.repository import JobsRepository
+from athena_lab.jobs.request_keys import RequestKeys
 from athena_lab.jobs.run_attempts import Attempts, Means
 from athena_lab.jobs.run_store import RunStore
 from athena_lab.jobs.run_watch import RunWatch
@@ -80,6 +81,7 @@ class Services:
     steward: Beat
     rehearsals: Rehearsals
     rehearser: Beat
+    keys: RequestKeys
     at_seam: Callable[[str], None]
     now: Callable[[], datetime]
     opened: ExitStack
@@ -142,6 +144,7 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
     audit = opened.enter_context(closing(Audit(home.gateway / "audit.jsonl", utc_now)))
     store = opened.enter_context(closing(RunStore(home.gateway / "runs.sqlite")))
     rehearsed = opened.enter_context(closing(RehearsalStore(home.gateway / "runs.sqlite")))
+    keys = opened.enter_context(closing(RequestKeys(home.gateway / "runs.sqlite", now=utc_now)))
     tables = Tables(settings, mint)
     parts = _promotion_services(settings, tables, opened)
     repository, scheduler = parts.repository, parts.scheduler
@@ -176,6 +179,7 @@ def _open(settings: GatewaySettings, secrets: Secrets, at_seam: Callable[[str], 
         steward=Beat("steward", stewards.look),
         rehearsals=rehearsals,
         rehearser=_rehearsing(rehearsals),
+        keys=keys,
         at_seam=at_seam,
         now=utc_now,
         opened=opened,

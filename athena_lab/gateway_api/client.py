@@ -18,6 +18,7 @@ from athena_lab.gateway_api import (
     backfills,
     jobs,
     lineage,
+    once,
     rehearsals,
     secrets,
     versions,
@@ -210,8 +211,9 @@ class GatewayClient:
 
     # -- runs
 
-    def run_job(self, job_id: str, request: jobs.RunRequest) -> jobs.Run:
-        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/runs", jobs.Run, request)
+    def run_job(self, job_id: str, request: jobs.RunRequest, *, key: str | None = None) -> jobs.Run:
+        """Start a run, one however often this has to be sent; `key` makes it one over several calls within a day."""
+        return self._send_once(f"/v1/jobs/{quote(job_id, safe='')}/runs", jobs.Run, request, key)
 
     def list_runs(self, *, job_id: str | None = None, limit: int = 50) -> tuple[jobs.RunSummary, ...]:
         query = {"limit": str(limit)} | ({"job_id": job_id} if job_id else {})
@@ -230,8 +232,9 @@ class GatewayClient:
 
     # -- rehearsals
 
-    def rehearse(self, request: rehearsals.RehearsalRequest) -> rehearsals.Rehearsal:
-        return self._send("POST", "/v1/rehearsals", rehearsals.Rehearsal, request)
+    def rehearse(self, request: rehearsals.RehearsalRequest, *, key: str | None = None) -> rehearsals.Rehearsal:
+        """Start a rehearsal; `key` as in `run_job`."""
+        return self._send_once("/v1/rehearsals", rehearsals.Rehearsal, request, key)
 
     def list_rehearsals(self, bundle: str, *, limit: int = 10) -> tuple[rehearsals.Rehearsal, ...]:
         """List the caller's rehearsals of a bundle, the newest first."""
@@ -256,8 +259,11 @@ class GatewayClient:
         path = f"/v1/jobs/{quote(job_id, safe='')}/backfill/preview"
         return self._send("POST", path, backfills.BackfillPreview, request)
 
-    def backfill_job(self, job_id: str, request: backfills.BackfillRequest) -> backfills.Backfill:
-        return self._send("POST", f"/v1/jobs/{quote(job_id, safe='')}/backfill", backfills.Backfill, request)
+    def backfill_job(
+        self, job_id: str, request: backfills.BackfillRequest, *, key: str | None = None
+    ) -> backfills.Backfill:
+        """Begin a backfill; `key` as in `run_job`."""
+        return self._send_once(f"/v1/jobs/{quote(job_id, safe='')}/backfill", backfills.Backfill, request, key)
 
     def list_backfills(self, job_id: str) -> tuple[backfills.Backfill, ...]:
         items = self._json("GET", f"/v1/jobs/{quote(job_id, safe='')}/backfills")
@@ -318,6 +324,11 @@ class GatewayClient:
     def _send(self, method: str, path: str, model: type[Model], body: wire.Wire | None = None) -> Model:
         return model.model_validate(self._request(method, path, body=body).json())
 
+    def _send_once(self, path: str, model: type[Model], body: wire.Wire, key: str | None) -> Model:
+        """Send what starts something, again under the same key where no answer comes."""
+        known = key or once.new_key()
+        return once.send_once(lambda: model.model_validate(self._request("POST", path, body=body, key=known).json()))
+
     def _json(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Any:
         return self._request(method, path, query=query).json()
 
@@ -329,11 +340,13 @@ class GatewayClient:
         query: Mapping[str, str] | None = None,
         body: wire.Wire | None = None,
         content: bytes | None = None,
+        key: str | None = None,
     ) -> httpx.Response:
         if body is not None:
             content = body.model_dump_json().encode()
-        kind = {"Content-Type": "application/json"} if content is not None else {}
-        headers = {"Authorization": f"Bearer {self._token()}"} | kind
+        headers = {"Authorization": f"Bearer {self._token()}"}
+        headers |= {"Content-Type": "application/json"} if content is not None else {}
+        headers |= {once.KEY_HEADER: key} if key is not None else {}
         try:
             response = self._http.request(method, path, params=query, content=content, headers=headers)
         except httpx.HTTPError as error:

@@ -11,6 +11,7 @@ from airflow_client.client.api.backfill_api import BackfillApi
 from airflow_client.client.api.dag_run_api import DagRunApi
 from airflow_client.client.models.backfill_post_body import BackfillPostBody
 
+from athena_lab.errors import NotFoundError
 from athena_lab.gateway_api.backfills import BackfillRequest
 from athena_lab.jobs.airflow_api import AirflowRun, Scheduler, run_of
 
@@ -49,6 +50,17 @@ class AirflowBackfills:
         found = self._scheduler.ask(
             f"backfill of '{dag_id}'", lambda client, limit: BackfillApi(client).create_backfill(body, **limit)
         )
+        return _backfill_of(found)
+
+    def get(self, dag_id: str, backfill_id: int) -> AirflowBackfill | None:
+        """Give a backfill, None if Airflow does not know it."""
+        try:
+            found = self._scheduler.ask(
+                f"backfill {backfill_id} of '{dag_id}'",
+                lambda client, limit: BackfillApi(client).get_backfill(backfill_id, **limit),
+            )
+        except NotFoundError:
+            return None
         return _backfill_of(found)
 
     def list(self, dag_id: str, limit: int) -> tuple[AirflowBackfill, ...]:

@@ -11,6 +11,7 @@ from athena_lab.errors import Fault, InvalidError, NotFoundError
 from athena_lab.gateway_api.backfills import Backfill, BackfillPreview, BackfillRequest
 from athena_lab.gateway_api.worker import run_id_of
 from athena_lab.jobs.airflow_backfills import AirflowBackfill, AirflowBackfills
+from athena_lab.jobs.request_keys import Keep, keep_nothing
 from athena_lab.jobs.runs import Runs
 from athena_lab.jobs.schedule import count_fires
 from athena_lab.jobs.spec import JobSpec
@@ -18,6 +19,7 @@ from athena_lab.jobs.spec import JobSpec
 MOST_RUNS = 500
 MOST_LISTED = 20
 MOST_KEPT = 1000
+_AFTER = "after:"
 _STATES = {"success": "succeeded"}
 Audit = Callable[[str, dict[str, Any]], None]
 
@@ -36,14 +38,29 @@ class Backfills:
             raise InvalidError(faults)
         return BackfillPreview(runs=self._airflow.preview(job.dag_id, request))
 
-    def create(self, job: JobSpec, request: BackfillRequest, audit: Audit) -> Backfill:
+    def create(self, job: JobSpec, request: BackfillRequest, audit: Audit, keep: Keep = keep_nothing) -> Backfill:
         """Begin a backfill; raise InvalidError (a fault, or nothing to run) or ConflictError (one is under way)."""
         preview = self.preview(job, request)
         if not preview.runs:
             text = f"Cannot backfill '{job.name}': no fire in that span is without a run. Choose another, or reprocess."
             raise InvalidError([Fault("from_at", text)])
         audit("backfill.create", {"version": job.version, "runs": len(preview.runs)})
-        return self._view(job, self._airflow.create(job.dag_id, request))
+        last = self._airflow.list(job.dag_id, 1)
+        # Airflow numbers backfills itself, so until it answers, ours is known by coming after the last one.
+        keep(f"{_AFTER}{last[0].id if last else 0}")
+        made = self._airflow.create(job.dag_id, request)
+        keep(str(made.id))
+        return self._view(job, made)
+
+    def find_requested(self, job: JobSpec, request: BackfillRequest, subject: str) -> Backfill | None:
+        """Give the backfill that a request began, by what `create` kept of it; None if nothing came of it."""
+        if not subject.startswith(_AFTER):
+            made = self._airflow.get(job.dag_id, int(subject))
+            return None if made is None else self._view(job, made)
+        last = int(subject.removeprefix(_AFTER))
+        span = (request.from_at, request.to_at)
+        later = [one for one in self._airflow.list(job.dag_id, MOST_LISTED) if one.id > last]
+        return next((self._view(job, one) for one in reversed(later) if (one.from_at, one.to_at) == span), None)
 
     def list(self, job: JobSpec) -> tuple[Backfill, ...]:
         """List a job's latest backfills with the states of their runs, the newest first."""

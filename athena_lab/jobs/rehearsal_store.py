@@ -88,12 +88,17 @@ class RehearsalStore:
 
     def row(self, run_id: str) -> RehearsalRow:
         """Give a rehearsal by its run, one that is not listed too; raise NotFoundError."""
-        found = self._select("FROM rehearsals AS h WHERE h.run_id = ?", run_id)
-        if not found:
+        found = self.find(run_id)
+        if found is None:
             raise NotFoundError(
                 f"Cannot find the rehearsal '{run_id[:64]}': there is no record of it. List the rehearsals anew."
             )
-        return found[0]
+        return found
+
+    def find(self, run_id: str) -> RehearsalRow | None:
+        """Give a rehearsal by its run, None if there is no record of it."""
+        found = self._select("FROM rehearsals AS h WHERE h.run_id = ?", run_id)
+        return found[0] if found else None
 
     def list_newest(self, owner: str, bundle: str | None, limit: int) -> list[RehearsalRow]:
         """Give an owner's newest rehearsals, of one bundle or of all, the newest first."""

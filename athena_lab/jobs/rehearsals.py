@@ -34,6 +34,7 @@ from athena_lab.jobs.dependencies import own_tables
 from athena_lab.jobs.redirection import Redirection, preparation, redirect
 from athena_lab.jobs.rehearsal_store import RehearsalRow, RehearsalStore
 from athena_lab.jobs.rehearsal_view import compare, refused_writes, view_rehearsal
+from athena_lab.jobs.request_keys import Keep, keep_nothing
 from athena_lab.jobs.runs import Audit, Runs, asked_row, manual_name
 from athena_lab.jobs.services import Services
 from athena_lab.warehouse.jobs import FailedJob
@@ -94,7 +95,9 @@ class Rehearsals:
 
     # -- for people
 
-    def request(self, request: RehearsalRequest, principal: Principal, audit: Audit) -> Rehearsal:
+    def request(
+        self, request: RehearsalRequest, principal: Principal, audit: Audit, keep: Keep = keep_nothing
+    ) -> Rehearsal:
         """Start a rehearsal; if Airflow does not take it, raise its error and leave nothing in the lists.
 
         Raises InvalidError (all faults), ConflictError (the warehouse confines no token, or too many are under way),
@@ -111,6 +114,7 @@ class Rehearsals:
         with self._counting:
             self._require_room(principal, now)
             audit("rehearsal.request", {"bundle": row.bundle, "run": row.run_id, "scratch": row.scratch})
+            keep(row.run_id)
             self._store.add(row)
         self._bundles.put(draft.built)
         run = replace(asked_row(spec, name, principal.user, now), cells_total=len(bundle.cells) + 1)
@@ -122,6 +126,12 @@ class Rehearsals:
                 "Wait until it has started, then try again."
             ) from error
         return self.get(run.run_id)
+
+    def find_requested(self, run_id: str) -> Rehearsal | None:
+        """Give a rehearsal that was asked for, None if nothing came of it; as `Runs.find_requested` does."""
+        row = self._store.find(run_id)
+        is_started = row is not None and self._runs.is_started(run_id, plan.conf_of(row.spec, run_id))
+        return self.get(run_id) if is_started else None
 
     def owner_of(self, run_id: str) -> str:
         """Say whose rehearsal it is; raise NotFoundError."""

@@ -16,6 +16,7 @@ from athena_lab.jobs import run_rules
 from athena_lab.jobs.airflow_api import AirflowRun, Scheduler
 from athena_lab.jobs.parameters import override_faults
 from athena_lab.jobs.repository import JobsRepository
+from athena_lab.jobs.request_keys import Keep, keep_nothing
 from athena_lab.jobs.run_store import AttemptRow, RunRow, RunStore, Standing
 from athena_lab.jobs.run_view import view_run, view_summaries
 from athena_lab.jobs.spec import JobSpec
@@ -44,7 +45,9 @@ class Runs:
 
     # -- for people
 
-    def request_run(self, job_id: str, request: RunRequest, principal: Principal, audit: Audit) -> Run:
+    def request_run(
+        self, job_id: str, request: RunRequest, principal: Principal, audit: Audit, keep: Keep = keep_nothing
+    ) -> Run:
         """Start a run by hand; if Airflow does not take it, raise its error and leave nothing in the lists."""
         job = self._repository.spec(job_id)
         faults = override_faults(request.parameters, job.parameters)
@@ -53,13 +56,18 @@ class Runs:
         now = self._now()
         row = replace(asked_row(job, manual_name(now), principal.user, now), requested=request.parameters)
         audit("run.request", {"job": job.id, "version": job.version, "run": row.run_id})
+        keep(row.run_id)
         try:
-            self.start(row, {"athena_request": row.run_id})
+            self.start(row, _conf_of(row.run_id))
         except NotFoundError as error:
             raise ConflictError(
                 f"Cannot run '{job.name}': Airflow has not read the job yet. Wait until it is deployed."
             ) from error
         return self.get(row.run_id)
+
+    def find_requested(self, run_id: str) -> Run | None:
+        """Give a run that was asked for, None if nothing came of it; where asking was cut short, ask to its end."""
+        return self.get(run_id) if self.is_started(run_id, _conf_of(run_id)) else None
 
     def start(self, row: RunRow, conf: Mapping[str, Any]) -> None:
         """Keep the record of a run that is asked for, then hand the run to Airflow.
@@ -67,6 +75,20 @@ class Runs:
         If Airflow does not say yes, raise its error: the run is withdrawn, even should it start after all.
         """
         self._store.add_run(replace(row, standing=Standing.ASKED))
+        self._ask(row, conf)
+
+    def is_started(self, run_id: str, conf: Mapping[str, Any]) -> bool:
+        """Say whether a run was handed to Airflow; one whose asking died with a gateway is handed over now."""
+        row = self._store.find_run(run_id)
+        if row is None or row.standing is Standing.WITHDRAWN:
+            return False
+        if row.standing is Standing.ASKED:
+            if self._scheduler.run(row.dag_id, row.airflow_run_id) is None:
+                self._ask(row, conf)
+            self._store.change_run(run_id, standing=Standing.LISTED)
+        return True
+
+    def _ask(self, row: RunRow, conf: Mapping[str, Any]) -> None:
         try:
             self._scheduler.trigger(row.dag_id, row.airflow_run_id, conf)
         except BaseException:
@@ -155,6 +177,10 @@ class Runs:
         if row is None or (row.standing is not Standing.LISTED and not also_hidden):
             raise NotFoundError(f"Cannot find the run '{run_id[:64]}': there is no record of it. List the runs anew.")
         return row
+
+
+def _conf_of(run_id: str) -> Mapping[str, Any]:
+    return {"athena_request": run_id}
 
 
 def is_silent(attempt: AttemptRow, now: datetime) -> bool:

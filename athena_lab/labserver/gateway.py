@@ -10,6 +10,7 @@ import httpx
 
 from athena_lab.errors import ConfigurationError, UnreachableError
 from athena_lab.gateway_api.client import TokenSource, error_of
+from athena_lab.gateway_api.once import KEY_HEADER, pauses_after
 from athena_lab.settings import Settings
 
 # The longest that the gateway holds a request open (`wait_s` of a promotion, 20 s) and a margin.
@@ -43,12 +44,28 @@ class GatewayDoor:
         self._token: TokenSource | None = None
         self._http: httpx.AsyncClient | None = None
 
-    async def forward(self, method: str, path: str, *, query: str = "", content: bytes | None = None) -> Answer:
-        """Send to `/v1/{path}`; raise UnreachableError or ConfigurationError if nothing answers."""
+    async def forward(
+        self, method: str, path: str, *, query: str = "", content: bytes | None = None, key: str | None = None
+    ) -> Answer:
+        """Send to `/v1/{path}`; raise UnreachableError or ConfigurationError if nothing answers.
+
+        What comes with a key starts something once, so that it is sent again where no answer comes.
+        """
         url = f"{self._url()}/v1/{path}" + (f"?{query}" if query else "")
+        pause_after = pauses_after()
+        while True:
+            try:
+                return await self._send(method, url, content, key)
+            except UnreachableError as error:
+                pause_s = pause_after(error) if key is not None else None
+                if pause_s is None:
+                    raise
+            await asyncio.sleep(pause_s)
+
+    async def _send(self, method: str, url: str, content: bytes | None, key: str | None) -> Answer:
         headers = {"Authorization": f"Bearer {await self._read_token()}"}
-        if content:
-            headers["Content-Type"] = "application/json"
+        headers |= {"Content-Type": "application/json"} if content else {}
+        headers |= {KEY_HEADER: key} if key is not None else {}
         if self._http is None:
             self._http = httpx.AsyncClient(timeout=TIMEOUT, trust_env=False)
         try:

@@ -11,6 +11,7 @@ from tornado import web  # type: ignore[attr-defined]  # tornado exports by conv
 
 from athena_lab import errors
 from athena_lab.gateway_api.jobs import Bundle, RunSummary
+from athena_lab.gateway_api.once import KEY_HEADER
 from athena_lab.gateway_api.wire import ErrorBody, FaultModel
 from athena_lab.jobs.drafting import DraftRequest, collect, lock
 from athena_lab.labserver import outputs
@@ -97,7 +98,13 @@ class ProxyHandler(AthenaHandler):
             raise errors.NotFoundError(
                 f"Cannot {method} '{path}': Athena serves no such route here. See ARCHITECTURE.md for those it does."
             )
-        answer = await self.door.forward(method, path, query=_query_of(self.request.query), content=self.request.body)
+        answer = await self.door.forward(
+            method,
+            path,
+            query=_query_of(self.request.query),
+            content=self.request.body,
+            key=self.request.headers.get(KEY_HEADER),
+        )
         if answer.is_error and not answer.content_type.startswith("application/json"):
             answer.raise_for_error()
         self.set_status(answer.status)

@@ -165,7 +165,7 @@ class JobsActions:
         values = {one.name: one.value for one in values_of(arguments.param, job.parameters, is_relative_kept=False)}
         given = {name for name, _ in _pairs(arguments.param)}
         parameters = {name: value for name, value in values.items() if name in given}
-        run = self.gateway.run_job(job.id, RunRequest(parameters=parameters, note=arguments.note))
+        run = self.gateway.run_job(job.id, RunRequest(parameters=parameters, note=arguments.note), key=arguments.key)
         while arguments.wait and not run.state.is_final:
             time.sleep(RUN_POLL_S)
             run = self.gateway.get_run(run.id)

@@ -10,7 +10,7 @@ from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.settings import Home, Settings
 from athena_lab.stack.jobs_actions import JobsActions, Outcome
 from athena_lab.stack.jobs_past import add_past
-from athena_lab.stack.jobs_promote import add_message, add_parameters, add_promoting, add_terms, add_wait
+from athena_lab.stack.jobs_promote import add_key, add_message, add_parameters, add_promoting, add_terms, add_wait
 
 Action = Callable[[JobsActions, argparse.Namespace], Outcome]
 
@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     run.add_argument("--wait", action="store_true", help="until it has ended; a run that failed ends with 1")
     run.add_argument("--note", default="", metavar="TEXT", help="why it is run")
     add_parameters(run)
+    add_key(run)
     return parser
 
 

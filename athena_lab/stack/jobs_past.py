@@ -11,6 +11,7 @@ from athena_lab.gateway_api.alerts import AlertDelivery, DeliveryState
 from athena_lab.gateway_api.backfills import Backfill, BackfillRequest, Reprocess
 from athena_lab.gateway_api.jobs import Job
 from athena_lab.stack.jobs_actions import EXIT_FAILED, JobsActions, Outcome
+from athena_lab.stack.jobs_promote import add_key
 from athena_lab.stack.jobs_when import moment_of
 
 _POLL_S = 0.5
@@ -27,6 +28,7 @@ def add_past(add: Add) -> None:
     backfill.add_argument("--at-once", type=int, default=1, metavar="N", help="runs at once (default: 1)")
     backfill.add_argument("--newest-first", action="store_true")
     backfill.add_argument("--dry-run", action="store_true", help="only say which runs it would be")
+    add_key(backfill)
     backfill.add_argument("--wait", action="store_true", help="until all have ended; with a failed one it ends with 1")
     backfills = add("backfills", "list a job's backfills and how far they are", list_backfills)
     backfills.add_argument("--cancel", type=int, metavar="ID", help="end one: what has not begun never begins")
@@ -49,7 +51,7 @@ def backfill_job(actions: JobsActions, arguments: argparse.Namespace) -> Outcome
         preview = actions.gateway.preview_backfill(job.id, request)
         lines = [f"{len(preview.runs)} runs:", *(f"{run:%Y-%m-%d %H:%M} UTC" for run in preview.runs)]
         return Outcome(preview, "\n".join(lines))
-    backfill = actions.gateway.backfill_job(job.id, request)
+    backfill = actions.gateway.backfill_job(job.id, request, key=arguments.key)
     while arguments.wait and backfill.ended_at is None:
         time.sleep(_POLL_S)
         backfill = _of(actions, job, backfill.id)

@@ -55,6 +55,7 @@ def add_promoting(add: Add) -> None:
     add_found_tables(rehearse)
     add_parameters(rehearse)
     rehearse.add_argument("--detach", action="store_true", help="do not wait until it has ended")
+    add_key(rehearse)
     rehearse.set_defaults(message="", **dict.fromkeys(_OF_A_JOB))
     shown = add("rehearsal", "show a rehearsal", show_rehearsal)
     shown.add_argument("rehearsal", metavar="ID")
@@ -87,6 +88,13 @@ def add_message(parser: argparse.ArgumentParser) -> None:
 def add_wait(parser: argparse.ArgumentParser) -> None:
     """Add `--wait` of a deployment."""
     parser.add_argument("--wait", action="store_true", help="until Airflow reports the version")
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    """Add `--key`."""
+    parser.add_argument(
+        "--key", metavar="KEY", help="said again with the same key within a day, it starts nothing more"
+    )
 
 
 def _add_content(parser: argparse.ArgumentParser) -> None:
@@ -134,9 +142,9 @@ def rehearse_file(actions: JobsActions, arguments: argparse.Namespace) -> Outcom
     """Rehearse a file and wait until that has ended, unless it is detached."""
     drafted = _drafted(actions, arguments)
     if arguments.detach:
-        begun = _begin(actions, drafted)
+        begun = _begin(actions, drafted, arguments.key)
         return Outcome(begun, f"{summarise(begun)}\nSee how it goes with `athena jobs rehearsal {begun.id} --wait`.")
-    return _ended(_rehearsed(actions, drafted))
+    return _ended(_rehearsed(actions, drafted, arguments.key))
 
 
 def show_rehearsal(actions: JobsActions, arguments: argparse.Namespace) -> Outcome:
@@ -191,12 +199,13 @@ def _tell_difference(actions: JobsActions, drafted: _Drafted) -> None:
         _tell(format_diff(actions.gateway.diff_job(job.id, DiffRequest(bundle=drafted.bundle.hash))))
 
 
-def _begin(actions: JobsActions, drafted: _Drafted) -> Rehearsal:
-    return actions.gateway.rehearse(rehearsal_of(drafted.request, drafted.known.id if drafted.known else None))
+def _begin(actions: JobsActions, drafted: _Drafted, key: str | None = None) -> Rehearsal:
+    request = rehearsal_of(drafted.request, drafted.known.id if drafted.known else None)
+    return actions.gateway.rehearse(request, key=key)
 
 
-def _rehearsed(actions: JobsActions, drafted: _Drafted) -> Rehearsal:
-    return follow(actions.gateway, _begin(actions, drafted), _tell, drafted.bundle)
+def _rehearsed(actions: JobsActions, drafted: _Drafted, key: str | None = None) -> Rehearsal:
+    return follow(actions.gateway, _begin(actions, drafted, key), _tell, drafted.bundle)
 
 
 def _ended(rehearsal: Rehearsal, code: int | None = None) -> Outcome:

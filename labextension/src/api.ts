@@ -1,7 +1,8 @@
 /** The labserver's API: one typed method an endpoint. */
 import type { ServerConnection } from '@jupyterlab/services';
 
-import { request } from './request.js';
+import { request, start } from './request.js';
+import { Keys } from './tokens/keys.js';
 import type { IRehearsal, IRehearsalRequest } from './tokens/rehearsals.js';
 import type { ICatalog } from './tokens/warehouse.js';
 import type {
@@ -76,6 +77,7 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
   const job = (id: string) => `api/jobs/${encodeURIComponent(id)}`;
   const run = (id: string) => `api/runs/${encodeURIComponent(id)}`;
   const rehearsal = (id: string) => `api/rehearsals/${encodeURIComponent(id)}`;
+  const keys = new Keys();
   return {
     getHandshake: () => request(settings, 'version'),
     getMe: () => request(settings, 'api/me'),
@@ -96,12 +98,12 @@ export function createApi(settings: ServerConnection.ISettings): IAthenaApi {
     getVersion: (id, version) => request(settings, `${job(id)}/versions/${version}`),
     rollback: (id, body) => request(settings, `${job(id)}/rollback`, { method: 'POST', body }),
     previewBackfill: (id, body) => request(settings, `${job(id)}/backfill/preview`, { method: 'POST', body }),
-    backfill: (id, body) => request(settings, `${job(id)}/backfill`, { method: 'POST', body }),
-    runJob: (id, body) => request(settings, `${job(id)}/runs`, { method: 'POST', body }),
+    backfill: (id, body) => start(settings, keys, `${job(id)}/backfill`, body),
+    runJob: (id, body) => start(settings, keys, `${job(id)}/runs`, body),
     listRuns: (jobId, limit) => request(settings, 'api/runs', { query: { job_id: jobId, limit: String(limit) } }),
     getRun: id => request(settings, run(id)),
     cancelRun: id => request(settings, `${run(id)}/cancel`, { method: 'POST' }),
-    rehearse: body => request(settings, 'api/rehearsals', { method: 'POST', body }),
+    rehearse: body => start(settings, keys, 'api/rehearsals', body),
     listRehearsals: (bundle, limit) => request(settings, 'api/rehearsals', { query: { bundle, limit: String(limit) } }),
     getRehearsal: (id, waitSeconds) => request(settings, rehearsal(id), { query: { wait_s: String(waitSeconds) } }),
     cancelRehearsal: id => request(settings, `${rehearsal(id)}/cancel`, { method: 'POST' })

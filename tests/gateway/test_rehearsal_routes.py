@@ -63,6 +63,18 @@ def test_a_rehearsal_runs_with_a_token_that_is_bound_to_its_scratch_dataset(gate
     end(gateway, rehearsal)
 
 
+def test_a_rehearsal_that_is_asked_for_again_with_its_key_is_the_same_one(gateway):
+    asked = RehearsalRequest(bundle=rehearse(gateway).bundle)
+    rehearsal = gateway.ann.rehearse(asked, key="r1")
+    assert gateway.ann.rehearse(asked, key="r1") == rehearsal
+    with pytest.raises(InvalidError, match="'r1' for this request"):
+        gateway.ann.rehearse(RehearsalRequest(bundle=asked.bundle, timeout_s=60), key="r1")
+    found = gateway.ann.list_rehearsals(asked.bundle)
+    assert [one.id for one in found].count(rehearsal.id) == 1
+    for one in found:
+        gateway.ann.cancel_rehearsal(one.id)
+
+
 def test_a_rehearsal_is_shown_cell_by_cell_with_its_output_to_its_owner_alone(gateway):
     rehearsal = rehearse(gateway)
     begin(gateway, rehearsal)

@@ -59,6 +59,30 @@ def test_the_runs_own_token_reads_that_run_and_gets_a_warehouse_token_bound_to_i
     assert claims.groups == ("analysts",)
 
 
+def test_a_request_that_is_sent_again_with_its_key_starts_one_run_also_over_a_restart(make_gateway):
+    gateway = make_gateway()
+    gateway.start()
+    job, request = gateway.deploy(), RunRequest(parameters={"day": "2026-01-31"})
+    run = gateway.ann.run_job(job.id, request, key="k1")
+    assert gateway.ann.run_job(job.id, request, key="k1") == run
+    gateway.terminate()
+    gateway.start()
+    assert gateway.ann.run_job(job.id, request, key="k1").id == run.id
+    with pytest.raises(InvalidError, match="'k1' for this request: it came with another one"):
+        gateway.ann.run_job(job.id, RunRequest(), key="k1")
+    with pytest.raises(ForbiddenError):
+        gateway.bob.run_job(job.id, request, key="k1")
+    assert [one.id for one in gateway.ann.list_runs(job_id=job.id)] == [run.id]
+    assert gateway.ann.run_job(job.id, request).id != run.id
+
+
+@pytest.mark.parametrize("key", ["two words", "k" * 256])
+def test_a_key_that_is_none_is_refused_with_its_headers_name(gateway, job, key):
+    with pytest.raises(InvalidError) as refused:
+        gateway.ann.run_job(job.id, RunRequest(), key=key)
+    assert [fault.field for fault in refused.value.faults] == ["Idempotency-Key"]
+
+
 def test_a_run_may_not_promote_run_cancel_pause_or_delete(gateway, job):
     run, attempt = begin(gateway, job)
     own = gateway.as_holder_of(attempt.token)

@@ -7,6 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from athena_lab import errors
+from athena_lab.gateway_api import once
 from athena_lab.gateway_api.client import GatewayClient, error_of, token_source
 from athena_lab.gateway_api.jobs import RunRequest
 from athena_lab.gateway_api.wire import ErrorBody, FaultModel
@@ -19,6 +20,7 @@ class Recorder:
     def __init__(self):
         self.seen = []
         self.answer = (200, b"{}")
+        self.silences, self.answers = 0, []
         recorder = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -28,7 +30,11 @@ class Recorder:
             def respond(self):
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 recorder.seen.append((self.command, self.path, dict(self.headers), body))
-                status, content = recorder.answer
+                if recorder.silences:
+                    recorder.silences -= 1
+                    self.close_connection = True
+                    return
+                status, content = recorder.answers.pop(0) if recorder.answers else recorder.answer
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
@@ -75,6 +81,39 @@ def test_names_in_paths_are_quoted(recorder, client):
     with pytest.raises(errors.NotFoundError):
         client.run_job("../x?y", RunRequest())
     assert recorder.seen[0][1] == "/v1/jobs/..%2Fx%3Fy/runs"
+
+
+def body_of(name):
+    return ErrorBody(error=name, message=f"Cannot do it: {name}. Wait.").model_dump_json().encode()
+
+
+def test_what_starts_something_is_sent_again_under_one_key_until_it_is_answered(recorder, client, monkeypatch):
+    monkeypatch.setattr(once.time, "sleep", lambda _: None)  # the pauses are the clock's, not what is under test
+    recorder.silences, recorder.answers = 2, [(409, body_of("InProgressError"))]
+    recorder.answer = (409, body_of("ConflictError"))
+    with pytest.raises(errors.ConflictError, match="ConflictError"):
+        client.run_job("daily", RunRequest())
+    with pytest.raises(errors.ConflictError):
+        client.run_job("daily", RunRequest(), key="mine")
+    *first, last = [headers["Idempotency-Key"] for _, _, headers, _ in recorder.seen]
+    assert (len(first), len(set(first)), last) == (4, 1, "mine")
+
+
+def test_a_gateway_that_stays_silent_is_told_after_a_few_tries(recorder, client, monkeypatch):
+    monkeypatch.setattr(once.time, "sleep", lambda _: None)  # as above
+    recorder.silences = 100
+    with pytest.raises(errors.UnreachableError):
+        client.run_job("daily", RunRequest())
+    assert len(recorder.seen) == 1 + len(once.PAUSES_S)
+
+
+def test_what_starts_nothing_twice_by_itself_is_sent_once(recorder, client):
+    recorder.silences, recorder.answer = 1, (503, body_of("UnreachableError"))
+    with pytest.raises(errors.UnreachableError):
+        client.pause_job("daily")
+    with pytest.raises(errors.UnreachableError):
+        client.run_job("daily", RunRequest())  # the gateway answered: it is Airflow that is away
+    assert len(recorder.seen) == 2
 
 
 def test_refusals_come_back_as_our_errors_with_their_faults(recorder, client):

@@ -33,12 +33,15 @@ class Airflow:
         return self.fires
 
     def create(self, dag_id, request):
-        made = AirflowBackfill(7, dag_id, request.from_at, request.to_at, NOW, None)
+        made = AirflowBackfill(7 + len(self.created), dag_id, request.from_at, request.to_at, NOW, None)
         self.created.append(made)
         return made
 
-    def list(self, _dag_id, _limit):
-        return tuple(self.created)
+    def get(self, _dag_id, backfill_id):
+        return next((one for one in self.created if one.id == backfill_id), None)
+
+    def list(self, _dag_id, limit):
+        return tuple(reversed(self.created))[:limit]
 
     def cancel(self, _dag_id, backfill_id):
         self.cancelled.append(backfill_id)
@@ -114,3 +117,15 @@ def test_only_a_jobs_own_backfill_is_cancelled(office):
     office.backfills.create(office.job(), span(3), office.audit)
     office.backfills.cancel(office.job(), 7, office.audit)
     assert office.airflow.cancelled == [7]
+
+
+def test_a_backfill_is_found_again_by_its_number_and_before_it_has_one_by_coming_after_the_last(office):
+    job, kept = office.job(), []
+    office.backfills.create(job, span(5), office.audit)
+    made = office.backfills.create(job, span(3), office.audit, kept.append)
+    assert kept == ["after:7", "8"]
+    for subject in kept:
+        assert office.backfills.find_requested(job, span(3), subject) == made
+    assert office.backfills.find_requested(job, span(3), "after:8") is None
+    assert office.backfills.find_requested(job, span(4), "after:7") is None
+    assert office.backfills.find_requested(job, span(3), "9") is None

@@ -371,6 +371,20 @@ def test_a_crash_before_airflow_answers_is_mended_by_the_run_that_begins(theatre
     assert [one.id for one in theatre.rehearsals.list_newest("ann", None, 10)] == [rehearsal.id]
 
 
+def test_a_rehearsal_that_is_asked_for_again_is_found_whatever_a_crash_left(theatre):
+    kept = []
+    asked = RehearsalRequest(bundle=theatre.bench.bundle(SQL))
+    rehearsal = theatre.rehearsals.request(asked, theatre.bench.ann, theatre.audit, kept.append)
+    assert kept == [rehearsal.id]
+    theatre.runs_store.change_run(rehearsal.id, standing="asked")
+    theatre.bench.airflow.runs.clear()
+    theatre.reopen()
+    assert theatre.rehearsals.find_requested(rehearsal.id) == rehearsal
+    assert theatre.conf_of(rehearsal)[1]["id"] == REHEARSAL_JOB_ID
+    theatre.runs_store.change_run(rehearsal.id, standing="withdrawn")
+    assert [theatre.rehearsals.find_requested(run_id) for run_id in (rehearsal.id, "0" * 32)] == [None, None]
+
+
 def test_a_crash_before_airflow_was_asked_counts_for_a_minute_only(theatre):
     rehearsal = theatre.request()
     theatre.runs_store.change_run(rehearsal.id, standing="asked")

@@ -201,6 +201,25 @@ def test_a_withdrawn_run_that_begins_after_all_is_told_to_stop(office, monkeypat
     assert office.runs.list("ann", None, 10) == ()
 
 
+@pytest.mark.parametrize("is_heard", [True, False], ids=["Airflow heard", "Airflow heard nothing"])
+def test_a_run_whose_asking_died_with_the_gateway_is_asked_for_to_its_end_and_once(office, is_heard):
+    run = office.request()
+    office.store.change_run(run.id, standing="asked")
+    if not is_heard:
+        office.airflow.runs.clear()
+    assert office.runs.list("ann", None, 10) == ()
+    assert office.runs.find_requested(run.id) == office.runs.find_requested(run.id) == run
+    assert [one["conf"] for one in office.airflow.runs] == [{"athena_request": run.id}]
+
+
+def test_a_run_that_airflow_did_not_take_is_none_that_was_requested(office):
+    kept = []
+    office.airflow.stop()
+    with pytest.raises(UnreachableError):
+        office.runs.request_run("daily_sales", RunRequest(), office.bench.ann, office.audit, kept.append)
+    assert [office.runs.find_requested(run_id) for run_id in (*kept, "0" * 32)] == [None, None]
+
+
 def test_a_job_that_airflow_has_not_read_cannot_run_yet(office):
     del office.airflow.dags[office.dag_id]
     with pytest.raises(ConflictError, match="has not read the job yet"):

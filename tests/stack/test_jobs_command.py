@@ -126,6 +126,8 @@ def test_a_run_ends_the_command_only_where_it_is_waited_for(athena, gateway, tmp
     athena("promote", write(tmp_path / "run.ipynb"), "--wait")
     code, run = athena("run", "run", "--param", "limit=7", "--param", "day=2026-02-02", "--json")
     assert (code, run["state"], run["parameters"]["limit"]) == (0, "queued", 7)
+    again = [athena("run", "run", "--key", "nightly-7", "--json")[1]["id"] for _ in range(2)]
+    assert (len({run["id"], *again}), again[0]) == (2, again[1])
     code, text = athena("run", "run", "--param", "limit=many", "--param", "nothing=1")
     assert code == 1
     assert "limit" in text

@@ -14,9 +14,14 @@ export class Failure extends Error {
     return this.body.faults;
   }
 
+  /** Whether no Jupyter Server answered: there was none, or a proxy spoke in its place. */
+  get isSilence(): boolean {
+    return this.status === 0 || this.status === 504;
+  }
+
   /** Whether nothing answered, so that trying again may help. */
   get isUnreachable(): boolean {
-    return this.status === 0 || this.status === 502 || this.status === 503;
+    return this.isSilence || this.status === 502 || this.status === 503;
   }
 }
 
