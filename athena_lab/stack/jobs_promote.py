@@ -93,7 +93,7 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
 def add_key(parser: argparse.ArgumentParser) -> None:
     """Add `--key`."""
     parser.add_argument(
-        "--key", metavar="KEY", help="said again with the same key within a day, it starts nothing more"
+        "--key", metavar="KEY", help="said again with its key within a day, it starts nothing more"
     )
 
 
