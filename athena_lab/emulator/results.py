@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from athena_lab.emulator import bignumerics
+from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.types import Field, arrow_schema
 
 BATCH_ROWS = 61_440
@@ -120,7 +122,33 @@ def conform(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         column if column.type == item.type else _cast(column, item.type)
         for column, item in zip(batch.columns, schema, strict=True)
     ]
+    for array in arrays:
+        _refuse_out_of_range(array)
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+_BOUNDS = {
+    pa.date32(): (pa.int32(), -719_162, 2_932_896),
+    pa.timestamp("us"): (pa.int64(), -62_135_596_800_000_000, 253_402_300_799_999_999),
+    pa.timestamp("us", tz="UTC"): (pa.int64(), -62_135_596_800_000_000, 253_402_300_799_999_999),
+}
+"""The first and the last day, or microsecond, of the years 1 to 9999."""
+
+
+def _refuse_out_of_range(array: pa.Array) -> None:
+    """Refuse days and moments that BigQuery has not: DuckDB has more of them."""
+    kind = array.type
+    if pa.types.is_list(kind):
+        _refuse_out_of_range(array.flatten())
+    elif pa.types.is_struct(kind):
+        for part in array.flatten():
+            _refuse_out_of_range(part)
+    elif kind in _BOUNDS:
+        plain, least, most = _BOUNDS[kind]
+        found = pc.min_max(array.view(plain)).as_py()
+        if found["min"] is not None and not least <= found["min"] <= found["max"] <= most:
+            name = {pa.date32(): "DATE", pa.timestamp("us"): "DATETIME"}.get(kind, "TIMESTAMP")
+            raise invalid_query(f"{name} value is out of the allowed range: from 0001-01-01 to 9999-12-31")
 
 
 def _is_alike(own: pa.DataType, kind: pa.DataType) -> bool:

@@ -221,13 +221,28 @@ def _null_tests(value: str, item: Field) -> list[str]:
     return [test for part in item.fields for test in _null_tests(f"({value}).{quote(part.name)}", part)]
 
 
+def _is_checked(item: Field) -> bool:
+    return item.type == "INTERVAL" or bool(_null_tests("", item))
+
+
+def _within_range(value: str, item: Field) -> str:
+    """Refuse an INTERVAL that BigQuery has not, or that Arrow cannot give out."""
+    if item.type != "INTERVAL":
+        return value
+    if item.is_repeated:
+        return f"list_transform({value}, lambda e: athena_interval_checked(e))"
+    return f"athena_interval_checked({value})"
+
+
 def _cast_all(sql: str, fields: tuple[Field, ...], kinds: list[Any]) -> str:
-    if all(is_exact(item, kind) and not _null_tests("", item) for item, kind in zip(fields, kinds, strict=True)):
+    plain = (is_exact(item, kind) and not _is_checked(item) for item, kind in zip(fields, kinds, strict=True))
+    if all(plain):
         return sql
     names = [f'"c{index}"' for index in range(len(fields))]
     columns = []
     for name, item, kind in zip(names, fields, kinds, strict=True):
         value = name if is_exact(item, kind) else f"CAST({name} AS {duckdb_type(item)})"
+        value = _within_range(value, item)
         value = _without_nulls(value, item)
         value = f"coalesce({value}, []::{duckdb_type(item)})" if item.is_repeated else value
         columns.append(f"{value} AS {quote(item.name)}")

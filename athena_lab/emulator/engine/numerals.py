@@ -142,6 +142,17 @@ def round_even(text: str, places: int) -> str:
     return f"{Decimal(text).quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN):f}"
 
 
+def exact_numeric(value: float) -> str:
+    """CAST of a FLOAT64 to NUMERIC: the number that its bits stand for, halves at the ninth digit away from zero."""
+    if not math.isfinite(value):
+        raise ValueError(f"Illegal conversion of non-finite floating point number to a numeric value: {value}")
+    with localcontext(prec=400):
+        made = Decimal(value).quantize(Decimal("1e-9"), ROUND_HALF_UP)
+    if abs(made) >= Decimal(10) ** 29:
+        raise ValueError(f"numeric out of range: {value}")
+    return f"{made:f}"
+
+
 def quotient(left: str, right: str) -> str:
     """DIV of two NUMERICs."""
     if not Decimal(right):
@@ -158,6 +169,15 @@ def divided(left: str, right: str) -> str:
         made = (Decimal(left) / Decimal(right)).quantize(Decimal("1e-9"), ROUND_HALF_UP)
     if abs(made) >= Decimal(10) ** 29:
         raise ValueError(f"numeric overflow: {left} / {right}")
+    return f"{made:f}"
+
+
+def multiplied(left: str, right: str) -> str:
+    """Multiply two NUMERICs; halves at the ninth digit are rounded away from zero."""
+    with localcontext(prec=120):
+        made = (Decimal(left) * Decimal(right)).quantize(Decimal("1e-9"), ROUND_HALF_UP)
+    if abs(made) >= Decimal(10) ** 29:
+        raise ValueError(f"numeric overflow: {left} * {right}")
     return f"{made:f}"
 
 
@@ -234,7 +254,9 @@ def _encoding(kind: str) -> str:
 FUNCTIONS = {
     "athena_sparse_cosine_distance": (sparse_cosine, ["VARCHAR", "VARCHAR"], "DOUBLE"),
     "athena_sparse_euclidean_distance": (sparse_euclidean, ["VARCHAR", "VARCHAR"], "DOUBLE"),
+    "athena_decimal_text": (exact_numeric, ["DOUBLE"], "VARCHAR"),
     "athena_quotient": (quotient, ["VARCHAR", "VARCHAR"], "VARCHAR"),
+    "athena_multiplied": (multiplied, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_divided": (divided, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_round_even": (round_even, ["VARCHAR", "BIGINT"], "VARCHAR"),
     "athena_text_of_number": (text_of_number, ["VARCHAR", "VARCHAR"], "VARCHAR"),

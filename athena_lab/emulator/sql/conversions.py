@@ -42,9 +42,5 @@ CONVERSIONS = (
         " || CASE WHEN abs(s) % 3600 = 0 THEN '' ELSE ':' || lpad(CAST(abs(s) % 3600 // 60 AS VARCHAR), 2, '0') END"
     ),
     "athena_interval_of(t) AS CAST(athena_interval_parts(t) AS INTERVAL)",
-    (
-        "athena_interval_text(i) AS athena_interval_written(CAST(athena_interval_months(i) AS BIGINT), "
-        "CAST(athena_interval_days(i) AS BIGINT), CAST(athena_interval_micros(i) AS BIGINT))"
-    ),
 )
 """Bodies of CREATE OR REPLACE MACRO; they come after the other macros."""

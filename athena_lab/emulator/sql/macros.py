@@ -1,12 +1,10 @@
 """DuckDB macros for what BigQuery does and DuckDB does otherwise; the rules call them."""
 
+from athena_lab.emulator.sql.arithmetic import ARITHMETIC
 from athena_lab.emulator.sql.conversions import CONVERSIONS
 
 MACROS = (
-    (
-        "athena_divide(a, b) AS CASE WHEN b = 0 THEN athena_error('division by zero: ' || a || ' / ' || b) "
-        "ELSE a / b END"
-    ),
+    *ARITHMETIC,
     "athena_unscaled(x) AS CAST(abs(CAST(x AS DECIMAL(38, 9))) * 1000000000 AS HUGEINT)",
     # Exact either way: by whole numbers where they do not overflow, else in Python.
     (
@@ -40,7 +38,9 @@ MACROS = (
         "athena_whole(nullif(s, 0)))), lambda i: CAST(athena_whole(a) + i * athena_whole(s) AS BIGINT)) END"
     ),
     (
-        "athena_numbers(a, b, s) AS CASE WHEN s = 0 THEN athena_error('Sequence step cannot be 0.') ELSE "
+        "athena_numbers(a, b, s) AS CASE WHEN s = 0 THEN athena_error('Sequence step cannot be 0.') WHEN "
+        "NOT (isfinite(a) AND isfinite(b) AND isfinite(s)) THEN "
+        "athena_error('Sequence bounds and step must be finite.') ELSE "
         "list_transform(generate_series(0, athena_counted(floor((b - a) / nullif(s, 0)))), lambda i: a + i * s) END"
     ),
     (
@@ -52,10 +52,6 @@ MACROS = (
     (
         "athena_top_count(l, n) AS (SELECT list({'value': v, 'count': c} ORDER BY c DESC, v) FROM (SELECT v, "
         "count(*) AS c FROM (SELECT unnest(l) AS v) GROUP BY v ORDER BY c DESC, v LIMIT n))"
-    ),
-    (
-        "athena_ln(x) AS CASE WHEN x <= 0 THEN athena_error('Floating point error in function: LN(' || x || ')') "
-        "ELSE ln(x) END"
     ),
     (
         "athena_sqrt(x) AS CASE WHEN x < 0 THEN athena_error('Floating point error in function: SQRT(' || x || ')') "
@@ -82,8 +78,9 @@ MACROS = (
     ),
     (
         "athena_json_int64(j) AS CASE WHEN j IS NULL THEN NULL WHEN json_type(j) IN ('BIGINT', 'UBIGINT') "
-        "OR (json_type(j) = 'DOUBLE' AND CAST(j AS DOUBLE) = round(CAST(j AS DOUBLE))) THEN CAST(CAST(j AS "
-        "DOUBLE) AS BIGINT) ELSE athena_error('The provided JSON input is not an integer') END"
+        "OR (json_type(j) = 'DOUBLE' AND CAST(j AS DOUBLE) = round(CAST(j AS DOUBLE))) THEN CASE "
+        "WHEN json_type(j) = 'DOUBLE' THEN CAST(CAST(j AS DOUBLE) AS BIGINT) ELSE CAST(CAST(j AS VARCHAR) AS BIGINT) "
+        "END ELSE athena_error('The provided JSON input is not an integer') END"
     ),
     (
         "athena_json_float64(j) AS CASE WHEN j IS NULL THEN NULL WHEN json_type(j) IN ('BIGINT', 'UBIGINT', "
@@ -122,6 +119,31 @@ MACROS = (
     (
         "athena_interval(m, d, u) AS to_months(CAST(m AS INTEGER)) + to_days(CAST(d AS INTEGER)) + "
         "to_microseconds(CAST(u AS BIGINT))"
+    ),
+    (
+        "athena_interval_text(i) AS athena_interval_written(CAST(athena_interval_months(i) AS BIGINT), "
+        "CAST(athena_interval_days(i) AS BIGINT), CAST(athena_interval_micros(i) AS BIGINT))"
+    ),
+    # The remainder of months goes to days (30 each), that of days to microseconds; all truncated.
+    (
+        "athena_interval_of_parts(m, d, u, n) AS CASE WHEN n <> 0 THEN athena_interval(m // n, (d + (m % n) * 30) "
+        "// n, (CAST(u AS HUGEINT) + CAST((d + (m % n) * 30) % n AS HUGEINT) * 86400000000) // n) END"
+    ),
+    (
+        "athena_interval_divided(i, n) AS CASE WHEN n = 0 THEN athena_error('division by zero: ' || "
+        "athena_interval_text(i) || ' / 0') ELSE athena_interval_of_parts(CAST(athena_interval_months(i) AS BIGINT), "
+        "CAST(athena_interval_days(i) AS BIGINT), CAST(athena_interval_micros(i) AS BIGINT), CAST(n AS BIGINT)) END"
+    ),
+    (
+        "athena_interval_multiplied(i, n) AS athena_interval(CAST(athena_interval_months(i) AS HUGEINT) * n, "
+        "CAST(athena_interval_days(i) AS HUGEINT) * n, CAST(athena_interval_micros(i) AS HUGEINT) * n)"
+    ),
+    (
+        "athena_interval_checked(i) AS CASE WHEN i IS NULL THEN NULL WHEN abs(athena_interval_months(i)) > 120000 OR "
+        "abs(athena_interval_days(i)) > 3660000 OR abs(athena_interval_micros(i)) > 316224000000000000 THEN "
+        "athena_error('Interval value is out of range: ' || athena_interval_text(i)) "
+        "WHEN abs(athena_interval_micros(i)) > 9223372036854775 THEN athena_error('Unsupported feature: an INTERVAL of "
+        "more than 2562047 hours is not supported by the embedded warehouse. Use the real BigQuery for it.') ELSE i END"
     ),
     (
         "athena_justify_hours(i) AS athena_interval(athena_interval_months(i), trunc((athena_interval_days(i)::HUGEINT "

@@ -18,6 +18,7 @@ from athena_lab.emulator.sql.rules import (
     comparisons,
     dates,
     documents,
+    failing,
     formats,
     formatting,
     intervals,
@@ -60,6 +61,9 @@ def put_in_rows(tree: exp.Expression) -> None:
 
 
 def _plain(node: exp.Expression) -> exp.Expression | None:
+    failed = failing.unfailing(node)
+    if failed is not None:
+        return failed
     rule = RULES.get(type(node))
     return rule(node) if rule else None
 
@@ -74,6 +78,7 @@ def _bignumeric(node: exp.Expression) -> exp.Expression | None:
 
 def apply_rules(tree: exp.Expression) -> exp.Expression:
     """Rewrite a tree in place, children first; a new node keeps the type of the one that it replaces."""
+    failing.keep_arguments_apart(tree)
     put_in_rows(tree)  # some rules write text of what is below them
     has_big = any(is_a(node, {exp.DType.BIGDECIMAL}) for node in tree.walk())
     for node in reversed(list(tree.bfs())):

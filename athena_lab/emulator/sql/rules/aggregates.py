@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.sql.rules import intervals
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw
 from athena_lab.emulator.sql.rules.texts import as_bytes, is_bytes
@@ -18,7 +19,7 @@ def _in_window(node: exp.Expression) -> bool:
 def total(node: exp.Expression) -> exp.Expression | None:
     """SUM of INT64 is INT64 (DuckDB widens it), COUNTIF too."""
     if _in_window(node) or (isinstance(node, exp.Sum) and not is_a(node, INTEGERS)):
-        return None
+        return None if _in_window(node) else intervals.folded(node)
     return _counted(type(node)(**{key: _copied(value) for key, value in node.args.items()}), node)
 
 
@@ -29,9 +30,9 @@ def _counted(made: exp.Expression, node: exp.Expression) -> exp.Expression:
 
 def window(node: exp.Expression) -> exp.Expression | None:
     """The same of sums over windows; the whole window is cast."""
-    percentile = _percentile(node)
-    if percentile is not None:
-        return percentile
+    special = _percentile(node) or intervals.folded_window(node)
+    if special is not None:
+        return special
     if (isinstance(node.this, exp.Sum) and is_a(node.this, INTEGERS)) or isinstance(node.this, exp.CountIf):
         return _counted(node.copy(), node.this)
     if isinstance(node.this, exp.Min) and is_a(node.this.this, FLOATS):
@@ -52,7 +53,7 @@ def average(node: exp.Expression) -> exp.Expression | None:
     """AVG of NUMERIC is NUMERIC."""
     if is_a(node.this, DECIMALS) and not _in_window(node):
         return cast(exp.Avg(this=node.this.copy()), "DECIMAL(38, 9)")
-    return None
+    return None if _in_window(node) else intervals.folded(node)
 
 
 def _copied(value: object) -> object:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query, unsupported
-from athena_lab.emulator.sql.rules import documents, intervals, namespaced, ranges
+from athena_lab.emulator.sql.rules import documents, failing, intervals, namespaced, ranges
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
 from athena_lab.emulator.sql.rules.documents import json_of
 from athena_lab.emulator.sql.rules.raw import flag, raw
@@ -139,16 +139,6 @@ def _includes(given: Arguments) -> exp.Expression:
     return call("list_contains", *given)
 
 
-def _is_error(given: Arguments) -> exp.Expression:
-    return raw("(TRY([{0}]) IS NULL)", given[0], kind="BOOL")
-
-
-def _if_error(given: Arguments) -> exp.Expression:
-    made = raw("CASE WHEN TRY([{0}]) IS NULL THEN {1} ELSE TRY({0}) END", *given)
-    made.type = given[0].type
-    return made
-
-
 _MAKERS: dict[str, Callable[[Arguments], exp.Expression]] = {
     "IEEE_DIVIDE": _ieee_divide,
     "IS_INF": lambda given: call("isinf", *given),
@@ -159,13 +149,15 @@ _MAKERS: dict[str, Callable[[Arguments], exp.Expression]] = {
     "ARRAY_IS_DISTINCT": _is_distinct,
     "ARRAY_INCLUDES": _includes,
     "ARRAY_INCLUDES_ANY": lambda given: call("list_has_any", *given),
-    "ARRAY_INCLUDES_ALL": lambda given: call("list_has_all", *given),
+    "ARRAY_INCLUDES_ALL": lambda given: raw(
+        "(list_has_all({0}, {1}) AND list_count({1}) = len({1}))", *given, kind="BOOL"
+    ),
     "ARRAY_AVG": lambda given: call("list_avg", *given),
     "ATHENA_BUCKETS": intervals.buckets,
     "ATHENA_LINEAR": intervals.linear,
     "ERROR": lambda given: call("athena_error", given[0]),
-    "ISERROR": _is_error,
-    "IFERROR": _if_error,
+    "ISERROR": failing.is_error,
+    "IFERROR": failing.if_error,
     "NULLIFERROR": lambda given: call("TRY", given[0]),
     "SPLIT_SUBSTR": lambda given: call("athena_split_substr", *given),
     **documents.ARRAYS,

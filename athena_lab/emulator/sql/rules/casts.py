@@ -116,7 +116,7 @@ def _decimal(value: exp.Expression) -> exp.Expression:
         return raw(f"CAST(athena_parse_decimal('{sign}{inner.name.removesuffix('e0')}', 9, 29) AS {NUMERIC})")
     if is_a(value, _TEXTS):
         return raw(f"CAST(athena_parse_decimal({{0}}, 9, 29) AS {NUMERIC})", value)
-    return cast(value, NUMERIC)
+    return call("athena_decimal", value) if is_a(value, FLOATS) else cast(value, NUMERIC)
 
 
 def _integer(value: exp.Expression) -> exp.Expression | None:

@@ -11,6 +11,8 @@ from athena_lab.emulator.sql.rules.calls import FLOATS, call, is_a, is_type
 from athena_lab.emulator.sql.rules.raw import raw
 
 _NUMBER = "{0} <= CAST('Infinity' AS DOUBLE)"
+_NUMBER_OR_NULL = "({0} <= CAST('Infinity' AS DOUBLE) OR {1} IS NULL)"
+"""Beside a NULL a comparison is NULL, with NaN too."""
 
 
 def _may_be_nan(node: exp.Expression) -> bool:
@@ -28,7 +30,9 @@ def compare(node: exp.Expression) -> exp.Expression | None:
     if not _may_be_nan(greater):
         return None
     plain = type(node)(this=node.this.copy(), expression=node.expression.copy())
-    return exp.Paren(this=exp.And(this=plain, expression=raw(_NUMBER, greater)))
+    other = node.this if greater is node.expression else node.expression
+    number = raw(_NUMBER, greater) if isinstance(other, exp.Literal) else raw(_NUMBER_OR_NULL, greater, other)
+    return exp.Paren(this=exp.And(this=plain, expression=number))
 
 
 def differ(node: exp.Expression) -> exp.Expression | None:
@@ -40,15 +44,14 @@ def differ(node: exp.Expression) -> exp.Expression | None:
 
 
 def between(node: exp.Expression) -> exp.Expression | None:
-    """BETWEEN with a NaN is false."""
-    high = node.args["high"]
-    checked = [item for item in (node.this, high) if _may_be_nan(item)]
-    if not checked:
+    """BETWEEN with a NaN is false, with a NULL what both comparisons together are."""
+    low, high = node.args["low"], node.args["high"]
+    if not any(_may_be_nan(item) for item in (node.this, high)):
         return None
-    made: exp.Expression = node.copy()
-    for item in checked:
-        made = exp.And(this=made, expression=raw(_NUMBER, item))
-    return exp.Paren(this=made)
+    tests = exp.GTE(this=node.this, expression=low), exp.LTE(this=node.this.copy(), expression=high)
+    for test in tests:
+        test.expression.type, test.this.type = test.expression.type, node.this.type
+    return exp.Paren(this=exp.and_(*(compare(test) or test for test in tests), copy=False))
 
 
 def order(node: exp.Expression) -> exp.Expression | None:

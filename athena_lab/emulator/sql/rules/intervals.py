@@ -125,6 +125,43 @@ def linear(given: list[exp.Expression]) -> exp.Expression:
     return raw(text, *given)
 
 
+def scaled(node: exp.Expression) -> exp.Expression | None:
+    """INTERVAL / INT64, what is left of months going to days and of those to microseconds; and INTERVAL * INT64."""
+    left, right = node.this, node.expression
+    if not (is_type(left, exp.DType.INTERVAL) or (isinstance(node, exp.Mul) and is_type(right, exp.DType.INTERVAL))):
+        return None
+    span, number = (left, right) if is_type(left, exp.DType.INTERVAL) else (right, left)
+    if is_type(number, exp.DType.DOUBLE, exp.DType.FLOAT, exp.DType.DECIMAL, exp.DType.BIGDECIMAL):
+        raise invalid_query("No matching signature for an operator of INTERVAL: the number beside it must be an INT64")
+    name = "athena_interval_multiplied" if isinstance(node, exp.Mul) else "athena_interval_divided"
+    return raw(f"{name}({{0}}, {{1}})", span, number, kind="INTERVAL")
+
+
+def folded(node: exp.Expression) -> exp.Expression | None:
+    """SUM and AVG of INTERVALs: by their parts."""
+    if not is_type(node.this, exp.DType.INTERVAL):
+        return None
+    parts = ", ".join(f"sum(athena_interval_{name}({{0}}))" for name in ("months", "days", "micros"))
+    if isinstance(node, exp.Sum):
+        return raw(f"athena_interval_of_parts({parts}, 1)", node.this, kind="INTERVAL")
+    return raw(f"athena_interval_of_parts({parts}, count({{0}}))", node.this, kind="INTERVAL")
+
+
+def folded_window(node: exp.Expression) -> exp.Expression | None:
+    """The same over a window."""
+    inner = node.this
+    if not isinstance(inner, exp.Sum | exp.Avg) or not is_type(inner.this, exp.DType.INTERVAL):
+        return None
+    made = []
+    for text in ("sum(athena_interval_months({0}))", "sum(athena_interval_days({0}))",
+                 "sum(athena_interval_micros({0}))", "count({0})"):  # fmt: skip
+        part = node.copy()
+        part.set("this", raw(text, inner.this))
+        made.append(part)
+    count = "{3}" if isinstance(inner, exp.Avg) else "1"
+    return raw(f"athena_interval_of_parts({{0}}, {{1}}, {{2}}, {count})", *made, kind="INTERVAL")
+
+
 def moment_difference(node: exp.Expression) -> exp.Expression | None:
     """A TIMESTAMP (DATETIME, TIME) less another is an INTERVAL of hours, not days."""
     kinds = (exp.DType.TIMESTAMPTZ, exp.DType.TIMESTAMP, exp.DType.DATETIME, exp.DType.TIME)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.rules import failing
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a, is_type
-from athena_lab.emulator.sql.rules.intervals import moment_difference
+from athena_lab.emulator.sql.rules.intervals import moment_difference, scaled
 from athena_lab.emulator.sql.rules.raw import raw
 
 NUMERIC = "DECIMAL(38, 9)"
@@ -34,30 +35,44 @@ def negative(node: exp.Expression) -> exp.Expression | None:
 def divide(node: exp.Expression) -> exp.Expression | None:
     """`/` fails on zero and is FLOAT64, or NUMERIC if a side is NUMERIC and none is FLOAT64."""
     left, right = node.this, node.expression
-    is_numeric = (is_a(left, DECIMALS) or is_a(right, DECIMALS)) and not (is_a(left, FLOATS) or is_a(right, FLOATS))
-    if is_numeric:
-        return call("athena_divide_numeric", left, right)
-    if isinstance(right, exp.Literal) and not right.args.get("is_string") and float(right.name) != 0:
+    spans = scaled(node)
+    if spans is not None:
+        return spans
+    sides = [exact(left), exact(right)]
+    if any(is_a(side, DECIMALS) for side in (left, right)) and not any(is_a(side, FLOATS) for side in sides):
+        return raw("athena_divide_numeric({0}, {1})", *sides, kind="NUMERIC")
+    if isinstance(right, exp.Literal) and not right.args.get("is_string") and float(right.name) >= 1:
         return None
     return call("athena_divide", left, right)
 
 
+def exact(node: exp.Expression) -> exp.Expression:
+    """Give a number that is written out, beside a NUMERIC, as the NUMERIC that it is."""
+    if isinstance(node, exp.Literal) and not node.is_string and is_a(node, FLOATS):
+        text = f"CAST(athena_parse_decimal('{node.name.removesuffix('e0')}', 9, 29) AS {NUMERIC})"
+        return raw(text, kind="NUMERIC")
+    return node
+
+
 def safe_divide(node: exp.Expression) -> exp.Expression:
     """SAFE_DIVIDE gives NULL on zero."""
-    zero = exp.EQ(this=node.expression.copy(), expression=exp.Literal.number(0))
-    quotient = exp.Paren(this=exp.Div(this=node.this.copy(), expression=node.expression.copy(), typed=False))
-    return exp.Case(ifs=[exp.If(this=exp.Not(this=exp.Paren(this=zero)), true=quotient)])
+    left, right = node.this, node.expression
+    if (is_a(left, DECIMALS) or is_a(right, DECIMALS)) and not (is_a(left, FLOATS) or is_a(right, FLOATS)):
+        return raw("TRY(CASE WHEN {1} <> 0 THEN athena_divide_numeric({0}, {1}) END)", left, right, kind="NUMERIC")
+    return call("athena_safe_divide", left, right)
 
 
 def round_(node: exp.Expression) -> exp.Expression | None:
     """ROUND of an INT64 is a FLOAT64; of a NUMERIC it may say how halves are rounded."""
-    mode = node.args.get("truncate")
+    mode, places = node.args.get("truncate"), node.args.get("decimals")
     if mode is not None:
         return _rounded(node, mode)
-    if is_a(node.this, INTEGERS):
-        decimals = node.args.get("decimals")
-        return call("round", cast(node.this, "DOUBLE"), *([decimals] if decimals is not None else []))
-    return None
+    name = "trunc" if isinstance(node, exp.Trunc) else "round"
+    if is_a(node.this, DECIMALS):
+        return None if places is None else cast(call(name, node.this, call("athena_places", places)), NUMERIC)
+    if places is None:
+        return call(name, cast(node.this, "DOUBLE")) if is_a(node.this, INTEGERS) else None
+    return call(f"athena_{name}", cast(node.this, "DOUBLE"), places)
 
 
 def _rounded(node: exp.Expression, mode: exp.Expression) -> exp.Expression:
@@ -107,8 +122,9 @@ def series(node: exp.Expression) -> exp.Expression:
 
 def sign(node: exp.Expression) -> exp.Expression:
     """SIGN has the type of its argument."""
-    kind = "BIGINT" if is_a(node.this, INTEGERS) else "DOUBLE"
-    return cast(call("sign", node.this), kind)
+    if is_a(node.this, INTEGERS | DECIMALS):
+        return cast(call("sign", node.this), "BIGINT" if is_a(node.this, INTEGERS) else NUMERIC)
+    return call("athena_sign", cast(node.this, "DOUBLE"))
 
 
 def safe_arithmetic(node: exp.Expression) -> exp.Expression:
@@ -126,11 +142,6 @@ def safe_negate(node: exp.Expression) -> exp.Expression:
     return call("TRY", exp.Neg(this=exp.Paren(this=node.this.copy())))
 
 
-def safe_call(node: exp.Expression) -> exp.Expression:
-    """`SAFE.` before a function turns its error into NULL."""
-    return call("TRY", node.this)
-
-
 def whole(node: exp.Expression) -> exp.Expression | None:
     """Whole numbers are INT64; DuckDB's literals have half of that, and overflow with it."""
     if not (is_a(node.this, INTEGERS) and is_a(node.expression, INTEGERS)):
@@ -140,7 +151,15 @@ def whole(node: exp.Expression) -> exp.Expression | None:
 
 def total(node: exp.Expression) -> exp.Expression | None:
     """`+`."""
-    return whole(node) or finite(node)
+    return _of_numerics(node) or whole(node) or finite(node)
+
+
+def _of_numerics(node: exp.Expression) -> exp.Expression | None:
+    """A sum of a NUMERIC and a number that is written out is exact."""
+    sides = (node.this, node.expression)
+    if not is_type(node, exp.DType.DECIMAL) or all(exact(side) is side for side in sides):
+        return None
+    return type(node)(this=exact(node.this).copy(), expression=exact(node.expression).copy())
 
 
 def quotient(node: exp.Expression) -> exp.Expression | None:
@@ -197,8 +216,8 @@ def magnitude(node: exp.Expression) -> exp.Expression | None:
 def product(node: exp.Expression) -> exp.Expression | None:
     """A product of NUMERICs is NUMERIC again (DuckDB would add the scales)."""
     if is_type(node, exp.DType.DECIMAL, exp.DType.BIGDECIMAL) and not node.find(exp.Interval):
-        return cast(exp.Mul(this=node.this.copy(), expression=node.expression.copy()), NUMERIC)
-    return whole(node) or finite(node)
+        return call("athena_multiply_numeric", exact(node.this), exact(node.expression))
+    return scaled(node) or whole(node) or finite(node)
 
 
 def logarithm(node: exp.Expression) -> exp.Expression | None:
@@ -206,10 +225,9 @@ def logarithm(node: exp.Expression) -> exp.Expression | None:
     if isinstance(node, exp.Ln):
         return call("athena_ln", cast(node.this, "DOUBLE"))
     value, base = (node.expression, node.this) if node.expression is not None else (node.this, None)
-    made = call("athena_ln", cast(value, "DOUBLE"))
     if base is None:
-        return made
-    return exp.Paren(this=exp.Div(this=made, expression=call("athena_ln", cast(base, "DOUBLE")), typed=False))
+        return call("athena_ln", cast(value, "DOUBLE"))
+    return call("athena_log", cast(value, "DOUBLE"), cast(base, "DOUBLE"))
 
 
 def square_root(node: exp.Expression) -> exp.Expression:
@@ -223,7 +241,7 @@ def difference(node: exp.Expression) -> exp.Expression | None:
         made = call("to_days", exp.Sub(this=node.this.copy(), expression=node.expression.copy()))
         made.type = exp.DataType.build("INTERVAL")
         return made
-    return moment_difference(node) or whole(node) or finite(node)
+    return moment_difference(node) or _of_numerics(node) or whole(node) or finite(node)
 
 
 def trigonometric(node: exp.Expression) -> exp.Expression:
@@ -241,10 +259,23 @@ def trigonometric(node: exp.Expression) -> exp.Expression:
     return raw(text, value, made)
 
 
+def checked(node: exp.Expression) -> exp.Expression:
+    """ACOS, COSH and their kind fail where a number has no value or none that FLOAT64 holds."""
+    name, value = type(node).__name__.lower(), cast(node.this, "DOUBLE")
+    return call("athena_checked", name.upper(), value, call(name, value.copy()))
+
+
 def bucket(node: exp.Expression) -> exp.Expression:
     """RANGE_BUCKET: the number of bounds that are not above the point."""
-    return raw("CASE WHEN {0} IS NULL OR {1} IS NULL THEN NULL ELSE len(list_filter({1}, lambda e: e <= {0})) END",
-               node.this, node.expression)  # fmt: skip
+    name = "athena_range_bucket_floats" if is_a(node.this, FLOATS) else "athena_range_bucket"
+    return call(name, node.this, node.expression)
+
+
+def shifted_left(node: exp.Expression) -> exp.Expression | None:
+    """`<<` of an INT64 drops what goes beyond its 64 bits."""
+    if not is_a(node.this, INTEGERS):
+        return None
+    return raw("athena_shift_left({0}, {1})", node.this, node.expression, kind="INT64")
 
 
 RULES = {
@@ -253,19 +284,26 @@ RULES = {
     exp.Neg: negative,
     exp.Mul: product,
     exp.Add: total,
-    exp.BitwiseLeftShift: whole,
+    exp.BitwiseLeftShift: shifted_left,
     exp.BitwiseRightShift: shifted,
     exp.IntDiv: quotient,
     exp.Abs: magnitude,
     exp.BitwiseCount: magnitude,
     exp.SafeDivide: safe_divide,
     exp.Round: round_,
+    exp.Trunc: round_,
+    exp.Acos: checked,
+    exp.Acosh: checked,
+    exp.Asin: checked,
+    exp.Atanh: checked,
+    exp.Cosh: checked,
+    exp.Sinh: checked,
     exp.Sign: sign,
     exp.SafeAdd: safe_arithmetic,
     exp.SafeSubtract: safe_arithmetic,
     exp.SafeMultiply: safe_arithmetic,
     exp.SafeNegate: safe_negate,
-    exp.SafeFunc: safe_call,
+    exp.SafeFunc: failing.safe_call,
     exp.Sec: trigonometric,
     exp.Csc: trigonometric,
     exp.Cot: trigonometric,

@@ -9,6 +9,7 @@ from athena_lab.emulator.sql.by_name import leaves
 from athena_lab.emulator.sql.rules import comparisons
 from athena_lab.emulator.sql.rules.calls import call, is_type
 from athena_lab.emulator.sql.rules.casts import by_place
+from athena_lab.emulator.sql.rules.raw import raw
 
 
 def _is_struct(node: exp.Expression) -> bool:
@@ -53,6 +54,27 @@ def compare(node: exp.Expression) -> exp.Expression | None:
         made = equal(left, right)
         return exp.Not(this=made) if isinstance(node, exp.NEQ) else made
     return comparisons.differ(node) if isinstance(node, exp.NEQ) else comparisons.compare(node)
+
+
+def distinct(left: exp.Expression, right: exp.Expression) -> exp.Expression:
+    """Tell two values apart, of which NULL is one; structs by their fields."""
+    ours, theirs = (_parts(left), _parts(right)) if _is_struct(left) and _is_struct(right) else (None, None)
+    if ours is None or theirs is None:
+        return exp.Paren(this=exp.NullSafeNEQ(this=left.copy(), expression=right.copy()))
+    if len(ours) != len(theirs):
+        raise unsupported("A comparison of structs whose fields are not known")
+    tests = exp.or_(*(distinct(one, two) for one, two in zip(ours, theirs, strict=True)), copy=False)
+    if isinstance(left.unnest(), exp.Tuple | exp.Struct) and isinstance(right.unnest(), exp.Tuple | exp.Struct):
+        return exp.Paren(this=tests)
+    return raw("(({0} IS NULL) <> ({1} IS NULL) OR ({0} IS NOT NULL AND {2}))", left, right, exp.Paren(this=tests))
+
+
+def told_apart(node: exp.Expression) -> exp.Expression | None:
+    """IS [NOT] DISTINCT FROM of structs."""
+    if not (_is_struct(node.this) and _is_struct(node.expression)):
+        return None
+    made = distinct(node.this, node.expression)
+    return exp.Paren(this=exp.Not(this=made)) if isinstance(node, exp.NullSafeEQ) else made
 
 
 def ordered(node: exp.Expression) -> exp.Expression | None:
@@ -103,6 +125,8 @@ RULES = {
     exp.LTE: ordered,
     exp.GT: ordered,
     exp.GTE: ordered,
+    exp.NullSafeEQ: told_apart,
+    exp.NullSafeNEQ: told_apart,
     exp.In: among,
     exp.Union: united,
     exp.Except: united,
