@@ -58,7 +58,7 @@ class Catalog:
     def state(self) -> State:
         """The present state; inside of a script's transaction as that transaction sees it."""
         open_ = self._transaction()
-        return self._state if open_ is None else open_.state
+        return self._state if open_ is None else open_.state(self._state)
 
     @property
     def committed(self) -> State:
@@ -100,6 +100,10 @@ class Catalog:
         if found is None:
             raise dataset_not_found(self.project, name, self.location)
         return found
+
+    def guarded(self, table: Table) -> Table:
+        """Give a table with all definitions whose policies protect its rows: in a transaction others' since, too."""
+        return table if (open_ := self._transaction()) is None else open_.guarded(table, self._state)
 
     def table(self, dataset: str, name: str) -> Table:
         """Give a table or view, or refuse with notFound; a partition's decorator (`table$id`) names its table."""
@@ -169,9 +173,8 @@ class Catalog:
                 cursor.begin()
                 cursor.execute("DELETE FROM athena_routines WHERE dataset = ? AND name = ?", [dataset, name])
                 if resource is not None:
-                    cursor.execute(
-                        "INSERT INTO athena_routines VALUES (?, ?, ?)", [dataset, name, json.dumps(resource)]
-                    )
+                    row = [dataset, name, json.dumps(resource)]
+                    cursor.execute("INSERT INTO athena_routines VALUES (?, ?, ?)", row)
                 cursor.commit()
             routines = {key: value for key, value in self._state.routines.items() if key != (dataset, name)}
             if resource is not None:
@@ -200,9 +203,6 @@ class Catalog:
     def _publish(self, **changes: Any) -> None:
         """Make datasets, routines or policies known at once, inside of a transaction too: they are no part of one."""
         self._state = replace(self._state, version=self._state.version + 1, **changes)
-        open_ = self._transaction()
-        if open_ is not None:
-            open_.state = replace(open_.state, version=-abs(open_.state.version) - 1, **changes)
 
     def transact(self, work: Callable[[Any, State, Change], T], *, holder: Any = None) -> T:
         """Do `work` in one transaction of DuckDB and of the catalog; again if another writer came between.
@@ -243,7 +243,7 @@ class Catalog:
             moment = now_us()
             self._write_down(cursor, change, moment // 1000)
             if open_ is not None:
-                open_.add(change, moment // 1000)
+                open_.add(change, self._state, moment // 1000)
                 return found
             versions = self.history.record(cursor, self._state, change, moment)
             duration = self.history.record_duration(cursor, begun_us, moment)

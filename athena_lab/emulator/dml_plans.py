@@ -12,6 +12,7 @@ from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.physical import archive, has_past, keep_old_rows
+from athena_lab.emulator.policies.protection import quotes_nothing
 from athena_lab.emulator.sql.references import References
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source, Target, write
@@ -65,7 +66,8 @@ def _change_rows(cursor: Any, made: Plan) -> int:
     """Check that no row is matched twice, keep what is about to change as history, and change it."""
 
     def run(sql: str) -> Any:
-        return cursor.execute(sql, _used(sql, made.parameters))
+        with quotes_nothing(sql):
+            return cursor.execute(sql, _used(sql, made.parameters))
 
     for name, result in made.references.sources.results.items():
         cursor.register(name, result.table())

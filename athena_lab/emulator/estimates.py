@@ -17,6 +17,7 @@ from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.sizes import LEAST_BILLED
 from athena_lab.emulator.sql.pruning import UNKNOWN, Reader, lets_through
 from athena_lab.emulator.sql.references import Sources
+from athena_lab.emulator.sql.scans import partition_column
 from athena_lab.emulator.warehouse import Warehouse
 
 
@@ -39,11 +40,14 @@ def read_bytes(
     for scan in sources.scans:
         table = sources.tables[scan.source]
         is_whole = rewritten is not None and table.physical == rewritten.physical
-        size = seen_size(warehouse.sizes.of(table), hidden if is_whole else sources.protections.get(scan.source))
+        protection = hidden if is_whole else sources.protections.get(scan.source)
+        size = seen_size(warehouse.sizes.of(table), protection)
+        column = partition_column(table)
+        is_told = protection is None or column is None or not protection.hides(column)
         leaves = set(size.leaf_names) if is_whole else size.covered(scan.paths)
         seen = counted.setdefault(table.physical, set())
         for bounds, partition in size.partitions.items():
-            if not lets_through(scan.condition, bounds, constants):
+            if is_told and not lets_through(scan.condition, bounds, constants):
                 continue
             new = [leaf for leaf in leaves if (bounds, leaf) not in seen]
             seen.update((bounds, leaf) for leaf in new)

@@ -15,6 +15,7 @@ from sqlglot import exp
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.parameters import describe
+from athena_lab.emulator.policies.protection import quotes_nothing
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.sql.parse import parse_statement
 from athena_lab.emulator.sql.references import Namespace
@@ -98,7 +99,8 @@ class Preparer:
         with self._warehouse.catalog.reading(tables_of(translation)) as cursor:
             for name, table in draft.arrow().items():
                 cursor.register(name, table)
-            relation = cursor.sql(translation.sql, params=draft.parameters(values))
+            with quotes_nothing(translation.sql):
+                relation = cursor.sql(translation.sql, params=draft.parameters(values))
             kinds = list(relation.types)
         labels = _told_apart(translation.labels)
         fields = tuple(
@@ -113,9 +115,10 @@ class Preparer:
             try:
                 for name, table in prepared.arrow().items():
                     cursor.register(name, table)
-                relation = cursor.sql(prepared.sql, params=prepared.parameters(values))
-                reader = relation.to_arrow_reader(BATCH_ROWS)
-                return collect(iter(reader), prepared.fields, self._warehouse.store.results)
+                with quotes_nothing(prepared.sql):
+                    relation = cursor.sql(prepared.sql, params=prepared.parameters(values))
+                    reader = relation.to_arrow_reader(BATCH_ROWS)
+                    return collect(iter(reader), prepared.fields, self._warehouse.store.results)
             except OSError as error:
                 raise _engine_error(error) from None
             finally:

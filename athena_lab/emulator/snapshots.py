@@ -12,6 +12,7 @@ import pyarrow as pa
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.growing import GrowingResult
+from athena_lab.emulator.policies.protection import quotes_nothing
 from athena_lab.emulator.results import BATCH_ROWS, Result, conform
 from athena_lab.emulator.types import Field, arrow_schema, duckdb_type
 from athena_lab.emulator.warehouse import Warehouse, chosen_fields, select_list
@@ -70,16 +71,18 @@ class Snapshots:
         cursor = self._warehouse.store.open_cursor()
         try:
             cursor.begin()
-            ((rows,),) = cursor.execute(f"SELECT count(*) FROM {source}").fetchall()  # noqa: S608 (our own names)
+            with quotes_nothing(source):
+                ((rows,),) = cursor.execute(f"SELECT count(*) FROM {source}").fetchall()  # noqa: S608 (our own names)
         except BaseException:
             cursor.close()
             raise
 
         def fetch() -> Iterator[pa.RecordBatch]:
             try:
-                reader = cursor.sql(f"SELECT {select_list(fields)} FROM {source}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
-                schema = arrow_schema(fields)
-                yield from (conform(batch, schema) for batch in reader)
+                with quotes_nothing(source):
+                    reader = cursor.sql(f"SELECT {select_list(fields)} FROM {source}").to_arrow_reader(BATCH_ROWS)  # noqa: S608
+                    schema = arrow_schema(fields)
+                    yield from (conform(batch, schema) for batch in reader)
             finally:
                 cursor.close()
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from athena_lab.emulator.definitions import Change, Key, State, Table
 from athena_lab.emulator.faults import BigQueryError
+
+_VERSIONS = itertools.count(-1, -1)
+"""Of the states that only a transaction sees: each has its own, so that nothing prepared for one serves another."""
 
 
 def changed_tables(state: State, change: Change, now: int) -> dict[tuple[str, str], Table]:
@@ -28,23 +32,53 @@ class OpenTransaction:
     """A script's transaction under way: its connection, what it sees, what it did."""
 
     cursor: Any
-    state: State
+    begun: State
+    """What there was when it began."""
     begun_us: int
     rewrites: Mapping[str, int]
     """How often rows of each table had been changed or removed when the transaction began."""
     changes: list[Change] = field(default_factory=list)
+    _state: State | None = None
+    _committed: State | None = None
+
+    def state(self, committed: State) -> State:
+        """Give what the transaction sees: its own tables, and of what no transaction covers what there is now.
+
+        Datasets with their lists, routines and data policies bind it as they are, whenever it began.
+        """
+        seen = self._state or self.begun
+        if committed is not (self._committed or self.begun):
+            seen = replace(
+                seen, version=next(_VERSIONS), datasets=committed.datasets, policies=committed.policies,
+                routines=committed.routines,
+            )  # fmt: skip
+        self._state, self._committed = seen, committed
+        return seen
 
     @property
     def written(self) -> frozenset[str]:
         """DuckDB's names of the tables that the transaction wrote or made."""
         return frozenset(table.physical for change in self.changes for table in (*change.written, *change.tables))
 
-    def add(self, change: Change, now: int) -> None:
+    def add(self, change: Change, committed: State, now: int) -> None:
         """Keep a change, and see it from now on."""
         self.changes.append(change)
-        if change.tables or change.dropped:
-            tables = changed_tables(self.state, change, now)
-            self.state = replace(self.state, version=-abs(self.state.version) - 1, tables=tables)
+        if change.tables or change.dropped or change.moved:
+            seen = self.state(committed)
+            self._state = replace(seen, version=next(_VERSIONS), tables=changed_tables(seen, change, now))
+
+    def guarded(self, table: Table, committed: State) -> Table:
+        """Give a table with the definitions that others gave it since: their policies protect it as well.
+
+        Refuse one that is there for nobody else any more: who may see it then, nobody says.
+        """
+        if committed.tables is self.begun.tables:
+            return table
+        same = [item for item in committed.tables.values() if table.key == item.key or table.physical == item.physical]
+        if not same and self.begun.tables.get(table.key) is table:
+            raise concurrent_update(table.key)
+        others = [item for item in same if item is not self.begun.tables.get(item.key) and item is not table]
+        return replace(table, later=(*table.later, *others)) if others else table
 
     def check(self, state: State, rewrites: Mapping[str, int]) -> None:
         """Refuse if somebody else changed a definition that the transaction began with, or rows of what it changed.

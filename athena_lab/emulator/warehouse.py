@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from athena_lab.emulator.access import ITSELF, Principal, asking
+from athena_lab.emulator.access import ITSELF, Principal, asking, who_asks
 from athena_lab.emulator.catalog import Catalog, State, Table
 from athena_lab.emulator.expiration import Expiration
 from athena_lab.emulator.faults import BigQueryError, dataset_not_found
@@ -25,7 +25,7 @@ from athena_lab.emulator.past import table_as_of, table_at
 from athena_lab.emulator.policies.authorization import Authorization
 from athena_lab.emulator.policies.filters import filter_sql
 from athena_lab.emulator.policies.masking_routines import hide_body
-from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of
+from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of, quotes_nothing, require_raw
 from athena_lab.emulator.policies.roles import CREATE_TABLE, LIST_ROUTINES, LIST_TABLES, UPDATE_DATA
 from athena_lab.emulator.policies.sizes import seen_size
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
@@ -33,6 +33,7 @@ from athena_lab.emulator.schema_details import STORAGE_VIEWS, storage_row
 from athena_lab.emulator.schema_views import result_of, schema_view
 from athena_lab.emulator.sizes import Sizes, TableSize
 from athena_lab.emulator.sql.references import ANONYMOUS, TEMPORARY, Namespace
+from athena_lab.emulator.sql.scans import partition_column
 from athena_lab.emulator.store import Store
 from athena_lab.emulator.types import Field, duckdb_type, quote
 
@@ -99,7 +100,7 @@ class Warehouse:
 
     def authorization(self, principal: Principal) -> Authorization:
         """Tell what a principal may do."""
-        return Authorization(self.project, principal)
+        return Authorization(self.project, principal, self.catalog.committed)
 
     def require(self, principal: Principal, permission: str, dataset: str, table: str | None = None) -> None:
         """Refuse what a principal may not do with a dataset or a table."""
@@ -123,7 +124,7 @@ class Warehouse:
 
     def protection_of(self, table: Table, principal: Principal) -> Protection | None:
         """Tell what a principal may see of a table; None for everything."""
-        return protection_of(self.catalog.state, self.project, principal, table)
+        return protection_of(self.catalog.state, self.project, principal, self.catalog.guarded(table))
 
     def size_of(self, table: Table, principal: Principal) -> TableSize:
         """Give a table's size as a principal may know it."""
@@ -218,14 +219,18 @@ class Warehouse:
         table = self.catalog.table(dataset, name)
         if table.view is not None:
             raise BigQueryError("invalid", f"Cannot list a table of type VIEW: {self.project}:{dataset}.{name}")
-        return restricted(table if moment is None else table_at(self.catalog, table.key, moment), decorated(name)[1])
+        found = table if moment is None else table_at(self.catalog, table.key, moment)
+        column, partition = partition_column(found), decorated(name)[1]
+        if partition is not None and column is not None:
+            require_raw(self.protection_of(found, who_asks()), [column])  # whether there are rows would tell of values
+        return restricted(found, partition)
 
     def read_table(self, table: Table, principal: Principal, columns: Sequence[str] = (), limit: str = "") -> Result:
         """Take a snapshot of what a principal may see of a table; `limit` is DuckDB's LIMIT and OFFSET."""
         fields = chosen_fields(table.fields, columns)
         rows = self.rows_sql(table, principal, fields)
         sql = f"SELECT {select_list(fields)} FROM {rows} {limit}"  # noqa: S608 (our own names)
-        with self.store.cursor() as cursor:
+        with self.store.cursor() as cursor, quotes_nothing(sql):
             return collect(iter(cursor.sql(sql).to_arrow_reader(BATCH_ROWS)), fields, self.store.results)
 
     def rows_sql(self, table: Table, principal: Principal, fields: tuple[Field, ...]) -> str:

@@ -15,6 +15,7 @@ from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.partitions import decorated, decorated_bounds, in_partition, start_of
 from athena_lab.emulator.physical import remove_rows
 from athena_lab.emulator.policies.model import check_assignment
+from athena_lab.emulator.policies.protection import quotes_nothing
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.types import Field, duckdb_type, quote, schema_json
 from athena_lab.emulator.warehouse import Warehouse
@@ -64,7 +65,8 @@ def write(warehouse: Warehouse, source: Source, target: Target, job: Job | None 
             warehouse, cursor, state, change, source.fields, replace(target, name=name, partition=partition or "")
         )
         sql = _insert(table, _filled(table, source, target), partition)
-        return int(cursor.execute(sql, dict(source.parameters) or None).fetchone()[0])
+        with quotes_nothing(sql):
+            return int(cursor.execute(sql, dict(source.parameters) or None).fetchone()[0])
 
     return warehouse.catalog.transact(work, holder=job)
 

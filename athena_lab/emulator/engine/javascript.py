@@ -12,10 +12,14 @@ from typing import Any
 
 import quickjs
 
-_MEMORY_BYTES = 256 * 1024**2
+from athena_lab.emulator.sql.udfs import SALT
+
+_MEMORY_BYTES = 128 * 1024**2
 _STACK_BYTES = 1024**2
 _LIMIT_S = 60
-_KEPT = 32
+_KEPT = 8
+_MOST_KEPT_BYTES = 4 * 1024**2
+"""Of a context that is kept: one that has grown beyond it is let go after its call."""
 _local = threading.local()
 
 _FRAME = """
@@ -54,20 +58,32 @@ class _Function:
     def __call__(self, arguments: str) -> Any:
         return self._call(arguments)
 
+    @property
+    def held_bytes(self) -> int:
+        """Give how much memory the context takes."""
+        return int(self._context.memory()["malloc_size"])
+
 
 def run_javascript(signature: str, body: str, names: str, arguments: str) -> str | None:
-    """Call a function with its arguments as a JSON array; give its result as JSON, None for null."""
-    kept: OrderedDict[tuple[str, str], _Function] = getattr(_local, "kept", None) or OrderedDict()
+    """Call a function with its arguments as a JSON array; give its result as JSON, None for null.
+
+    What follows the parameters' names is the statement's (udfs.py): a context serves that statement alone.
+    """
+    kept: OrderedDict[tuple[str, str, str], _Function] = getattr(_local, "kept", None) or OrderedDict()
     _local.kept = kept
+    key = (signature, body, names)
     try:
-        function = kept.get((signature, body))
+        function = kept.get(key)
         if function is None:
             kinds = signature[signature.index("(") + 1 : -1]
-            function = kept[signature, body] = _Function(body, names, kinds)
+            function = kept[key] = _Function(body, names.partition(SALT)[0], kinds)
             if len(kept) > _KEPT:
                 kept.popitem(last=False)
         made = function(arguments)
+        if function.held_bytes > _MOST_KEPT_BYTES:
+            del kept[key]
     except quickjs.JSException as error:
+        kept.pop(key, None)
         first = str(error).strip().splitlines()[0]
         raise ValueError(f"{first} at {signature} line 1, column 1") from error
     return None if made is None or made == "null" else str(made)

@@ -77,6 +77,8 @@ class Authorization:
 
     project: str
     principal: Principal
+    committed: State | None = None
+    """What everybody sees: in a transaction a table's own list binds as it is now, too."""
 
     def may(self, state: State, permission: str, dataset: str, table: str | None = None) -> bool:
         """Tell whether something is permitted; with a dataset that does not exist everything is, but to a rehearsal."""
@@ -87,8 +89,13 @@ class Authorization:
             return True
         if any(permission in permitted_by(role) for role in self._roles_of(resource)):
             return True
-        found = None if table is None else state.tables.get((dataset, table))
-        return found is not None and any(permission in permitted_by(role) for role in self._roles_on(found))
+        if table is None:
+            return False
+        known = (item.tables.get((dataset, table)) for item in (state, self.committed) if item is not None)
+        found = [item for item in known if item is not None]
+        return bool(found) and all(
+            any(permission in permitted_by(role) for role in self._roles_on(item)) for item in found
+        )
 
     def require(self, state: State, permission: str, dataset: str, table: str | None = None) -> None:
         """Refuse what is not permitted."""

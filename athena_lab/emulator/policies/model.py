@@ -130,7 +130,8 @@ def require_administrator(principal: Principal, what: str) -> None:
 
 def check_assignment(state: State, project: str, fields: Iterable[Field], resource: Mapping[str, Any]) -> None:
     """Refuse columns with data policies that are not there, do not fit the type, or cannot be masked."""
-    structural = {str((resource.get("timePartitioning") or {}).get("field") or "").lower()}
+    partitionings = (resource.get(key) or {} for key in ("timePartitioning", "rangePartitioning"))
+    structural = {str(item.get("field") or "").lower() for item in partitionings}
     structural |= {name.lower() for name in (resource.get("clustering") or {}).get("fields") or ()}
     for path, item in leaves_of(fields):
         ids = policy_ids(item, project)

@@ -7,12 +7,15 @@ protects still, and a table with row access policies of which none applies has n
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+import duckdb
 
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import State, Table
-from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.faults import BigQueryError, invalid_query
 from athena_lab.emulator.policies.masking_routines import routine_mask
 from athena_lab.emulator.policies.masks import mask_sql
 from athena_lab.emulator.policies.model import (
@@ -34,6 +37,12 @@ _ALL_ROWS = "LIMIT 9223372036854775807"
 """DuckDB pushes no predicate of the reader's below a LIMIT: nothing of it ever sees a hidden row."""
 _FAILED = "athena_error('The filter of a row access policy failed')"
 """Said instead of the filter's own error, which would quote values of hidden rows."""
+_UNGUARDED = "/* athena: unguarded */"
+"""Marks a filter whose errors may quote hidden rows, in DuckDB's SQL."""
+_UNTOLD = (
+    "The statement failed, or the filter of a row access policy did: which, and why, is not told, since the filter "
+    "has a subquery, and its error could quote rows that you may not see."
+)
 _SUBQUERY = re.compile(
     rf"(?i)\b(SELECT|{'|'.join(macro.partition('(')[0] for macro in MACROS if 'SELECT' in macro)})\b"
 )
@@ -120,10 +129,26 @@ class Protection:
 
 
 def _guarded(condition: str) -> str:
-    """DuckDB's TRY takes no subquery: the error of such a filter is told as it is."""
+    """Keep the error of a filter from quoting hidden rows; DuckDB's TRY takes no subquery: see `quotes_nothing`."""
     if _SUBQUERY.search(condition):
-        return f"({condition})"
+        return f"({_UNGUARDED} {condition})"
     return f"coalesce(TRY(({condition}) IS TRUE), {_FAILED}::BOOLEAN)"
+
+
+@contextmanager
+def quotes_nothing(sql: str) -> Iterator[None]:
+    """Keep an error of DuckDB's to itself if a filter in `sql` is one that could not be guarded.
+
+    Who is told then? Neither whether the filter failed nor whether the statement did.
+    """
+    try:
+        yield
+    except (duckdb.InterruptException, duckdb.OutOfMemoryException, duckdb.TransactionException):
+        raise
+    except (duckdb.Error, OSError) as error:
+        if _UNGUARDED not in sql:
+            raise
+        raise invalid_query(_UNTOLD) from error
 
 
 def _overlap(one: str, other: str) -> bool:
@@ -152,6 +177,7 @@ def protection_of(state: State, project: str, principal: Principal, table: Table
             mask = _DENIED  # the routine is gone, or no longer one that masks
         if mask is not None:
             masks[path] = max(mask, masks.get(path, mask), key=_strictness)
+    masks |= dict.fromkeys(_perhaps_renamed(state, project, principal, table), _DENIED)
     filters = _filters_of(principal, table)
     others = [found for item in table.later if (found := _filters_of(principal, item)) not in (None, filters)]
     if others:
@@ -160,6 +186,18 @@ def protection_of(state: State, project: str, principal: Principal, table: Table
         )
         filters = (" AND ".join(f"({text})" for text in dict.fromkeys(every)),)
     return Protection(project, table, masks, filters, routines) if masks or filters is not None else None
+
+
+def _perhaps_renamed(state: State, project: str, principal: Principal, table: Table) -> set[str]:
+    """Give the columns of a table as it was that may be, under another name, one that is masked or closed since."""
+    own = {path for path, _ in leaves_of(table.fields)}
+    found: set[str] = set()
+    for definition in () if principal.is_administrator else table.later:
+        since = dict(leaves_of(definition.fields))
+        new = (item for path, item in since.items() if path not in own and item.extras.get("dataPolicies"))
+        if any(_mask_of(state, project, principal, item)[0] is not None for item in new):
+            found |= own - set(since)
+    return found
 
 
 def _filters_of(principal: Principal, table: Table) -> tuple[str, ...] | None:

@@ -138,7 +138,7 @@ def table_json(warehouse: Warehouse, table: Table, principal: Principal, *, shor
     if table.view is None and warehouse.sees_all_rows(table, principal):
         size = warehouse.size_of(table, principal)
         made |= {"numRows": str(size.rows), "numBytes": str(size.total), "numLongTermBytes": "0"}
-    definition = {key: value for key, value in table.resource.items() if key != "schema"}
+    definition = {key: value for key, value in shown(table.resource).items() if key != "schema"}
     return {**made, "etag": etag_of({"resource": definition, "schema": made["schema"]})}
 
 

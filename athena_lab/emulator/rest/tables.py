@@ -108,6 +108,7 @@ def _check_partitioning(resource: dict[str, Any], fields: tuple[Field, ...]) -> 
 
 def _change(call: Call, table: Table, fields: tuple[Field, ...], resource: dict[str, Any]) -> Answer:
     kept = {key: value for key, value in resource.items() if value is not None}
+    _refuse_other_kind(call, table, kept)
     if table.view is not None:
         fields = _view_fields(call, kept)
     added = _compare(call, table, fields)
@@ -127,6 +128,17 @@ def _change(call: Call, table: Table, fields: tuple[Field, ...], resource: dict[
 
     call.warehouse.catalog.transact(work)
     return table_json(call.warehouse, call.warehouse.catalog.table(*table.key), call.principal)
+
+
+_KINDS = ("view", "materializedView", "snapshotDefinition", "cloneDefinition", "externalDataConfiguration")
+
+
+def _refuse_other_kind(call: Call, table: Table, resource: dict[str, Any]) -> None:
+    """Refuse to make a view of a table, or the like: its rows, and the policies on its columns, would be lost."""
+    for key in _KINDS:
+        if bool(resource.get(key)) != bool(table.resource.get(key)):
+            name = f"{call.warehouse.project}:{table.dataset}.{table.name}"
+            raise BigQueryError("invalid", f"Cannot change {key} of {name}: a table or view stays what it is.")
 
 
 def _compare(call: Call, table: Table, fields: tuple[Field, ...]) -> tuple[Field, ...]:

@@ -33,10 +33,11 @@ from athena_lab.emulator.sql.pseudo import (
 )
 from athena_lab.emulator.sql.scans import Scan
 from athena_lab.emulator.sql.stored import put_in_functions, table_function
+from athena_lab.emulator.sql.udfs import seclude
 from athena_lab.emulator.sql.unnest import names_seen
 from athena_lab.emulator.sql.unpivot import put_in_unpivots
 from athena_lab.emulator.sql.wildcards import wildcard_query
-from athena_lab.emulator.types import Field, googlesql_type
+from athena_lab.emulator.types import Field
 
 _MAX_DEPTH = 16
 _DATASET = re.compile(r"[\w-]{1,1024}")
@@ -134,6 +135,7 @@ class References:
         if depth > _MAX_DEPTH:
             raise invalid_query("A view is nested too deeply, or refers to itself.")
         put_in_functions(tree, self.space, self.reader)
+        seclude(tree, self.space.salt)
         put_in_unpivots(tree)
         self.hidden |= mentions(tree)
         for node in list(tree.find_all(exp.Table)):
@@ -361,10 +363,6 @@ class References:
             if database is not None and (database.name, column.table) in known:
                 column.set("db", None)
                 column.set("catalog", None)
-
-
-def _null(item: Field) -> exp.Expression:
-    return exp.Cast(this=exp.Null(), to=exp.DataType.build(googlesql_type(item), dialect="bigquery"))
 
 
 def _until(clauses: list[exp.Expression], last: exp.Expression) -> list[exp.Expression]:

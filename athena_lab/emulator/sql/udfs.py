@@ -11,6 +11,8 @@ from athena_lab.emulator.faults import invalid_query, unsupported
 
 JAVASCRIPT = "ATHENA_JAVASCRIPT"
 """The call that stands for a function in JavaScript: its name, body, parameters' names, then the arguments."""
+SALT = ";"
+"""Stands between the names of the parameters and what tells the contexts of statements apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,13 @@ def _javascript(made: Function, arguments: list[exp.Expression]) -> exp.Expressi
     found = exp.Cast(this=call, to=made.returns.copy())
     found.meta["is_javascript"] = True
     return found
+
+
+def seclude(tree: exp.Expression, salt: str) -> None:
+    """Give a statement's calls of JavaScript contexts of their own: what one keeps there is no other reader's."""
+    for node in tree.find_all(exp.Anonymous):
+        if node.meta.get("is_ours") and node.name == JAVASCRIPT:
+            node.expressions[2].set("this", f"{node.expressions[2].name.partition(SALT)[0]}{SALT}{salt}")
 
 
 def substitute(body: exp.Expression, arguments: Mapping[str, exp.Expression]) -> exp.Expression:
