@@ -20,6 +20,7 @@ from google.cloud.bigquery_storage_v1 import BigQueryReadClient, types
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
 from athena_lab.emulator.messages import encode, encode_schema, pieces_of
+from athena_lab.warehouse.read_answers import ReadTransport
 from athena_lab.warehouse.storage import read_batches
 from bench.emulator_servers import PEER, Server
 from bench.figures import Figure
@@ -33,6 +34,7 @@ _STREAMS = 2
 def reads(server: Server, raw: duckdb.DuckDBPyConnection, other: Server | None, file: Path) -> Iterator[Figure]:
     """Read `bench.big`, equal values asserted first; a ratio is the median of pairs that ran one after the other."""
     place = f"projects/{server.client.project}/datasets/bench/tables/big"
+    vendor = BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=server.channel))
 
     def plain() -> pd.DataFrame:
         return raw.sql("FROM big").to_arrow_table().to_pandas(types_mapper=_PANDAS.get)
@@ -41,6 +43,7 @@ def reads(server: Server, raw: duckdb.DuckDBPyConnection, other: Server | None, 
         quick: dict[str, Callable[[], pd.DataFrame]] = {
             "read_1m_ratio": lambda: storage_read(server.storage, place),
             "read_1m_athena_ratio": lambda: athena_read(server, place),
+            "read_1m_vendor_ratio": lambda: storage_read(vendor, place),
             "read_1m_floor_ratio": lambda: storage_read(bare, place),
         }
         slow = {
@@ -96,7 +99,10 @@ def check(mine: pd.DataFrame, wanted: pd.DataFrame) -> None:
 
 
 def storage_read(storage: BigQueryReadClient, place: str) -> pd.DataFrame:
-    """Through google-cloud-bigquery-storage itself, which asks for LZ4 as the BigQuery client does."""
+    """Through google-cloud-bigquery-storage's client, which asks for LZ4 as the BigQuery client does.
+
+    A kernel gives that client a transport without copies (`read_1m_ratio`); `read_1m_vendor_ratio` is with its own.
+    """
     options = {"arrow_serialization_options": {"buffer_compression": _LZ4}}
     asked = types.ReadSession(table=place, data_format=types.DataFormat.ARROW, read_options=options)
     parent = "/".join(place.split("/")[:2])
@@ -168,7 +174,7 @@ def floor(file: Path) -> Iterator[BigQueryReadClient]:
     port = process.stdout.readline().strip()
     channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=[("grpc.max_receive_message_length", -1)])
     try:
-        yield BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+        yield BigQueryReadClient(transport=ReadTransport(channel=channel))
     finally:
         channel.close()
         process.stdin.close()

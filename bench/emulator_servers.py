@@ -17,7 +17,8 @@ import grpc
 from google.auth.credentials import AnonymousCredentials
 from google.cloud import bigquery
 from google.cloud.bigquery_storage_v1 import BigQueryReadClient
-from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
+
+from athena_lab.warehouse.read_answers import ReadTransport
 
 PEER = "bqemulator==1.4.0"
 PEER_NEEDS = ("duckdb==1.5.5", "duckdb-extensions", "duckdb-extension-spatial==1.5.5", "numpy")
@@ -27,11 +28,12 @@ _START_S = 60
 
 @dataclass
 class Server:
-    """An emulator's process with clients for it."""
+    """An emulator's process with clients for it: the vendor's, `storage` by the transport that a kernel gives it."""
 
     process: subprocess.Popen
     client: bigquery.Client
     storage: BigQueryReadClient
+    channel: grpc.Channel
     url: str
 
     def new_client(self) -> bigquery.Client:
@@ -68,9 +70,9 @@ def ours(folder: Path) -> Iterator[Server]:
 def running(process: subprocess.Popen, url: str, address: str, project: str) -> Iterator[Server]:
     """Connect to a server; stop it in the end."""
     channel = grpc.insecure_channel(address, options=[("grpc.max_receive_message_length", -1)])
-    storage = BigQueryReadClient(transport=BigQueryReadGrpcTransport(channel=channel))
+    storage = BigQueryReadClient(transport=ReadTransport(channel=channel))
     try:
-        yield Server(process, client_of(url, project), storage, url)
+        yield Server(process, client_of(url, project), storage, channel, url)
     finally:
         channel.close()
         process.terminate()

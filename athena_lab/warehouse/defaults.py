@@ -83,12 +83,13 @@ def _redirected(kwargs: dict[str, Any]) -> dict[str, Any]:
     # Here and not above: this module is loaded while the Google libraries are being imported.
     from athena_lab.warehouse import storage  # noqa: PLC0415 (above)
     from athena_lab.warehouse.credentials import GatewayCredentials  # noqa: PLC0415 (above)
+    from athena_lab.warehouse.read_answers import ReadTransport  # noqa: PLC0415 (above)
 
     credentials = kwargs.get("credentials")
     if not isinstance(credentials, GatewayCredentials):
         return kwargs
     endpoint = credentials.place().grpc_endpoint
     if endpoint is None:
-        return kwargs
+        return {"transport": ReadTransport, **kwargs}
     kept = {name: value for name, value in kwargs.items() if name == "client_info"}
     return {"transport": storage.embedded_transport(credentials, endpoint), **kept}

@@ -10,9 +10,9 @@ from typing import Any
 import grpc
 import pyarrow as pa
 from google.cloud import bigquery_storage
-from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
 from athena_lab.warehouse.credentials import GatewayCredentials
+from athena_lab.warehouse.read_answers import ReadTransport
 
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -59,14 +59,14 @@ def embedded_transport(credentials: GatewayCredentials, endpoint: str) -> Any:
     channel = grpc.intercept_channel(
         grpc.insecure_channel(endpoint, options=CHANNEL_OPTIONS), _BearerToken(credentials)
     )
-    return BigQueryReadGrpcTransport(channel=channel)
+    return ReadTransport(channel=channel)
 
 
 def connect_storage(credentials: GatewayCredentials) -> Any:
     """Give a BigQueryReadClient for the place that the credentials name."""
     endpoint = credentials.place().grpc_endpoint
     if endpoint is None:
-        return bigquery_storage.BigQueryReadClient(credentials=credentials)
+        return bigquery_storage.BigQueryReadClient(credentials=credentials, transport=ReadTransport)
     return bigquery_storage.BigQueryReadClient(transport=embedded_transport(credentials, endpoint))
 
 
