@@ -26,6 +26,7 @@ has three hooks, all in `athena_lab/warehouse/defaults.py`:
 1. `google.auth.default()` gives the gateway's credentials and project, and sets `BIGQUERY_EMULATOR_HOST` (all clients).
 2. `BigQueryReadClient(...)` with those credentials goes to the embedded Storage API (google-cloud-bigquery's
    `to_dataframe`, `to_arrow`, bigquery-magics, pandas-gbq, ibis): it honours no endpoint of the environment.
+   It gets a transport that leaves rows where gRPC put them, with the real service too (`read_answers.py`).
 3. `googleapiclient.discovery.build("bigquery", ...)` goes to the embedded REST API (Airflow's check operators and the
    hook's `get_records`): its endpoint is nowhere to be set.
 
