@@ -14,6 +14,7 @@ from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, invalid_query
 from athena_lab.emulator.sql.by_name import match_names
 from athena_lab.emulator.sql.function_types import METADATA
+from athena_lab.emulator.sql.grouping import mark_written_keys, straighten_groups
 from athena_lab.emulator.sql.references import Sources, refuse_strays
 from athena_lab.emulator.sql.scans import Scan, no_filter, requires_filter, scans_of
 from athena_lab.emulator.types import googlesql_type, quote
@@ -52,10 +53,12 @@ def resolve(query: exp.Query, sources: Sources) -> exp.Query:
         for name, fields in sources.columns.items()
     }
     match_names(query, schema)
+    mark_written_keys(query)
     try:
         made = qualify(query, schema=schema, dialect="bigquery")
         refuse_strays(made)
         _refuse_doubles(made)
+        straighten_groups(made)
         return annotate_types(made, schema=schema, expression_metadata=METADATA, dialect="bigquery")
     except OptimizeError as error:
         raise _name_fault(query, error) from error
