@@ -141,8 +141,10 @@ def like(data: bytes, pattern: bytes) -> bool:
     parts, at = [], 0
     while at < len(pattern):
         letter = pattern[at : at + 1]
-        if letter == b"\\" and at + 1 < len(pattern):
+        if letter == b"\\":
             at += 1
+            if at == len(pattern):
+                raise ValueError("LIKE pattern ends with a backslash")
             parts.append(re.escape(pattern[at : at + 1]))
         else:
             parts.append({b"%": b".*", b"_": b"."}.get(letter) or re.escape(letter))

@@ -5,6 +5,9 @@ from athena_lab.emulator.sql.conversions import CONVERSIONS
 
 MACROS = (
     *ARITHMETIC,
+    # Of answers (true, false, NULL): NULL where none decides and one is not known.
+    "athena_any(l) AS CASE WHEN list_contains(l, true) THEN true WHEN list_count(l) < len(l) THEN NULL ELSE false END",
+    "athena_all(l) AS CASE WHEN list_contains(l, false) THEN false WHEN list_count(l) < len(l) THEN NULL ELSE true END",
     "athena_unscaled(x) AS CAST(abs(CAST(x AS DECIMAL(38, 9))) * 1000000000 AS HUGEINT)",
     # Exact either way: by whole numbers where they do not overflow, else in Python.
     (

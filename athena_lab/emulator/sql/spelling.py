@@ -12,6 +12,7 @@ from sqlglot.tokens import TokenType
 
 from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.sql.pipes import rewrite_pipes
+from athena_lab.emulator.sql.quantified import with_bracketed_arrays
 from athena_lab.emulator.sql.token_lists import made
 from athena_lab.emulator.sql.with_expressions import put_in_withs
 
@@ -23,7 +24,7 @@ _MARK = "#"
 
 def parse(text: str) -> list[exp.Expression | None]:
     """Parse statements as sqlglot's BigQuery does, but for the words that it knows no better."""
-    tokens = _with_bracketed_json(rewrite_pipes(put_in_withs(_DIALECT.tokenize(text))))
+    tokens = with_bracketed_arrays(_with_bracketed_json(rewrite_pipes(put_in_withs(_DIALECT.tokenize(text)))))
     _set_right(tokens)
     return [_straight(tree) for tree in _DIALECT.parser().parse(tokens, text)]
 

@@ -1,9 +1,10 @@
-"""Strings: lengths of bytes, code points."""
+"""Strings: lengths of bytes, code points, collations."""
 
 from __future__ import annotations
 
 from sqlglot import exp
 
+from athena_lab.emulator.faults import unsupported
 from athena_lab.emulator.sql.rules.calls import call, is_type
 
 
@@ -22,4 +23,11 @@ def code_point(node: exp.Expression) -> exp.Expression:
     return exp.Case(ifs=[exp.If(this=empty, true=exp.Literal.number(0))], default=call("unicode", node.this))
 
 
-RULES = {exp.Length: length, exp.Unicode: code_point}
+def collate(node: exp.Expression) -> exp.Expression:
+    """COLLATE: texts are compared by their code points, and in no other way."""
+    if not isinstance(node.expression, exp.Literal) or node.expression.name.lower() not in ("", "binary"):
+        raise unsupported(f"The collation {node.expression.sql('bigquery')}")
+    return node.this.copy()
+
+
+RULES = {exp.Length: length, exp.Unicode: code_point, exp.Collate: collate}

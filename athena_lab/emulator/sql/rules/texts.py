@@ -140,20 +140,7 @@ def simple(name: str) -> Callable[[exp.Expression], exp.Expression]:
     return rule
 
 
-def like(node: exp.Expression) -> exp.Expression | None:
-    """LIKE: a backslash takes the sense of % and _ away; of BYTES it goes by bytes."""
-    if is_bytes(node.this) or is_bytes(node.expression):
-        made = call("athena_like_bytes", as_bytes(node.this), as_bytes(node.expression))
-        return exp.Not(this=made) if node.args.get("negate") else made
-    pattern = node.expression
-    is_plain = isinstance(pattern, exp.Literal) and "\\" not in pattern.name
-    if is_plain or isinstance(node.parent, exp.Escape) or isinstance(pattern, exp.Tuple | exp.Array | exp.Unnest):
-        return None
-    return exp.Escape(this=node.copy(), expression=exp.Literal.string("\\"))
-
-
 RULES = {
-    exp.Like: like,
     exp.Normalize: normalize,
     exp.ToCodePoints: points,
     exp.CodePointsToString: simple("athena_from_code_points"),
