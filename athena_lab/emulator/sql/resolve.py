@@ -17,6 +17,7 @@ from athena_lab.emulator.sql.function_types import METADATA
 from athena_lab.emulator.sql.grouping import mark_written_keys, straighten_groups
 from athena_lab.emulator.sql.references import Sources, refuse_strays
 from athena_lab.emulator.sql.scans import Scan, no_filter, requires_filter, scans_of
+from athena_lab.emulator.sql.supertypes import unify_set_operations
 from athena_lab.emulator.types import googlesql_type, quote
 
 
@@ -59,7 +60,10 @@ def resolve(query: exp.Query, sources: Sources) -> exp.Query:
         refuse_strays(made)
         _refuse_doubles(made)
         straighten_groups(made)
-        return annotate_types(made, schema=schema, expression_metadata=METADATA, dialect="bigquery")
+        made = annotate_types(made, schema=schema, expression_metadata=METADATA, dialect="bigquery")
+        if unify_set_operations(made):
+            made = annotate_types(made, schema=schema, expression_metadata=METADATA, dialect="bigquery")
+        return made
     except OptimizeError as error:
         raise _name_fault(query, error) from error
     except SqlglotError as error:

@@ -9,6 +9,7 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
+from athena_lab.emulator.sql.by_name import leaves
 from athena_lab.emulator.sql.pivots import straighten_pivots
 from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
 from athena_lab.emulator.sql.resolve import columns_read, labels_of, name_columns, resolve
@@ -51,8 +52,9 @@ def bind_names(tree: exp.Expression, sources: Sources, parameters: Mapping[str, 
 
 def finish(query: exp.Query, sources: Sources) -> Translation:
     """Resolve and rewrite a query whose references are replaced already."""
-    if isinstance(query, exp.Select) and query.args.get("kind") == "STRUCT":
-        query.set("kind", None)  # at the top a struct's fields are the result's columns
+    for select in leaves(query):
+        if select.args.get("kind") == "STRUCT":
+            select.set("kind", None)  # at the top a struct's fields are the result's columns
     _open_structs(query)
     name_struct_unnests(query)
     name_columns(query)
@@ -70,6 +72,8 @@ def _open_structs(query: exp.Query) -> None:
     """A struct's fields are columns as well where a query of structs stands in FROM, or in WITH."""
     for select in query.find_all(exp.Select):
         holder = select.parent
+        while isinstance(holder, exp.SetOperation):
+            holder = holder.parent
         in_from = isinstance(holder, exp.Subquery) and isinstance(holder.parent, exp.From | exp.Join)
         if select.args.get("kind") == "STRUCT" and (in_from or isinstance(holder, exp.CTE)):
             select.set("kind", None)

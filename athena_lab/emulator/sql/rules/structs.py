@@ -87,15 +87,47 @@ def ordered(node: exp.Expression) -> exp.Expression | None:
 
 
 def among(node: exp.Expression) -> exp.Expression | None:
-    """`struct IN (struct, …)`."""
-    items = node.expressions
-    unnest = node.args.get("unnest")
-    inner = unnest.expressions[0] if isinstance(unnest, exp.Unnest) and unnest.expressions else None
-    if not items and isinstance(inner, exp.Array) and _is_struct(node.this):
-        items = inner.expressions  # written out: the same as IN (…)
-    if not items or not _is_struct(node.this) or not all(_is_struct(item) for item in items):
+    """`struct IN (struct, …)`, `struct IN UNNEST(…)` and `struct IN (SELECT …)`."""
+    if not _is_struct(node.this):
         return None
-    return exp.Paren(this=exp.or_(*(equal(node.this, item) for item in items), copy=False))
+    items, unnest, query = node.expressions, node.args.get("unnest"), node.args.get("query")
+    inner = unnest.expressions[0] if isinstance(unnest, exp.Unnest) and unnest.expressions else None
+    if isinstance(inner, exp.Array):
+        items = inner.expressions  # written out: the same as IN (…)
+    if items:
+        if not all(_is_struct(item) for item in items):
+            return None
+        return exp.Paren(this=exp.or_(*(equal(node.this, item) for item in items), copy=False))
+    if inner is not None and inner.type is not None and inner.type.this == exp.DType.ARRAY and inner.type.expressions:
+        return _among(node.this, inner, _field_types(inner.type.expressions[0]))
+    select = next(iter(leaves(query)), None) if isinstance(query, exp.Expression) else None
+    if not isinstance(query, exp.Expression) or select is None or len(select.selects) != 1:
+        return None
+    item = select.selects[0].unalias()
+    if not _is_struct(item):
+        return None
+    kinds = _field_types(item.type) or [part.type for part in _parts(item) or ()]
+    return _among(node.this, raw("ARRAY{0}", query.this if isinstance(query, exp.Subquery) else query), kinds)
+
+
+def _field_types(kind: exp.DataType | None) -> list[exp.DataType | None]:
+    if kind is None or kind.this != exp.DType.STRUCT:
+        return []
+    return [part.args.get("kind") if isinstance(part, exp.ColumnDef) else part for part in kind.expressions]
+
+
+def _among(value: exp.Expression, listed: exp.Expression, kinds: list[exp.DataType | None]) -> exp.Expression:
+    """Compare with each element of a list, field by field: DuckDB goes by names, and takes NULLs for equal."""
+    ours = _parts(value)
+    if ours is None or len(ours) != len(kinds):
+        raise unsupported("IN with structs whose fields are not known")
+    tests = []
+    for index, (one, kind) in enumerate(zip(ours, kinds, strict=True), start=1):
+        field = exp.Anonymous(this="struct_extract_at", expressions=[exp.Var(this="athena_e"), exp.Literal.number(index)])
+        field.type = kind
+        tests.append(equal(one, field))
+    test = exp.and_(*tests, copy=False)
+    return raw("athena_any(list_transform({0}, lambda athena_e: {1}))", listed, test, kind="BOOL")
 
 
 def united(node: exp.Expression) -> exp.Expression | None:
