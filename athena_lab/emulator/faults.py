@@ -92,7 +92,10 @@ _CLEANED = (
     (re.compile(r"^.*Python exception occurred while executing the UDF: \w+: ", re.DOTALL), ""),
     (re.compile(r"\n\nLINE \d+:.*", re.DOTALL), ""),
     (re.compile(r"\. Use TRY\(.*", re.DOTALL), ""),
-    (re.compile(r"^.*Like pattern must not end with escape character.*", re.DOTALL), "LIKE pattern ends with a backslash"),
+    (
+        re.compile(r"^.*Like pattern must not end with escape character.*", re.DOTALL),
+        "LIKE pattern ends with a backslash",
+    ),
     (re.compile(r"^(Invalid Input|Conversion|Binder|Catalog|Out of Range|Parser|Constraint) Error: "), ""),
     (re.compile(r"\n.*Candidate bindings.*", re.DOTALL), ""),
 )

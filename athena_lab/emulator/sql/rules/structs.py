@@ -102,10 +102,8 @@ def among(node: exp.Expression) -> exp.Expression | None:
         return _among(node.this, inner, _field_types(inner.type.expressions[0]))
     select = next(iter(leaves(query)), None) if isinstance(query, exp.Expression) else None
     if not isinstance(query, exp.Expression) or select is None or len(select.selects) != 1:
-        return None
+        raise unsupported("IN with structs whose fields are not known")
     item = select.selects[0].unalias()
-    if not _is_struct(item):
-        return None
     kinds = _field_types(item.type) or [part.type for part in _parts(item) or ()]
     return _among(node.this, raw("ARRAY{0}", query.this if isinstance(query, exp.Subquery) else query), kinds)
 
@@ -123,7 +121,9 @@ def _among(value: exp.Expression, listed: exp.Expression, kinds: list[exp.DataTy
         raise unsupported("IN with structs whose fields are not known")
     tests = []
     for index, (one, kind) in enumerate(zip(ours, kinds, strict=True), start=1):
-        field = exp.Anonymous(this="struct_extract_at", expressions=[exp.Var(this="athena_e"), exp.Literal.number(index)])
+        field = exp.Anonymous(
+            this="struct_extract_at", expressions=[exp.Var(this="athena_e"), exp.Literal.number(index)]
+        )
         field.type = kind
         tests.append(equal(one, field))
     test = exp.and_(*tests, copy=False)
