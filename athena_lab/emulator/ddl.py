@@ -52,10 +52,6 @@ class Definition:
     source: Table | None = None
     """The table that is cloned or copied, perhaps as it was."""
 
-    @property
-    def operation(self) -> str:
-        return "REPLACE" if self.is_replace else "CREATE"
-
 
 def read_definition(statement: exp.Create, references: References) -> Definition:
     """Read a CREATE TABLE or CREATE VIEW; refuse the kinds that are not supported."""
@@ -208,6 +204,36 @@ def drop_table(warehouse: Warehouse, key: tuple[str, str], *, if_exists: bool = 
         change.written.append(table)
 
     warehouse.catalog.transact(work)
+
+
+def create_outcome(state: State, made: Definition) -> str:
+    """Say in BigQuery's word what a CREATE TABLE or VIEW does (ddlOperationPerformed)."""
+    if (made.dataset, made.name) not in state.tables:
+        return "CREATE"
+    return "SKIP" if made.if_not_exists else "REPLACE" if made.is_replace else "CREATE"
+
+
+def drop_outcome(warehouse: Warehouse, statement: exp.Drop, references: References) -> dict[str, Any]:
+    """Say in BigQuery's words what a DROP of one table, view or dataset does, and to what."""
+    nodes = statement.args.get("tables") or [statement.this]
+    project, state = warehouse.project, warehouse.catalog.state
+    if str(statement.args.get("kind")).upper() == "SCHEMA":
+        name = schema_name(warehouse, nodes[0])
+        told = {"ddlTargetDataset": {"projectId": project, "datasetId": name}}
+        is_there = name in state.datasets
+    else:
+        dataset, name = references.name_of(nodes[0])
+        told = {"ddlTargetTable": {"projectId": project, "datasetId": dataset, "tableId": name}}
+        is_there = (dataset, name) in state.tables
+    return {"ddlOperationPerformed": "DROP" if is_there or not statement.args.get("exists") else "SKIP", **told}
+
+
+def schema_outcome(warehouse: Warehouse, statement: exp.Create) -> dict[str, Any]:
+    """Say in BigQuery's words what a CREATE SCHEMA does, and which dataset it makes."""
+    name = schema_name(warehouse, statement.this)
+    is_there = bool(statement.args.get("exists")) and name in warehouse.catalog.state.datasets
+    target = {"projectId": warehouse.project, "datasetId": name}
+    return {"ddlOperationPerformed": "SKIP" if is_there else "CREATE", "ddlTargetDataset": target}
 
 
 def drop(warehouse: Warehouse, statement: exp.Drop, references: References) -> str:

@@ -37,6 +37,7 @@ from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Target, write
 
 Work = Callable[[Job], None]
+_SHAPES = ("timePartitioning", "rangePartitioning", "clustering")
 _COUNTS = {"INSERT": "insertedRowCount", "UPDATE": "updatedRowCount", "DELETE": "deletedRowCount"}
 
 
@@ -50,6 +51,8 @@ class Planned:
     referenced: tuple[dict[str, str], ...] = ()
     fields: tuple[Field, ...] | None = None
     statistics: dict[str, Any] | None = None
+    target_fields: tuple[Field, ...] | None = None
+    """Of DML: the columns of its target, which a dry run gives as its schema."""
 
 
 class Queries:
@@ -149,7 +152,7 @@ class Queries:
                 query.get("writeDisposition") or "WRITE_EMPTY",
                 query.get("createDisposition") or "CREATE_IF_NEEDED",
                 may_add_fields="ALLOW_FIELD_ADDITION" in options,
-                resource={key: query[key] for key in ("timePartitioning", "clustering") if query.get(key)},
+                resource={key: query[key] for key in _SHAPES if query.get(key)},
             )
             write(self.warehouse, prepared.source(values), target, job)
             job.destination = dict(destination)
@@ -194,7 +197,7 @@ class Queries:
 
         target = self._reference(*made.target.key)
         referenced = [item for item in made.referenced if item != target] + [target]
-        return Planned(made.kind, work, made.read_bytes, tuple(referenced))
+        return Planned(made.kind, work, made.read_bytes, tuple(referenced), target_fields=made.target.fields)
 
     def _plan_ddl(
         self, statement: exp.Expression, space: Namespace, types: Mapping[str, Field], values: Mapping[str, Any]
@@ -204,14 +207,17 @@ class Queries:
             return self._plan_routine(statement, references)
         if isinstance(statement, exp.Drop):
             kind = str(statement.args.get("kind")).upper()
-            return Planned(f"DROP_{kind}", lambda _: self._drop(statement, references))
+            told = ddl.drop_outcome(self.warehouse, statement, references)
+            return Planned(f"DROP_{kind}", lambda _: self._drop(statement, references), statistics=told)
         if isinstance(statement, exp.Alter):
             kind = str(statement.args.get("kind")).upper()
             return Planned(f"ALTER_{kind}", lambda _: alter(self.warehouse, statement, references))
         if not isinstance(statement, exp.Create):
             raise unsupported(f"The statement {statement.key.upper()}")
         if str(statement.args.get("kind")).upper() == "SCHEMA":
-            return Planned("CREATE_SCHEMA", lambda job: ddl.create_schema(self.warehouse, statement, job.owner))
+            told = ddl.schema_outcome(self.warehouse, statement)
+            work: Work = lambda job: ddl.create_schema(self.warehouse, statement, job.owner)  # noqa: E731
+            return Planned("CREATE_SCHEMA", work, statistics=told)
         return self._plan_create(statement, references, types, values)
 
     def _plan_create(
@@ -232,7 +238,10 @@ class Queries:
             ddl.create(self.warehouse, made, prepared, values, job)
             job.destination = target
 
-        statistics = {"ddlOperationPerformed": made.operation, "ddlTargetTable": target}
+        statistics = {
+            "ddlOperationPerformed": ddl.create_outcome(references.space.state, made),
+            "ddlTargetTable": target,
+        }
         if prepared is None:
             read = () if made.source is None else (self._reference(*made.source.key),)
             return Planned(kind, work, 0, read, made.fields, statistics)
@@ -249,9 +258,13 @@ class Queries:
             if_exists = bool(statement.args.get("exists"))
             references.space.require(DELETE_ROUTINE, key[0])
             refuse_governed(references.space.authorization.principal, self.warehouse.catalog.state.routines.get(key))
-            return Planned(f"DROP_{kind}", lambda _: drop_routine(self.warehouse, key, if_exists=if_exists))
+            is_there = key in self.warehouse.catalog.state.routines
+            told = {"ddlOperationPerformed": "DROP" if is_there or not if_exists else "SKIP", **self._routine(*key)}
+            drop: Work = lambda _: drop_routine(self.warehouse, key, if_exists=if_exists)  # noqa: E731
+            return Planned(f"DROP_{kind}", drop, statistics=told)
         assert isinstance(statement, exp.Create)  # noqa: S101 (is_routine knows only these two)
-        statistics: dict[str, Any] = {}
+        statistics = self._routine(*routine_name(self.warehouse, query, ".".join(
+            part.name for part in statement.this.this.parts)))  # fmt: skip
 
         def work(job: Job) -> None:
             done = store_function(self.warehouse, query, statement, job.owner)
@@ -266,7 +279,9 @@ class Queries:
 
     def _publish(self, job: Job, planned: Planned) -> None:
         job.processed_bytes = planned.processed_bytes
-        job.fields = planned.fields
+        job.fields = (
+            planned.target_fields if job.configuration.get("dryRun") and planned.target_fields else planned.fields
+        )
         job.statistics["query"] = {
             "statementType": planned.statement_type,
             "totalBytesProcessed": str(planned.processed_bytes),
@@ -274,7 +289,7 @@ class Queries:
             "cacheHit": False,
             "referencedTables": list(planned.referenced),
             "totalBytesProcessedAccuracy": "PRECISE",
-            **({"schema": schema_json(planned.fields)} if planned.fields is not None else {}),
+            **({"schema": schema_json(job.fields)} if job.fields is not None else {}),
             **(planned.statistics or {}),
         }
 
@@ -287,6 +302,10 @@ class Queries:
 
     def _reference(self, dataset: str, name: str) -> dict[str, str]:
         return {"projectId": self.warehouse.project, "datasetId": dataset, "tableId": name}
+
+    def _routine(self, dataset: str, name: str) -> dict[str, Any]:
+        place = {"projectId": self.warehouse.project, "datasetId": dataset, "routineId": name}
+        return {"ddlTargetRoutine": place}
 
 
 def _check_destination(query: Mapping[str, Any], name: str, prepared: Prepared) -> None:

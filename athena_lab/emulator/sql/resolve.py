@@ -28,6 +28,8 @@ def name_columns(query: exp.Query) -> None:
         named = []
         for item in select.expressions:
             made = item
+            if isinstance(item, exp.Paren) and isinstance(item.unnest(), exp.Column | exp.Dot):
+                item = item.unnest()  # a column in parentheses keeps its name
             if isinstance(item, exp.Alias):
                 made.meta["label"] = item.alias
             elif (
