@@ -22,7 +22,7 @@ from athena_lab.emulator.avro_schema import kind_of, read_fields, written_schema
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.incoming import Incoming, unreadable
 from athena_lab.emulator.results import Result
-from athena_lab.emulator.rows import encode_rows
+from athena_lab.emulator.rows import Timestamps, encode_rows
 from athena_lab.emulator.types import Field, incoming_schema
 
 Convert = Callable[[Any], Any]
@@ -81,7 +81,7 @@ def _values(column: pa.Array, item: Field, is_logical: bool) -> list[Any]:  # no
         return found
     if item.type == "INTERVAL":
         batch = pa.RecordBatch.from_arrays([column], names=[item.name])
-        return [row["f"][0]["v"] for row in encode_rows(batch, (item,), int64_timestamps=True)]
+        return [row["f"][0]["v"] for row in encode_rows(batch, (item,), Timestamps.INT64)]
     found = column.to_pylist()
     if item.type == "DATETIME" or (item.type in ("DATE", "TIME") and not is_logical):
         return [None if value is None else value.isoformat() for value in found]

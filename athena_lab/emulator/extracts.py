@@ -20,7 +20,7 @@ from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.policies.roles import EXPORT
 from athena_lab.emulator.results import Result
-from athena_lab.emulator.rows import encode_rows
+from athena_lab.emulator.rows import Timestamps, encode_rows
 from athena_lab.emulator.types import Field
 from athena_lab.emulator.warehouse import Warehouse
 
@@ -94,7 +94,7 @@ def bucket_of(warehouse: Warehouse, uri: str) -> tuple[Path, str]:
 
 def _rows(result: Result) -> Iterator[list[Any]]:
     for batch in result.read(0, result.rows):
-        for row in encode_rows(batch, result.fields, int64_timestamps=True):
+        for row in encode_rows(batch, result.fields, Timestamps.INT64):
             yield [cell["v"] for cell in row["f"]]
 
 

@@ -62,6 +62,20 @@ def convert_row(row: Any, fields: Iterable[Field], path: str = "") -> dict[str, 
     return made
 
 
+def known_only(value: Any, fields: Iterable[Field]) -> Any:
+    """Leave out of an object, or of those in an array, the members that no field declares (ignoreUnknownValues)."""
+    if isinstance(value, list):
+        return [known_only(part, fields) for part in value]
+    if not isinstance(value, Mapping):
+        return value
+    known = {item.name.lower(): item for item in fields}
+    return {
+        key: known_only(part, known[str(key).lower()].fields) if known[str(key).lower()].fields else part
+        for key, part in value.items()
+        if str(key).lower() in known
+    }
+
+
 def _convert(item: Field, value: Any, where: str) -> Any:
     if item.is_repeated:
         if value is None:

@@ -7,6 +7,7 @@ import datetime
 import decimal
 import math
 from collections.abc import Callable, Iterator, Sequence
+from enum import StrEnum
 from typing import Any
 
 import pyarrow as pa
@@ -16,28 +17,38 @@ from athena_lab.emulator.types import Field, range_element
 Encoder = Callable[[Any], Any]
 
 
-def encode_rows(batch: pa.RecordBatch, fields: Sequence[Field], *, int64_timestamps: bool) -> Iterator[dict[str, Any]]:
-    """Give a batch's rows; timestamps as whole microseconds, or as seconds in scientific notation."""
+class Timestamps(StrEnum):
+    """How rows of JSON write a TIMESTAMP (formatOptions.timestampOutputFormat)."""
+
+    FLOAT64 = "FLOAT64"
+    """Seconds since 1970, in scientific notation."""
+    INT64 = "INT64"
+    """Whole microseconds since 1970."""
+    ISO8601_STRING = "ISO8601_STRING"
+
+
+def encode_rows(batch: pa.RecordBatch, fields: Sequence[Field], timestamps: Timestamps) -> Iterator[dict[str, Any]]:
+    """Give a batch's rows."""
     columns = []
     for column, item in zip(batch.columns, fields, strict=True):
-        encoder = _encoder(item, int64_timestamps)
+        encoder = _encoder(item, timestamps)
         columns.append([encoder(value) for value in column.to_pylist()])
     for values in zip(*columns, strict=True):
         yield {"f": [{"v": value} for value in values]}
 
 
-def _encoder(item: Field, int64_timestamps: bool) -> Encoder:  # noqa: FBT001 (passed down as it came)
+def _encoder(item: Field, timestamps: Timestamps) -> Encoder:
     if item.is_repeated:
-        element = _encoder(item.element(), int64_timestamps)
+        element = _encoder(item.element(), timestamps)
         return lambda values: [{"v": element(value)} for value in values or ()]
     if item.type == "RECORD":
-        inner = [(part.name, _encoder(part, int64_timestamps)) for part in item.fields]
+        inner = [(part.name, _encoder(part, timestamps)) for part in item.fields]
         return lambda value: None if value is None else {"f": [{"v": encode(value[name])} for name, encode in inner]}
     if item.type == "RANGE":
-        bound = _encoder(Field(item.name, range_element(item)), int64_timestamps)
+        bound = _encoder(Field(item.name, range_element(item)), timestamps)
         return lambda value: None if value is None else _range(bound(value["start"]), bound(value["end"]))
     if item.type == "TIMESTAMP":
-        encode: Encoder = _microseconds if int64_timestamps else _seconds
+        encode: Encoder = _MOMENTS[timestamps]
     else:
         encode = _ENCODERS.get(item.type, str)
     return lambda value: None if value is None else encode(value)
@@ -57,6 +68,16 @@ def _microseconds(value: datetime.datetime) -> str:
 def _seconds(value: datetime.datetime) -> str:
     micros = decimal.Decimal(_microseconds(value)) / 1_000_000
     return f"{micros:.17E}" if micros else "0.0"
+
+
+def _text(value: datetime.datetime) -> str:
+    micros = f".{value.microsecond:06d}" if value.microsecond else ""
+    return f"{value:%Y-%m-%dT%H:%M:%S}{micros}Z".rjust(20 + len(micros), "0")
+
+
+_MOMENTS: dict[Timestamps, Encoder] = {
+    Timestamps.FLOAT64: _seconds, Timestamps.INT64: _microseconds, Timestamps.ISO8601_STRING: _text,
+}  # fmt: skip
 
 
 def _float(value: float) -> str:

@@ -135,6 +135,21 @@ def schema_json(fields: Iterable[Field]) -> dict[str, Any]:
     return {"fields": [item.to_json() for item in fields]}
 
 
+def selected(fields: Iterable[Field], paths: Iterable[str]) -> tuple[Field, ...]:
+    """Give the fields that paths (`a`, `b.c`) name, in their own order; refuse a path that names none."""
+    wanted: dict[str, list[str]] = {}
+    for path in paths:
+        name, _, rest = path.lower().partition(".")
+        wanted.setdefault(name, []).append(rest)
+    known = tuple(fields)
+    missing = sorted(set(wanted) - {item.name.lower() for item in known})
+    if missing:
+        told = ", ".join(missing)
+        raise BigQueryError("invalid", f"The following selected fields do not exist in the table schema: {told}")
+    chosen = [(item, wanted[item.name.lower()]) for item in known if item.name.lower() in wanted]
+    return tuple(item if "" in rests else replace(item, fields=selected(item.fields, rests)) for item, rests in chosen)
+
+
 def quote(name: str) -> str:
     """Quote an identifier for DuckDB."""
     return '"' + name.replace('"', '""') + '"'

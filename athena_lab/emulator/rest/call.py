@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -47,6 +48,16 @@ class Call:
             return int(text)
         except ValueError as error:
             raise BigQueryError("invalid", f"Invalid value '{text}' for {name}", name) from error
+
+    def several(self, name: str) -> list[str]:
+        """Read a parameter that may come several times, or with commas between its values."""
+        given = self.query.getlist(name) if isinstance(self.query, QueryParams) else [self.query.get(name, "")]
+        return [part.strip() for text in given for part in text.split(",") if part.strip()]
+
+    def format_options(self) -> dict[str, str]:
+        """Read DataFormatOptions of the query string (formatOptions.NAME)."""
+        start = "formatOptions."
+        return {key.removeprefix(start): text for key, text in self.query.items() if key.startswith(start)}
 
     def flag(self, name: str) -> bool:
         """Read a boolean of the query string."""

@@ -9,15 +9,16 @@ from typing import Any
 
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import BigQueryError, unsupported
-from athena_lab.emulator.json_rows import RowError, convert_row
+from athena_lab.emulator.json_rows import RowError, convert_row, known_only
 from athena_lab.emulator.loads import rows_to_source
 from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
 from athena_lab.emulator.rest.call import Answer, Call, route
-from athena_lab.emulator.rest.pages import PAGE_CELLS, page_rows, rows_page, start_of
+from athena_lab.emulator.rest.pages import PAGE_CELLS, page_rows, rows_page, start_of, timestamps_of
 from athena_lab.emulator.rest.partition_summary import partition_summary
 from athena_lab.emulator.results import Result
-from athena_lab.emulator.warehouse import chosen_fields
+from athena_lab.emulator.rows import Timestamps
+from athena_lab.emulator.types import selected
 from athena_lab.emulator.writing import Target, write
 
 _REMEMBERED_S = 60.0
@@ -27,25 +28,29 @@ _REMEMBERED = 100_000
 def list_(call: Call) -> Answer:
     """Give a page of rows, of some fields if asked."""
     dataset, name = call.path["dataset"], call.path["table"]
-    columns = [part for part in call.query.get("selectedFields", "").split(",") if part]
+    columns = call.several("selectedFields")
     start = start_of(call.query.get("pageToken"), call.integer("startIndex"))
-    int64 = call.query.get("formatOptions.useInt64Timestamp", "").lower() == "true"
+    timestamps = timestamps_of(call.format_options())
     result = call.warehouse.find_result(dataset, name, call.principal) or partition_summary(call)
     if result is not None:
-        chosen_fields(result.fields, columns)
-        chosen = result.select(columns) if columns else result
+        fields = selected(result.fields, columns) if columns else result.fields
+        chosen = result.select([item.name for item in fields]) if columns else result
+        chosen.fields = fields
         count = page_rows(len(chosen.fields), call.integer("maxResults"), PAGE_CELLS)
-        return {"kind": "bigquery#tableDataList", **rows_page(chosen, start, count, int64_timestamps=int64)}
-    return {"kind": "bigquery#tableDataList", **_stored_page(call, columns, start, int64_timestamps=int64)}
+        return {"kind": "bigquery#tableDataList", **rows_page(chosen, start, count, timestamps)}
+    return {"kind": "bigquery#tableDataList", **_stored_page(call, columns, start, timestamps)}
 
 
-def _stored_page(call: Call, columns: list[str], start: int, *, int64_timestamps: bool) -> dict[str, Any]:
+def _stored_page(call: Call, columns: list[str], start: int, timestamps: Timestamps) -> dict[str, Any]:
     table = call.warehouse.readable(call.path["dataset"], call.path["table"])
-    fields = chosen_fields(table.fields, columns)
+    fields = selected(table.fields, columns) if columns else table.fields
     require_raw(call.warehouse.protection_of(table, call.principal), [item.name for item in fields])
     count = page_rows(len(fields), call.integer("maxResults"), PAGE_CELLS)
-    result: Result = call.warehouse.read_table(table, call.principal, columns, f"LIMIT {count} OFFSET {start}")
-    page = rows_page(result, 0, count, int64_timestamps=int64_timestamps)
+    result: Result = call.warehouse.read_table(
+        table, call.principal, [item.name for item in fields] if columns else (), f"LIMIT {count} OFFSET {start}"
+    )
+    result.fields = fields
+    page = rows_page(result, 0, count, timestamps)
     total = _count(call, table)
     page["totalRows"] = str(total)
     page.pop("pageToken", None)
@@ -100,12 +105,13 @@ def insert_all(call: Call) -> Answer:
     rows = call.body.get("rows") or []
     if not rows:
         raise BigQueryError("invalid", "No rows present in the request.")
+    if not all(isinstance(row, dict) and isinstance(row.get("json") or {}, dict) for row in rows):
+        raise BigQueryError("invalid", "A row of the request is no object with the member json.")
     for index, row in enumerate(rows):
         content, insert_id = row.get("json") or {}, row.get("insertId")
         try:
             if call.body.get("ignoreUnknownValues"):
-                known = {item.name.lower() for item in table.fields}
-                content = {key: value for key, value in content.items() if key.lower() in known}
+                content = known_only(content, table.fields)
             convert_row(content, table.fields)
         except RowError as error:
             entry = {"reason": "invalid", "location": error.field, "debugInfo": "", "message": str(error)}

@@ -6,16 +6,20 @@ from typing import Any
 
 from athena_lab.emulator.catalog import now_ms
 from athena_lab.emulator.ddl import check_dataset_id
+from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.policies.authorization import ACCESS, access_of, check_access_list, default_access
 from athena_lab.emulator.policies.model import HIDDEN
 from athena_lab.emulator.policies.roles import DELETE_DATASET, GET_DATASET, UPDATE_DATASET
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
-from athena_lab.emulator.rest.resources import check_etag, dataset_json
+from athena_lab.emulator.rest.resources import check_etag, dataset_json, patched
 
 _DERIVED = (
     "kind", "id", "etag", "selfLink", "datasetReference", "type", "creationTime", "lastModifiedTime", "isHidden",
 )  # fmt: skip
+
+
+_OF_ACCESS = ("kind", "id", "etag", "selfLink", "datasetReference", "location", ACCESS)
 
 
 def insert(call: Call) -> Answer:
@@ -30,14 +34,23 @@ def insert(call: Call) -> Answer:
 
 
 def get(call: Call) -> Answer:
-    """Give a dataset."""
+    """Give a dataset: all of it, or as `datasetView` says without its access list, or with little else."""
     name = call.path["dataset"]
-    return dataset_json(call.warehouse, name, call.warehouse.catalog.dataset(name))
+    made = dataset_json(call.warehouse, name, call.warehouse.catalog.dataset(name))
+    view = call.query.get("datasetView") or "FULL"
+    if view not in ("DATASET_VIEW_UNSPECIFIED", "FULL", "METADATA", "ACL"):
+        raise BigQueryError("invalid", f"Invalid value '{view}' for datasetView", "datasetView")
+    if view == "METADATA":
+        made.pop(ACCESS)
+    return {key: made[key] for key in _OF_ACCESS if key in made} if view == "ACL" else made
 
 
 def list_(call: Call) -> Answer:
     """List the datasets; `filter` is "labels.key[:value]", `all` lists those too whose names begin with "_"."""
-    wanted = [term.removeprefix("labels.").partition(":") for term in call.query.get("filter", "").split()]
+    terms = [term for term in call.query.get("filter", "").split() if term.upper() != "AND"]
+    if any(not term.startswith("labels.") for term in terms):
+        raise BigQueryError("invalid", "The filter of datasets must be labels.KEY or labels.KEY:VALUE.", "filter")
+    wanted = [term.removeprefix("labels.").partition(":") for term in terms]
     items: list[dict[str, Any]] = []
     state = call.warehouse.catalog.state
     for name, resource in sorted(call.warehouse.authorization(call.principal).visible(state).datasets.items()):
@@ -47,7 +60,11 @@ def list_(call: Call) -> Answer:
         if all(key in labels and (not colon or labels[key] == value) for key, colon, value in wanted):
             made = dataset_json(call.warehouse, name, resource)
             items.append(
-                {key: made[key] for key in ("kind", "id", "datasetReference", "location", "labels") if key in made}
+                {
+                    key: made[key]
+                    for key in ("kind", "id", "datasetReference", "location", "labels", "friendlyName")
+                    if key in made
+                }
             )
     page = list_page(items, "datasets", call.query.get("pageToken"), call.integer("maxResults"))
     return {"kind": "bigquery#datasetList", **page}
@@ -58,7 +75,7 @@ def patch(call: Call) -> Answer:
     name = call.path["dataset"]
     present = call.warehouse.catalog.dataset(name)
     check_etag(call.headers, dataset_json(call.warehouse, name, present))
-    return _replace(call, name, {**present, **_kept(call.body)})
+    return _replace(call, name, patched(present, _kept(call.body)))
 
 
 def update(call: Call) -> Answer:
@@ -78,9 +95,7 @@ def delete(call: Call) -> Answer:
 
 
 def _replace(call: Call, name: str, resource: dict[str, Any]) -> Answer:
-    kept = {key: value for key, value in resource.items() if value is not None}
-    if "labels" in kept:
-        kept["labels"] = {key: value for key, value in kept["labels"].items() if value is not None}
+    kept = patched({}, resource)
     kept[ACCESS] = check_access_list(kept.get(ACCESS) or access_of({}))
     kept |= {"lastModifiedTime": str(now_ms()), "location": call.warehouse.location}
     call.warehouse.catalog.put_dataset(name, kept, must_be_new=False)

@@ -13,10 +13,11 @@ from starlette.concurrency import run_in_threadpool
 from athena_lab.emulator.access import Principal
 from athena_lab.emulator.copies import run_copy
 from athena_lab.emulator.extracts import run_extract
-from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job, new_id, run
 from athena_lab.emulator.policies.protection import require_raw
 from athena_lab.emulator.queries import require_text
+from athena_lab.emulator.rest.accepted import check_configuration
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import (
     INLINE_CELLS,
@@ -26,9 +27,11 @@ from athena_lab.emulator.rest.pages import (
     page_rows,
     rows_page,
     start_of,
+    timestamps_of,
 )
 from athena_lab.emulator.rest.resources import job_json, job_reference
 from athena_lab.emulator.results import Result
+from athena_lab.emulator.rows import Timestamps
 from athena_lab.emulator.types import schema_json
 from athena_lab.emulator.uri_loads import run_uri_load
 
@@ -43,11 +46,18 @@ _QUERY_KEYS = (
     "useQueryCache", "createSession", "connectionProperties",
 )  # fmt: skip
 
+_BODY_KEYS = frozenset({
+    *_QUERY_KEYS, "kind", "labels", "dryRun", "jobTimeoutMs", "maxResults", "timeoutMs", "requestId", "location",
+    "formatOptions", "queryResultsFormat", "jobCreationMode", "preserveNulls", "writeIncrementalResults",
+    "arrowSerializationOptions", "connectionProperties",
+})  # fmt: skip
+
 
 def job_of(call: Call, configuration: dict[str, Any], job_id: str | None) -> Job:
     """Make a job of the caller's; refuse an id that is none."""
     if job_id is not None and not _ID.fullmatch(job_id):
         raise BigQueryError("invalid", f'Invalid job ID "{job_id}".')
+    check_configuration(configuration)
     if call.principal.run is not None:  # whatever the run's code says of itself: its budget is counted by this label
         configuration["labels"] = {**(configuration.get("labels") or {}), RUN_LABEL: call.principal.run}
     return Job(job_id or new_id(), call.principal, configuration)
@@ -84,6 +94,9 @@ async def insert(call: Call) -> Answer:
 async def query(call: Call) -> Answer:
     """Run a query and answer with its first rows if it ends in time (jobs.query)."""
     require_text(call.body)
+    unknown = sorted(key for key, value in call.body.items() if key not in _BODY_KEYS and value)
+    if unknown:
+        raise unsupported(f"The parameter {unknown[0]} of a query")
     configuration: dict[str, Any] = {
         "query": {key: call.body[key] for key in _QUERY_KEYS if call.body.get(key) is not None},
         **{key: call.body[key] for key in ("labels", "dryRun", "jobTimeoutMs") if call.body.get(key)},
@@ -94,11 +107,9 @@ async def query(call: Call) -> Answer:
     else:
         job = _submit_once(call, configuration)
         await _wait(job, call.body.get("timeoutMs"))
-    options = call.body.get("formatOptions") or {}
+    timestamps = timestamps_of(call.body.get("formatOptions") or {})
     wants_arrow = call.body.get("queryResultsFormat") == "ARROW"
-    return await run_in_threadpool(
-        _answer, call, job, call.body.get("maxResults"), bool(options.get("useInt64Timestamp")), is_arrow=wants_arrow
-    )
+    return await run_in_threadpool(_answer, call, job, call.body.get("maxResults"), timestamps, is_arrow=wants_arrow)
 
 
 def _submit_once(call: Call, configuration: dict[str, Any]) -> Job:
@@ -129,11 +140,11 @@ async def results(call: Call) -> Answer:
     """Wait for a query job and give a page of its rows (jobs.getQueryResults)."""
     job = call.warehouse.jobs.find(call.path["job"], call.principal)
     await _wait(job, call.integer("timeoutMs"))
-    int64 = call.query.get("formatOptions.useInt64Timestamp", "").lower() == "true"
-    return await run_in_threadpool(_answer, call, job, call.integer("maxResults"), int64)
+    timestamps = timestamps_of(call.format_options())
+    return await run_in_threadpool(_answer, call, job, call.integer("maxResults"), timestamps)
 
 
-def _answer(call: Call, job: Job, wanted: int | None, int64_timestamps: bool, *, is_arrow: bool = False) -> Answer:  # noqa: FBT001
+def _answer(call: Call, job: Job, wanted: int | None, timestamps: Timestamps, *, is_arrow: bool = False) -> Answer:
     """Give the answer of jobs.query and getQueryResults, which are alike."""
     is_first = "job" not in call.path
     answer: dict[str, Any] = {
@@ -155,8 +166,8 @@ def _answer(call: Call, job: Job, wanted: int | None, int64_timestamps: bool, *,
     start = start_of(call.query.get("pageToken"), call.integer("startIndex"))
     if job.result is not None:
         count = page_rows(len(job.result.fields), wanted, INLINE_CELLS if is_first else PAGE_CELLS)
-        return answer | rows_page(job.result, start, count, int64_timestamps=int64_timestamps)
-    return answer | _destination_page(call, job, start, wanted, int64_timestamps=int64_timestamps)
+        return answer | rows_page(job.result, start, count, timestamps)
+    return answer | _destination_page(call, job, start, wanted, timestamps)
 
 
 def _facts(job: Job) -> dict[str, Any]:
@@ -180,15 +191,13 @@ def _facts(job: Job) -> dict[str, Any]:
     return facts
 
 
-def _destination_page(
-    call: Call, job: Job, start: int, wanted: int | None, *, int64_timestamps: bool
-) -> dict[str, Any]:
+def _destination_page(call: Call, job: Job, start: int, wanted: int | None, timestamps: Timestamps) -> dict[str, Any]:
     target = job.destination or {}
     table = call.warehouse.catalog.table(target["datasetId"], target["tableId"])
     require_raw(call.warehouse.protection_of(table, call.principal))
     count = page_rows(len(table.fields), wanted, PAGE_CELLS)
     result: Result = call.warehouse.read_table(table, call.principal, (), f"LIMIT {count} OFFSET {start}")
-    page = rows_page(result, 0, count, int64_timestamps=int64_timestamps)
+    page = rows_page(result, 0, count, timestamps)
     total = call.warehouse.sizes.of(table).rows
     page["totalRows"] = str(total)
     if result.rows and start + result.rows < total:
@@ -204,7 +213,11 @@ def get(call: Call) -> Answer:
 
 def list_(call: Call) -> Answer:
     """List the caller's jobs, or everybody's for the platform with allUsers."""
-    states = {state.upper() for state in call.query.get("stateFilter", "").split(",") if state}
+    states = {state.upper() for state in call.several("stateFilter")}
+    unknown = sorted(states - {"DONE", "PENDING", "RUNNING"})
+    if unknown:
+        raise BigQueryError("invalid", f"Invalid value '{unknown[0].lower()}' for stateFilter", "stateFilter")
+    is_full = call.query.get("projection", "minimal").lower() == "full"
     earliest, latest = call.integer("minCreationTime"), call.integer("maxCreationTime")
     items = []
     for job in call.warehouse.jobs.visible(call.principal):
@@ -217,6 +230,8 @@ def list_(call: Call) -> Answer:
             continue
         made = job_json(call.warehouse, job)
         failed = {"errorResult": made["status"]["errorResult"]} if "errorResult" in made["status"] else {}
+        if not is_full:
+            made.pop("configuration")
         items.append(made | {"kind": "bigquery#jobListItem", "state": made["status"]["state"]} | failed)
     page = list_page(items, "jobs", call.query.get("pageToken"), call.integer("maxResults"))
     return {"kind": "bigquery#jobList", **page}

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.results import Result
-from athena_lab.emulator.rows import encode_rows
+from athena_lab.emulator.rows import Timestamps, encode_rows
 
 PAGE_CELLS = 200_000
 INLINE_CELLS = 20_000
@@ -33,13 +33,20 @@ def page_rows(columns: int, wanted: int | None, cells: int) -> int:
     return most if wanted is None else max(0, min(wanted, most))
 
 
-def rows_page(result: Result, start: int, count: int, *, int64_timestamps: bool) -> dict[str, Any]:
+def timestamps_of(options: Mapping[str, Any]) -> Timestamps:
+    """Read DataFormatOptions: how timestamps are to be written."""
+    wanted = options.get("timestampOutputFormat")
+    if not wanted or wanted == "TIMESTAMP_OUTPUT_FORMAT_UNSPECIFIED":
+        is_whole = str(options.get("useInt64Timestamp") or "").lower() == "true"
+        return Timestamps.INT64 if is_whole else Timestamps.FLOAT64
+    if wanted not in tuple(Timestamps):
+        raise BigQueryError("invalid", f"Invalid value for timestampOutputFormat: {wanted}")
+    return Timestamps(wanted)
+
+
+def rows_page(result: Result, start: int, count: int, timestamps: Timestamps) -> dict[str, Any]:
     """Give {"rows", "totalRows", "pageToken"} of a result."""
-    rows = [
-        row
-        for batch in result.read(start, count)
-        for row in encode_rows(batch, result.fields, int64_timestamps=int64_timestamps)
-    ]
+    rows = [row for batch in result.read(start, count) for row in encode_rows(batch, result.fields, timestamps)]
     page: dict[str, Any] = {"totalRows": str(result.rows)}
     if rows:  # an empty list would be taken for the first page by the client
         page["rows"] = rows

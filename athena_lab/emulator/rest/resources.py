@@ -30,6 +30,20 @@ def check_etag(headers: Mapping[str, str], resource: Mapping[str, Any]) -> None:
         raise BigQueryError("conditionNotMet", "Precondition check failed: it was changed meanwhile. Read it again.")
 
 
+def patched(present: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Change what a patch names: objects within are changed likewise, null takes away (RFC 7386)."""
+    made = dict(present)
+    for key, value in patch.items():
+        if value is None:
+            made.pop(key, None)
+        elif isinstance(value, Mapping):
+            before = made.get(key)
+            made[key] = patched(before if isinstance(before, Mapping) else {}, value)
+        else:
+            made[key] = value
+    return made
+
+
 def shown(resource: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out what is not the API's."""
     return {key: value for key, value in resource.items() if key not in HIDDEN}
@@ -117,6 +131,13 @@ def dataset_json(warehouse: Warehouse, name: str, resource: Mapping[str, Any]) -
 # -- tables
 
 
+_LISTED = (
+    "kind", "id", "tableReference", "friendlyName", "type", "timePartitioning", "rangePartitioning", "clustering",
+    "hivePartitioningOptions", "labels", "view", "creationTime", "expirationTime", "requirePartitionFilter",
+)  # fmt: skip
+"""What a list says of a table."""
+
+
 def table_json(warehouse: Warehouse, table: Table, principal: Principal, *, short: bool = False) -> dict[str, Any]:
     """Give the Table resource as a principal may see it; the short one of lists has no schema and no sizes."""
     made: dict[str, Any] = {
@@ -128,8 +149,10 @@ def table_json(warehouse: Warehouse, table: Table, principal: Principal, *, shor
         **shown(table.resource),
     }
     if short:
-        made.pop("schema", None)
-        return made
+        found = {key: made[key] for key in _LISTED if key in made}
+        if "view" in found:
+            found["view"] = {"useLegacySql": bool(found["view"].get("useLegacySql"))}
+        return found
     made |= {
         "schema": schema_json(table.fields),
         "lastModifiedTime": str(warehouse.catalog.modified_ms(table)),
@@ -138,13 +161,19 @@ def table_json(warehouse: Warehouse, table: Table, principal: Principal, *, shor
     if table.view is None and warehouse.sees_all_rows(table, principal):
         size = warehouse.size_of(table, principal)
         made |= {"numRows": str(size.rows), "numBytes": str(size.total), "numLongTermBytes": "0"}
+        made |= {
+            "numTotalLogicalBytes": str(size.total), "numActiveLogicalBytes": str(size.total),
+            "numLongTermLogicalBytes": "0",
+        }  # fmt: skip
+        if table.resource.get("timePartitioning") or table.resource.get("rangePartitioning"):
+            made["numPartitions"] = str(len(size.partitions))
     definition = {key: value for key, value in shown(table.resource).items() if key != "schema"}
     return {**made, "etag": etag_of({"resource": definition, "schema": made["schema"]})}
 
 
 def _kind(table: Table) -> str:
     if table.view is not None:
-        return "VIEW"
+        return "MATERIALIZED_VIEW" if table.resource.get("materializedView") else "VIEW"
     return "SNAPSHOT" if table.resource.get("snapshotDefinition") else "TABLE"
 
 

@@ -40,21 +40,37 @@ def insert(call: Call) -> Answer:
 
 def get(call: Call) -> Answer:
     """Give a routine."""
-    return _json(call, call.path["routine"], _find(call))
+    made = _json(call, call.path["routine"], _find(call))
+    mask = call.several("readMask")
+    return {key: value for key, value in made.items() if not mask or key in mask or key in ("etag", "routineReference")}
 
 
 def list_(call: Call) -> Answer:
-    """List a dataset's routines."""
+    """List a dataset's routines: of one type with `filter`, with the fields that `readMask` names."""
     dataset = call.path["dataset"]
     call.warehouse.catalog.dataset(dataset)
-    kept = ("routineType", "language", "creationTime", "lastModifiedTime", "routineReference", "etag")
+    mask = call.several("readMask") or ("routineType", "language", "creationTime", "lastModifiedTime")
+    kept = ("etag", "routineReference", *mask)
+    wanted = _wanted_type(call.query.get("filter", ""))
     found = sorted(item for item in call.warehouse.catalog.state.routines.items() if item[0][0] == dataset)
     items = []
     for (_, name), resource in found:
+        if wanted and resource.get("routineType") != wanted:
+            continue
         made = _json(call, name, resource)
         items.append({key: made[key] for key in kept if key in made})
     page = list_page(items, "routines", call.query.get("pageToken"), call.integer("maxResults"))
     return {"kind": "bigquery#listRoutinesResponse", **page}
+
+
+def _wanted_type(text: str) -> str | None:
+    """Read the filter `routineType:TYPE`, the only one that there is."""
+    if not text.strip():
+        return None
+    key, _, value = (part.strip() for part in text.replace("=", ":").partition(":"))
+    if key != "routineType" or value not in _KINDS:
+        raise BigQueryError("invalid", "The filter of routines must be routineType:TYPE.", "filter")
+    return value
 
 
 def update(call: Call) -> Answer:

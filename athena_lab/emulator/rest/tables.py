@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -15,13 +16,14 @@ from athena_lab.emulator.policies.roles import CREATE_TABLE, DELETE_TABLE, GET_T
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.partition_summary import partition_summary
-from athena_lab.emulator.rest.resources import check_etag, result_json, table_json
+from athena_lab.emulator.rest.resources import check_etag, patched, result_json, table_json
 from athena_lab.emulator.select import Prepared, space_for
-from athena_lab.emulator.types import Field, duckdb_type, fields_from_json, quote, schema_json
+from athena_lab.emulator.types import Field, duckdb_type, fields_from_json, quote, schema_json, selected
 
 _DERIVED = (
     "kind", "id", "etag", "selfLink", "tableReference", "type", "creationTime", "lastModifiedTime", "numRows",
-    "numBytes", "numLongTermBytes", "location", "schema",
+    "numBytes", "numLongTermBytes", "numTotalLogicalBytes", "numActiveLogicalBytes", "numLongTermLogicalBytes",
+    "numPartitions", "location", "schema",
 )  # fmt: skip
 _NAME = re.compile(r"[\w\- ]{1,1024}")
 
@@ -32,24 +34,34 @@ def insert(call: Call) -> Answer:
     name = str((call.body.get("tableReference") or {}).get("tableId", ""))
     if not _NAME.fullmatch(name):
         raise BigQueryError("invalid", f'Invalid table ID "{name}".')
-    for kind in ("externalDataConfiguration", "materializedView", "snapshotDefinition"):
+    for kind in ("externalDataConfiguration", "snapshotDefinition", "cloneDefinition", "biglakeConfiguration"):
         if call.body.get(kind):
             raise unsupported(f"A table with {kind}")
     call.warehouse.catalog.dataset(dataset)
     resource = _kept(call.body)
-    fields = _view_fields(call, resource) if resource.get("view") else fields_from_json(call.body.get("schema"))
+    is_view = bool(resource.get("view") or resource.get("materializedView"))
+    fields = _view_fields(call, resource) if is_view else fields_from_json(call.body.get("schema"))
     _check_partitioning(resource, fields)
     ddl.define(call.warehouse, (dataset, name), fields, resource)
     return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name), call.principal)
 
 
 def get(call: Call) -> Answer:
-    """Give a table, a view, or the caller's own anonymous result."""
+    """Give a table, a view, or the caller's own anonymous result; of its schema the fields that are selected."""
     dataset, name = call.path["dataset"], call.path["table"]
+    view = call.query.get("view") or "STORAGE_STATS"
+    if view not in ("TABLE_METADATA_VIEW_UNSPECIFIED", "BASIC", "STORAGE_STATS", "FULL"):
+        raise BigQueryError("invalid", f"Invalid value '{view}' for view", "view")
     result = call.warehouse.find_result(dataset, name, call.principal) or partition_summary(call)
     if result is not None:
-        return result_json(call.warehouse, dataset, name, result)
-    return table_json(call.warehouse, call.warehouse.catalog.table(dataset, name), call.principal)
+        made = result_json(call.warehouse, dataset, name, result)
+    else:
+        table = call.warehouse.catalog.table(dataset, name)
+        made = table_json(call.warehouse, table, call.principal)
+    paths = call.several("selectedFields")
+    if paths:
+        made["schema"] = schema_json(selected(fields_from_json(made["schema"]), paths))
+    return {key: value for key, value in made.items() if view != "BASIC" or not key.startswith("num")}
 
 
 def list_(call: Call) -> Answer:
@@ -66,7 +78,7 @@ def patch(call: Call) -> Answer:
     """Change what the body names; columns may be added, described and relaxed."""
     table = call.warehouse.catalog.table(call.path["dataset"], call.path["table"])
     check_etag(call.headers, table_json(call.warehouse, table, call.principal))
-    resource = {**table.resource, **_kept(call.body)}
+    resource = patched(table.resource, _kept(call.body))
     fields = fields_from_json(call.body["schema"]) if call.body.get("schema") else table.fields
     return _change(call, table, fields, resource)
 
@@ -91,10 +103,13 @@ def _kept(body: Any) -> dict[str, Any]:
 
 
 def _view_fields(call: Call, resource: dict[str, Any]) -> tuple[Field, ...]:
-    if resource["view"].get("useLegacySql"):
+    view = resource.get("view") or resource["materializedView"]
+    if view.get("useLegacySql"):
         raise unsupported("Legacy SQL in a view")
+    if view.get("userDefinedFunctionResources"):
+        raise unsupported("A view with userDefinedFunctionResources")
     space = space_for(call.warehouse, call.principal, {})
-    prepared = call.queries.preparer.prepare_text(str(resource["view"].get("query", "")), space, {}, {})
+    prepared = call.queries.preparer.prepare_text(str(view.get("query", "")), space, {}, {})
     if not isinstance(prepared, Prepared):
         raise BigQueryError("invalid", "A view's query must be a SELECT.")
     return prepared.fields
@@ -106,8 +121,27 @@ def _check_partitioning(resource: dict[str, Any], fields: tuple[Field, ...]) -> 
         raise BigQueryError("invalid", "The field specified for partitioning cannot be found in the schema.")
 
 
+_FIXED = {"timePartitioning": ("type", "field"), "rangePartitioning": ("field", "range")}
+"""Of a table that is there: only when its partitions expire may change, and whether they need a filter."""
+
+
+def _refuse_other_partitions(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    for key, parts in _FIXED.items():
+        old, new = before.get(key), after.get(key)
+        if bool(old) != bool(new):
+            what = "partitioned table to non-partitioned table" if old else "non-partitioned table to partitioned table"
+            raise BigQueryError("invalid", f"Cannot convert {what}.")
+        if old and any(_partition_part(old, part) != _partition_part(new, part) for part in parts):
+            raise BigQueryError("invalid", "Cannot change partitioning spec for a partitioned table.")
+
+
+def _partition_part(spec: Any, part: str) -> str:
+    return str(spec.get(part) or ("DAY" if part == "type" else "")).lower()
+
+
 def _change(call: Call, table: Table, fields: tuple[Field, ...], resource: dict[str, Any]) -> Answer:
-    kept = {key: value for key, value in resource.items() if value is not None}
+    kept = patched({}, resource)
+    _refuse_other_partitions(table.resource, kept)
     _refuse_other_kind(call, table, kept)
     if table.view is not None:
         fields = _view_fields(call, kept)

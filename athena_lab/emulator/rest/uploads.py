@@ -13,7 +13,7 @@ import re
 import tempfile
 import threading
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from starlette.concurrency import run_in_threadpool
@@ -46,7 +46,6 @@ class Upload:
     file: BinaryIO
     received: int = 0
     job: Job | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Uploads:
@@ -72,6 +71,14 @@ class Uploads:
         if found is None or (found.owner.user, found.owner.run) != (principal.user, principal.run):
             raise BigQueryError("notFound", "Not found: this upload does not exist, or is given up.")
         return found
+
+    def forget(self, upload_id: str, principal: Principal) -> None:
+        """Give up the caller's own upload; its job, if it has begun, goes on."""
+        upload = self.find(upload_id, principal)
+        with self._lock:
+            self._open.pop(upload_id, None)
+        if upload.job is None:
+            upload.file.close()
 
 
 async def _insert(request: Request) -> Response:
@@ -163,26 +170,50 @@ async def _receive(request: Request) -> Response:
     call = call_of(request, {})
     call.warehouse.require_project(call.path["project"])
     upload: Upload = request.app.state.uploads.find(request.query_params.get("upload_id", ""), call.principal)
-    found = _RANGE.fullmatch(request.headers.get("content-range", ""))
-    if found is None:
-        raise BigQueryError("invalid", "The piece of the upload has no Content-Range.")
-    with upload.lock:
-        first = int(found[1]) if found[1] else upload.received
-    if found[1] and first != upload.received:
-        raise BigQueryError("invalid", f"The piece begins at {first}, expected {upload.received}.")
+    if upload.job is not None:  # whoever did not hear the answer asks again
+        return JSONResponse(job_json(call.warehouse, upload.job))
+    total = _total_of(request, upload)
     async for chunk in request.stream():
         upload.received += len(chunk)
         if upload.received > _LIMIT:
             raise BigQueryError("invalid", f"The upload exceeds the limit of {_LIMIT} bytes.")
         upload.file.write(chunk)
-    is_whole = found[3] != "*" and upload.received >= int(found[3])
-    if not is_whole:
+    if total is None or upload.received < total:
         headers = {"Range": f"bytes=0-{upload.received - 1}"} if upload.received else {}
         return Response(status_code=308, headers=headers)
     if upload.job is None:
         upload.job = _submit(call, upload.body, upload.file)
     await wait_for_end(upload.job, SHORT_WAIT_S)
     return JSONResponse(job_json(call.warehouse, upload.job))
+
+
+def _total_of(request: Request, upload: Upload) -> int | None:
+    """Read a piece's Content-Range: how long the file is in all, None where it is not known yet.
+
+    A piece without one is the rest of the file. A piece that does not go on where the last one ended is refused.
+    """
+    header = request.headers.get("content-range")
+    if header is None:
+        return 0
+    found = _RANGE.fullmatch(header)
+    if found is None:
+        raise BigQueryError("invalid", f"The piece of the upload has no valid Content-Range: {header[:80]}")
+    if found[1] and int(found[1]) != upload.received:
+        raise BigQueryError("invalid", f"The piece begins at {found[1]}, expected {upload.received}.")
+    return None if found[3] == "*" else int(found[3])
+
+
+async def _cancel(request: Request) -> Response:
+    return await guarded(request, lambda: _give_up(request))
+
+
+async def _give_up(request: Request) -> Response:
+    """Give up an upload that is under way."""
+    call = call_of(request, {})
+    call.warehouse.require_project(call.path["project"])
+    uploads: Uploads = request.app.state.uploads
+    uploads.forget(request.query_params.get("upload_id", ""), call.principal)
+    return Response(status_code=499)
 
 
 def _submit(call: Call, body: dict[str, Any], file: BinaryIO) -> Job:
@@ -203,4 +234,5 @@ ROUTES = (
     Route("/upload/bigquery/v2/projects/{project}/jobs", _insert, methods=["POST"]),
     Route("/resumable/upload/bigquery/v2/projects/{project}/jobs", _insert, methods=["POST"]),
     Route("/resumable/upload/bigquery/v2/projects/{project}/jobs", _continue, methods=["PUT"]),
+    Route("/resumable/upload/bigquery/v2/projects/{project}/jobs", _cancel, methods=["DELETE"]),
 )
