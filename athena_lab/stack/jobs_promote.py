@@ -92,9 +92,7 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
 
 def add_key(parser: argparse.ArgumentParser) -> None:
     """Add `--key`."""
-    parser.add_argument(
-        "--key", metavar="KEY", help="said again with its key within a day, it starts nothing more"
-    )
+    parser.add_argument("--key", metavar="KEY", help="said again with its key within a day, it starts nothing more")
 
 
 def _add_content(parser: argparse.ArgumentParser) -> None:

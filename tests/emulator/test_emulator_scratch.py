@@ -91,7 +91,8 @@ def test_every_road_into_the_scratch_dataset_is_open(inside: set[str]) -> None:
 HARMLESS = {
     "POST /datasets/{dataset}/tables/{table}:getIamPolicy",
     "POST /datasets/{dataset}/tables/{table}:testIamPermissions",
-    "POST /jobs/{job}/cancel", "DELETE /jobs/{job}/delete", "DELETE /resumable/upload", "GetWriteStream", "FinalizeWriteStream",
+    "POST /jobs/{job}/cancel", "DELETE /jobs/{job}/delete", "DELETE /resumable/upload",
+    "GetWriteStream", "FinalizeWriteStream",
 }  # fmt: skip
 WALKED_ABOVE = {"POST /jobs", "POST /queries", "POST /resumable/upload"}
 WALKED_BELOW = {"FlushRows"}
