@@ -9,6 +9,7 @@ from sqlglot import exp
 
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.limits import limited
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.sql.values import written_value
 from athena_lab.emulator.types import Field, duckdb_type, quote
@@ -76,7 +77,7 @@ def assigned(target: Table, alias: str, pairs: Iterable[tuple[tuple[str, ...], s
 def _value(item: Field, before: str, value: Any) -> str:
     """Give the expression of a column's or field's new value: all of it, or some of its fields."""
     if not isinstance(value, dict):
-        return str(value)
+        return limited(str(value), item)
     if item.type != "RECORD" or item.is_repeated:
         raise invalid_query(f"Cannot access a field of {item.name}, which is no STRUCT")
     missing = set(value) - {part.name.lower() for part in item.fields}

@@ -13,6 +13,7 @@ from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.dml_plans import Plan
 from athena_lab.emulator.estimates import read_bytes
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
+from athena_lab.emulator.limits import limited
 from athena_lab.emulator.physical import NOW, SINCE
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
 from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
@@ -202,12 +203,14 @@ class _Builder:
             return f"{head} THEN UPDATE SET {sets}, {SINCE} = {NOW}"
         if isinstance(then.this, exp.Var):
             columns = ", ".join(quote(item.name) for item in target.fields)
-            values = ", ".join(f"{quote(using.alias_or_name)}.{quote(item.name)}" for item in target.fields)
+            source = quote(using.alias_or_name)
+            values = ", ".join(limited(f"{source}.{quote(item.name)}", item) for item in target.fields)
             return f"{head} THEN INSERT ({columns}) VALUES ({values})"  # noqa: S608 (translated)
         named = [item.name for item in then.this.expressions] if then.this is not None else []
         fields = self._columns(target, named)
         missing = self._missing(target, fields)
         columns = ", ".join(quote(item.name) for item in fields + missing)
+        rest = [limited(text, item) for text, item in zip(rest, fields, strict=True)]
         return f"{head} THEN INSERT ({columns}) VALUES ({', '.join(rest + self._default_texts(missing))})"  # noqa: S608
 
     # -- parts

@@ -12,6 +12,7 @@ from athena_lab.emulator.catalog import Change, State, Table
 from athena_lab.emulator.defaults import default_texts, has_default
 from athena_lab.emulator.faults import BigQueryError, table_not_found
 from athena_lab.emulator.jobs import Job
+from athena_lab.emulator.limits import has_limits, limited
 from athena_lab.emulator.partitions import decorated, decorated_bounds, in_partition, start_of
 from athena_lab.emulator.physical import remove_rows
 from athena_lab.emulator.policies.model import check_assignment
@@ -85,11 +86,17 @@ def _filled(table: Table, source: Source, target: Target) -> Source:
 def _insert(table: Table, source: Source, partition: str | None) -> str:
     """Give DuckDB's INSERT; into a partition only rows that belong there."""
     names = [quote(item.name) for item in source.fields]
+    limits = {item.name.lower(): item for item in table.fields if has_limits(item)}
+    if limits and not source.is_dated and partition is None:
+        values = [limited(quote(item.name), limits.get(item.name.lower(), item)) for item in source.fields]
+        rows = f"({source.sql}) AS q({', '.join(names)})"
+        return f"INSERT INTO {table.physical} ({', '.join(names)}) SELECT {', '.join(values)} FROM {rows}"  # noqa: S608
     is_by_time = is_by_ingestion(table.resource)
     if partition is None and not source.is_dated:
         return f"INSERT INTO {table.physical} ({', '.join(names)}) {source.sql}"
     rows = f"({source.sql}) AS q({', '.join([*names, *([PARTITION_TIME] if source.is_dated else [])])})"
-    values, where = list(names), ""
+    values = [limited(quote(item.name), limits.get(item.name.lower(), item)) for item in source.fields]
+    where = ""
     if is_by_time:
         if partition is not None:
             values.append(f"make_timestamptz({start_of(decorated_bounds(table, partition))})")

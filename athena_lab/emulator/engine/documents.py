@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import decimal
 import json
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -48,7 +48,7 @@ def _narrow(text: str) -> int | float:
 def json_object(names: list[str | None], values: str) -> str:
     """JSON_OBJECT of an array of keys and one of values (as JSON)."""
     found = json.loads(values)
-    if found is None or len(found) != len(names):
+    if len(found or ()) != len(names):
         raise ValueError("JSON_OBJECT: the number of keys and values must match")
     if any(name is None for name in names):
         raise ValueError("JSON_OBJECT: a key is NULL")
@@ -244,7 +244,7 @@ def _lax(convert: Callable[[Any], Any]) -> Callable[[str], Any]:
     def call(text: str) -> Any:
         try:
             return convert(json.loads(text))
-        except (ValueError, TypeError, OverflowError):
+        except (ValueError, TypeError, OverflowError, decimal.InvalidOperation):
             return None
 
     return call
@@ -261,10 +261,9 @@ def _lax_bool(value: Any) -> bool | None:
 def _lax_integer(value: Any) -> int | None:
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, str):
-        value = int(value) if re.fullmatch(r"\s*[+-]?\d+\s*", value) else float(value)
-    if isinstance(value, float):
-        value = math.floor(abs(value) + 0.5) * (1 if value >= 0 else -1)
+    if isinstance(value, str | float):
+        exact = decimal.Decimal(value)
+        value = int(exact.to_integral_value(decimal.ROUND_HALF_UP)) if exact.is_finite() else None
     return value if isinstance(value, int) and -(2**63) <= value < 2**63 else None
 
 
@@ -283,8 +282,11 @@ def _lax_text(value: Any) -> str | None:
 
 
 def contains(text: str, wanted: str) -> bool:
-    """JSON_CONTAINS: whether a JSON holds another, members and elements in any order."""
-    return _holds(_loads(text), _loads(wanted))
+    """JSON_CONTAINS: whether a JSON holds another, in any order; an array its scalars, at the top."""
+    value, part = _loads(text), _loads(wanted)
+    if isinstance(value, list) and not isinstance(part, list | dict):
+        return any(_is_same(one, part) for one in value)
+    return _holds(value, part)
 
 
 def _holds(value: Any, wanted: Any) -> bool:
@@ -292,10 +294,15 @@ def _holds(value: Any, wanted: Any) -> bool:
         return isinstance(value, dict) and all(
             key in value and _holds(value[key], part) for key, part in wanted.items()
         )
-    if isinstance(value, list):
-        parts = wanted if isinstance(wanted, list) else [wanted]
-        return all(any(_holds(one, part) for one in value) for part in parts)
-    return type(value) is type(wanted) and bool(value == wanted)
+    if isinstance(wanted, list):
+        return isinstance(value, list) and all(any(_holds(one, part) for one in value) for part in wanted)
+    return _is_same(value, wanted)
+
+
+def _is_same(value: Any, wanted: Any) -> bool:
+    """Compare scalars: numbers by their values."""
+    are_numbers = all(isinstance(item, int | float) and not isinstance(item, bool) for item in (value, wanted))
+    return (are_numbers or type(value) is type(wanted)) and bool(value == wanted)
 
 
 def lax(text: str, path: str) -> str:

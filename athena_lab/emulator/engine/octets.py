@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from athena_lab.emulator.engine.text import matches
+
 
 def part(data: bytes, start: int, length: int) -> bytes:
     """SUBSTR of BYTES."""
@@ -113,7 +115,7 @@ def extract_all(data: bytes, pattern: bytes) -> list[bytes]:
         raise ValueError(
             "Regular expressions passed into extraction functions must not have more than 1 capturing group"
         )
-    return [found[compiled.groups] for found in compiled.finditer(data)]
+    return [found[compiled.groups] or b"" for found in matches(compiled, data)]
 
 
 def ascii_code(data: bytes) -> int:

@@ -21,6 +21,7 @@ from athena_lab.emulator.engine import (
     network,
     numerals,
     octets,
+    printing,
     sketches,
     text,
 )
@@ -39,6 +40,7 @@ FUNCTIONS: dict[str, Any] = {
     **javascript.FUNCTIONS,
     **network.FUNCTIONS,
     **octets.FUNCTIONS,
+    **printing.FUNCTIONS,
     **sketches.FUNCTIONS,
 }
 """Name in DuckDB: the function, its arguments' types, its result's. All give NULL for a NULL."""

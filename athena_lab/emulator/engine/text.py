@@ -8,6 +8,7 @@ import decimal
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from typing import TypeVar
 
 _Sequence = TypeVar("_Sequence", str, bytes)
@@ -211,7 +212,15 @@ def regexp_extract(text: str, pattern: str, position: int, occurrence: int) -> s
 def regexp_extract_all(text: str, pattern: str) -> list[str]:
     """REGEXP_EXTRACT_ALL with a pattern that is not a constant."""
     compiled = _of_one_group(pattern)
-    return [found[compiled.groups] or "" for found in compiled.finditer(text)]
+    return [found[compiled.groups] or "" for found in matches(compiled, text)]
+
+
+def matches(compiled: re.Pattern[_Sequence], text: _Sequence) -> Iterator[re.Match[_Sequence]]:
+    """Give the matches as BigQuery does: none that is empty at the end of a text, unless the text is empty."""
+    for found in compiled.finditer(text):
+        if not found[0] and text and found.start() == len(text):
+            return
+        yield found
 
 
 def _of_one_group(pattern: str) -> re.Pattern[str]:
@@ -265,10 +274,14 @@ def escaped_bytes(data: bytes) -> str:
     return f'"{made}"'
 
 
-def grouped(text: str) -> str:
-    """Put commas between thousands (FORMAT's flag ')."""
-    found = re.match(r"(\s*[-+]?)(\d+)(.*)$", text)
-    return text if found is None else f"{found[1]}{int(found[2]):,}{found[3]}"
+def join(parts: list[str | None], separator: str) -> str:
+    """ARRAY_TO_STRING; NULLs are left out."""
+    return separator.join(part for part in parts if part is not None)
+
+
+def join_nulls(parts: list[str | None], separator: str, null: str) -> str:
+    """ARRAY_TO_STRING with a text for NULLs."""
+    return separator.join(null if part is None else part for part in parts)
 
 
 def split_part(text: str, delimiter: str, start: int, count: int) -> str:
@@ -283,6 +296,8 @@ def split_part(text: str, delimiter: str, start: int, count: int) -> str:
 
 
 FUNCTIONS = {
+    "athena_join_texts": (join, ["VARCHAR[]", "VARCHAR"], "VARCHAR"),
+    "athena_join_texts_nulls": (join_nulls, ["VARCHAR[]", "VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_split_part": (split_part, ["VARCHAR", "VARCHAR", "BIGINT", "BIGINT"], "VARCHAR"),
     "athena_normalize": (normalize, ["VARCHAR", "VARCHAR"], "VARCHAR"),
     "athena_casefold": (normalize_and_casefold, ["VARCHAR", "VARCHAR"], "VARCHAR"),
@@ -311,5 +326,4 @@ FUNCTIONS = {
     "athena_parse_decimal": (parse_decimal, ["VARCHAR", "BIGINT", "BIGINT"], "VARCHAR"),
     "athena_escaped": (escaped, ["VARCHAR"], "VARCHAR"),
     "athena_escaped_bytes": (escaped_bytes, ["BLOB"], "VARCHAR"),
-    "athena_grouped": (grouped, ["VARCHAR"], "VARCHAR"),
 }

@@ -48,6 +48,19 @@ ARITHMETIC = (
         "AS VARCHAR)) AS DECIMAL(38, 9)) END"
     ),
     (
+        "athena_limited_numeric(x, p, s) AS CASE WHEN abs(round(x, CAST(s AS INTEGER))) >= "
+        "CAST(pow(10, p - s) AS DECIMAL(38, 0)) THEN athena_error('Value of NUMERIC(' || p || ', ' || s || ') is out "
+        "of range: ' || x) ELSE round(x, CAST(s AS INTEGER)) END"
+    ),
+    (
+        "athena_measured_string(x, n) AS CASE WHEN length(x) > n THEN athena_error('STRING(' || n || ') has maximum "
+        "length ' || n || ' but got a value with length ' || length(x)) ELSE x END"
+    ),
+    (
+        "athena_measured_bytes(x, n) AS CASE WHEN octet_length(x) > n THEN athena_error('BYTES(' || n || ') has "
+        "maximum length ' || n || ' but got a value with length ' || octet_length(x)) ELSE x END"
+    ),
+    (
         "athena_wrapped(x) AS CAST(CASE WHEN x >= 9223372036854775808 THEN x - 18446744073709551616 ELSE x END "
         "AS BIGINT)"
     ),

@@ -16,7 +16,7 @@ CONVERSIONS = (
         "WHEN t IS NOT NULL THEN athena_error('Bad double value: ' || t) END"
     ),
     (
-        "athena_date(t) AS CASE WHEN regexp_full_match(t, '\\s*\\d{1,4}-\\d{1,2}-\\d{1,2}([ T].*)?') "
+        "athena_date(t) AS CASE WHEN regexp_full_match(t, '\\d{4}-\\d{1,2}-\\d{1,2}') "
         "THEN CAST(t AS DATE) WHEN t IS NOT NULL THEN athena_error('Invalid date: ' || t) END"
     ),
     (

@@ -51,7 +51,8 @@ def _kind(name: str) -> exp.DataType | None:
 
 def _range_of(given: list[exp.Expression]) -> exp.DataType | None:
     unknown = (exp.DType.NULL, exp.DType.UNKNOWN)
-    bounds = (item.type for item in given if item.type is not None and item.type.this not in unknown)
+    typed = (item for item in given if item.type is not None and not isinstance(item, exp.Null))
+    bounds = (item.type for item in typed if item.type.this not in unknown)
     bound = next(bounds, None)
     return None if bound is None else exp.DataType.build(f"RANGE<{bound.sql('bigquery')}>", dialect="bigquery")
 

@@ -18,8 +18,8 @@ MACROS = (
         "CAST(CAST(b AS DECIMAL(38, 9)) AS VARCHAR)) AS DECIMAL(38, 9)) END"
     ),
     (
-        "athena_float_text(x) AS CASE WHEN isnan(x) THEN 'NaN' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' "
-        "ELSE '-inf' END ELSE regexp_replace(CAST(x AS VARCHAR), '\\.0$', '') END"
+        "athena_float_text(x) AS CASE WHEN isnan(x) THEN 'nan' WHEN isinf(x) THEN CASE WHEN x > 0 THEN 'inf' "
+        "ELSE '-inf' END WHEN x = 0 THEN '0' ELSE regexp_replace(CAST(x AS VARCHAR), '\\.0$', '') END"
     ),
     "athena_numeric_text(x) AS regexp_replace(CAST(CAST(x AS DECIMAL(38, 9)) AS VARCHAR), '\\.?0+$', '')",
     (
@@ -89,6 +89,13 @@ MACROS = (
         "athena_json_float64(j) AS CASE WHEN j IS NULL THEN NULL WHEN json_type(j) IN ('BIGINT', 'UBIGINT', "
         "'DOUBLE') OR json_extract_string(j, '$') IN ('NaN', 'Infinity', '-Infinity') THEN "
         "CAST(json_extract_string(j, '$') AS DOUBLE) ELSE athena_error('The provided JSON input is not a number') END"
+    ),
+    (
+        "athena_json_float64_by(j, m) AS CASE WHEN lower(m) NOT IN ('exact', 'round') THEN "
+        "athena_error('Invalid `wide_number_mode` specified: ' || m) WHEN lower(m) = 'exact' AND json_type(j) IN "
+        "('BIGINT', 'UBIGINT') AND CAST(CAST(CAST(j AS VARCHAR) AS DOUBLE) AS HUGEINT) <> CAST(CAST(j AS VARCHAR) "
+        "AS HUGEINT) THEN athena_error('JSON number: ' || j || ' cannot be converted to FLOAT64 without loss of "
+        "precision') ELSE athena_json_float64(j) END"
     ),
     (
         "athena_array_first(l) AS CASE WHEN len(l) = 0 THEN "
@@ -193,6 +200,10 @@ MACROS = (
         "athena_substr(s, p) AS substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END), (s, p, n) AS "
         "CASE WHEN n < 0 THEN athena_error('Third argument in SUBSTR() cannot be negative') ELSE "
         "substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END, n) END"
+    ),
+    (
+        "athena_ascii(s) AS CASE WHEN ascii(s) > 127 THEN "
+        "athena_error('A string starting with non-ASCII character cannot be passed to ASCII()') ELSE ascii(s) END"
     ),
     (
         "athena_left(s, n) AS CASE WHEN n < 0 THEN athena_error('Second argument in LEFT() cannot be negative') "

@@ -104,10 +104,12 @@ def indexed(node: exp.Expression) -> exp.Expression:
 
 def joined(node: exp.Expression) -> exp.Expression | None:
     """ARRAY_TO_STRING of BYTES."""
-    kind = node.this.type
+    kind, null = node.this.type, node.args.get("null")
     if kind is None or not kind.expressions or kind.expressions[0].this not in _BINARIES:
-        return None
-    null = node.args.get("null")
+        given = [item for item in (node.expression, null) if item is not None]
+        if all(isinstance(item, exp.Literal) for item in given):
+            return None
+        return call("athena_join_texts" if null is None else "athena_join_texts_nulls", node.this, *given)
     if null is None:
         return call("athena_join_bytes", node.this, as_bytes(node.expression))
     return call("athena_join_bytes_nulls", node.this, as_bytes(node.expression), as_bytes(null))

@@ -185,7 +185,7 @@ def to_date(node: exp.Expression) -> exp.Expression | None:
     zone = node.args.get("zone")
     if node.this is None or node.expressions:
         return None
-    if zone is not None or is_type(node.this, exp.DType.TIMESTAMPTZ):
+    if zone is not None or is_type(node.this, exp.DType.TIMESTAMPTZ, *exp.DataType.TEXT_TYPES):
         return cast(clock_at(zone, cast(node.this, "TIMESTAMPTZ")), "DATE")
     return cast(node.this, "DATE")
 
@@ -241,8 +241,8 @@ def truncate_time(node: exp.Expression) -> exp.Expression:
 
 def to_time(node: exp.Expression) -> exp.Expression:
     """TIME of a TIMESTAMP (in UTC) or DATETIME."""
-    if is_type(node.this, exp.DType.TIMESTAMPTZ):
-        return raw("CAST(timezone('UTC', {0}) AS TIME)", node.this)
+    if is_type(node.this, exp.DType.TIMESTAMPTZ, *exp.DataType.TEXT_TYPES):
+        return raw("CAST(timezone('UTC', {0}) AS TIME)", cast(node.this, "TIMESTAMPTZ"))
     return cast(node.this, "TIME")
 
 

@@ -111,6 +111,14 @@ def array(node: exp.Expression) -> exp.Expression:
     return raw("CAST({0} AS JSON)", exp.Var(this=f"('[' || {parts} || ']')"), kind="JSON")
 
 
+def float64(node: exp.Expression) -> exp.Expression:
+    """FLOAT64 of a JSON; with 'exact' a number that FLOAT64 has not is an error."""
+    mode = node.expression.expression if isinstance(node.expression, exp.Kwarg) else node.expression
+    if mode is None:
+        return raw("athena_json_float64(CAST({0} AS JSON))", node.this)
+    return raw("athena_json_float64_by(CAST({0} AS JSON), {1})", node.this, mode, kind="FLOAT64")
+
+
 def object_(node: exp.Expression) -> exp.Expression:
     """JSON_OBJECT of keys and values, or of an array of each; of a key that comes twice the first counts."""
     pairs = [(item.this, item.expression) for item in node.expressions]
@@ -144,7 +152,7 @@ def keys(node: exp.Expression) -> exp.Expression:
     depth, mode = node.expression, node.args.get("mode")
     if isinstance(depth, exp.Kwarg):
         depth, mode = (depth.expression, mode) if depth.this.name.lower() == "max_depth" else (None, depth)
-    depth = depth if depth is not None else exp.Literal.number(1000)
+    depth = raw("coalesce({0}, 1000)", depth) if depth is not None else exp.Literal.number(1000)
     mode = flag(mode, default=True) if mode is not None else exp.Literal.string("strict")
     return call("athena_json_keys", _text(node.this), depth, mode)
 
@@ -163,16 +171,29 @@ def set_(node: exp.Expression) -> exp.Expression:
     pairs = [item for item in node.expressions if not isinstance(item, exp.Kwarg)]
     create = next((item for item in node.expressions if isinstance(item, exp.Kwarg)), None)
     made = _text(node.this)
-    for path, value in zip(pairs[::2], pairs[1::2], strict=True):
-        made = call("athena_json_set", made, path, json_of(value), flag(create, default=True))
+    for path, value in _pairs(pairs, "JSON_SET"):
+        made = _unless_null(path, made, call("athena_json_set", made, path, json_of(value), flag(create, default=True)))
     return raw("CAST({0} AS JSON)", made, kind="JSON")
+
+
+def _pairs(given: list[exp.Expression], name: str) -> list[tuple[exp.Expression, exp.Expression]]:
+    if not given or len(given) % 2:
+        raise invalid_query(f"Call to function {name} is missing repeated arguments.")
+    return list(zip(given[::2], given[1::2], strict=True))
+
+
+def _unless_null(path: exp.Expression, before: exp.Expression, made: exp.Expression) -> exp.Expression:
+    """A path that is NULL changes nothing."""
+    if isinstance(path, exp.Literal):
+        return made
+    return raw("CASE WHEN {0} IS NULL THEN {1} ELSE {2} END", path, before, made)
 
 
 def remove(node: exp.Expression) -> exp.Expression:
     """JSON_REMOVE."""
     made = _text(node.this)
     for path in node.expressions:
-        made = call("athena_json_remove", made, path)
+        made = _unless_null(path, made, call("athena_json_remove", made, path))
     return raw("CAST({0} AS JSON)", made, kind="JSON")
 
 
@@ -182,8 +203,9 @@ def append(node: exp.Expression) -> exp.Expression:
     each = next((item for item in node.expressions if isinstance(item, exp.Kwarg)), None)
     made = _text(node.this)
     at_end = exp.Var(this="true" if isinstance(node, exp.JSONArrayAppend) else "false")
-    for path, value in zip(pairs[::2], pairs[1::2], strict=True):
-        made = call("athena_json_append", made, path, json_of(value), at_end, flag(each, default=True))
+    for path, value in _pairs(pairs, node.sql_name()):
+        changed = call("athena_json_append", made, path, json_of(value), at_end, flag(each, default=True))
+        made = _unless_null(path, made, changed)
     return raw("CAST({0} AS JSON)", made, kind="JSON")
 
 
@@ -313,7 +335,7 @@ RULES = {
     exp.JSONType: kind,
     exp.JSONBool: _strict("bool"),
     exp.Int64: _strict("int64"),
-    exp.Float64: _strict("float64"),
+    exp.Float64: float64,
     exp.LaxBool: _lax("bool"),
     exp.LaxInt64: _lax("int64"),
     exp.LaxFloat64: lax_float,

@@ -7,7 +7,7 @@ import re
 from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query, unsupported
-from athena_lab.emulator.sql.rules.calls import is_a
+from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, is_a
 from athena_lab.emulator.sql.rules.raw import raw, text_of
 
 _SPECIFIER = re.compile(r"%([-+ 0#']*)(\*|\d*)(?:\.(\*|\d*))?([a-zA-Z%])")
@@ -26,10 +26,10 @@ def format_(node: exp.Expression) -> exp.Expression:
     pieces: list[str] = []
     at = 0
     for found in _SPECIFIER.finditer(pattern.name):
-        pieces.append(_quoted(pattern.name[at : found.start()]))
+        pieces.append(_literal(pattern.name[at : found.start()]))
         at = found.end()
         pieces.append(_quoted("%") if found[4] == "%" else _piece(found, arguments))
-    pieces.append(_quoted(pattern.name[at:]))
+    pieces.append(_literal(pattern.name[at:]))
     if arguments:
         raise invalid_query("Too many arguments to FORMAT for pattern")
     return raw(
@@ -37,6 +37,12 @@ def format_(node: exp.Expression) -> exp.Expression:
         .replace("{", "{{")
         .replace("}", "}}")
     )
+
+
+def _literal(text: str) -> str:
+    if "%" in text:
+        raise invalid_query("Invalid format specifier in FORMAT string: a % that nothing follows")
+    return _quoted(text)
 
 
 def _quoted(text: str) -> str:
@@ -54,6 +60,8 @@ def _piece(found: re.Match[str], arguments: list[exp.Expression]) -> str:
         text = _shown_value(value, is_literal=letter == "T")
         return _padded(text, flags, width, precision)
     if letter in "pP":
+        if value.type is not None and value.type.this not in (exp.DType.JSON, exp.DType.UNKNOWN, exp.DType.NULL):
+            raise invalid_query(f"Invalid type for an argument to FORMAT; Expected JSON; Got {value.type}")
         plain = f"CAST({text_of(value)} AS VARCHAR)"
         return _padded(plain if letter == "p" else f"athena_json_pretty({plain})", flags, width, precision)
     if letter == "s":
@@ -75,7 +83,9 @@ def _size(given: str, arguments: list[exp.Expression]) -> str:
         return given
     if not arguments:
         raise invalid_query("Too few arguments to FORMAT for pattern")
-    return f"CAST({text_of(arguments.pop(0))} AS VARCHAR)"
+    if is_a(arguments[0], FLOATS | DECIMALS | exp.DataType.TEXT_TYPES):
+        raise invalid_query("Invalid type for an argument to FORMAT: a width or precision must be an INT64")
+    return f"CAST({text_of(arguments.pop(0))} AS BIGINT)"
 
 
 def _padded(text: str, flags: str, width: str, precision: str | None) -> str:
@@ -84,23 +94,34 @@ def _padded(text: str, flags: str, width: str, precision: str | None) -> str:
     if not width:
         return text
     side = "rpad" if "-" in flags else "lpad"
+    if width.startswith("CAST"):
+        return f"athena_padded({text}, {width}, '{flags.replace(chr(39), '')}')"
     return f"{side}({text}, greatest(CAST({width} AS INTEGER), CAST(length({text}) AS INTEGER)), ' ')"
 
 
 def _number(flags: str, width: str, precision: str | None, letter: str, value: exp.Expression) -> str:
-    if letter not in "diuoxXfFeEgG":
-        raise unsupported(f"FORMAT with '%{letter}'")
-    is_whole = letter in "diuoxX"
-    plain_value = f"athena_big_float({text_of(value)})" if is_a(value, {exp.DType.BIGDECIMAL}) else text_of(value)
-    text = f"CAST({plain_value} AS {'BIGINT' if is_whole else 'DOUBLE'})"
-    plain = flags.replace("'", "")
-    shape = f"'%{plain}' || {_part(width)}" + (f" || '.' || {_part(precision)}" if precision is not None else "")
-    made = f"printf({shape} || '{'d' if letter in 'iu' else letter}', {text})"
-    return f"athena_grouped({made})" if "'" in flags else made
-
-
-def _part(size: str) -> str:
-    return size if size.startswith("CAST(") else f"'{size}'"
+    if letter not in "dioxXfFeEgG":
+        raise invalid_query(f"Invalid format specifier character '{letter}' in FORMAT string")
+    is_whole = letter in "dioxX"
+    if is_a(value, FLOATS | DECIMALS) if is_whole else is_a(value, INTEGERS):
+        expected = "integer" if is_whole else "floating point"
+        raise invalid_query(f"Invalid type for an argument to FORMAT; Expected {expected}; Got {value.type}")
+    plain = text_of(value)
+    is_simple = not flags and not f"{width}{precision or ''}".startswith("CAST") and len(precision or "") < 3
+    if (
+        is_simple
+        and not is_a(value, DECIMALS)
+        and letter in "dfeg"
+        and not (is_whole and precision is not None)
+        and precision not in ("", "0")
+    ):
+        shape = f"%{width}" + (f".{precision}" if precision is not None else "") + letter
+        return f"printf('{shape}', CAST({plain} AS BIGINT))" if is_whole else f"printf('{shape}', {plain} + 0.0e0)"
+    text = f"CAST({plain} AS VARCHAR)" if is_whole or is_a(value, DECIMALS) else f"athena_exact_text({plain} + 0.0e0)"
+    text = f"athena_big_text({plain})" if is_a(value, {exp.DType.BIGDECIMAL}) else text
+    flags += "n" if is_a(value, DECIMALS) else ""
+    size = "-1" if precision is None else precision or "0"
+    return f"athena_format_number({text}, {_quoted(flags)}, {width or 0}, {size}, '{letter}')"
 
 
 def shown(text: str, kind: exp.DataType | None, *, is_literal: bool) -> str:

@@ -58,11 +58,13 @@ def _given(node: exp.Expression) -> exp.Expression:
 
 def _build(given: list[exp.Expression]) -> exp.Expression:
     typed = next(
-        (item for item in given if item.type is not None and item.type.this not in (exp.DType.NULL, exp.DType.UNKNOWN)),
+        (item for item in given if not isinstance(item, exp.Null) and item.type is not None),
         given[0],
     )
     element = str(typed.type.sql("bigquery")) if typed.type is not None else "DATE"
-    kind = _KINDS.get(element, "DATE")
+    kind = _KINDS.get(element)
+    if kind is None:
+        raise unsupported("RANGE of bounds whose type is not known")
     made = raw(f"athena_range(CAST({{0}} AS {kind}), CAST({{1}} AS {kind}))", given[0], given[1])
     made.type = exp.DataType.build(f"RANGE<{element}>", dialect="bigquery")
     return made
@@ -70,7 +72,8 @@ def _build(given: list[exp.Expression]) -> exp.Expression:
 
 def _bound(name: str) -> Callable[[list[exp.Expression]], exp.Expression]:
     def make(given: list[exp.Expression]) -> exp.Expression:
-        return raw(f"({{0}}).{name}", given[0], kind=_element(given[0]))
+        element = _element(given[0])
+        return raw(f"CAST(({{0}}).{name} AS {_KINDS[element]})", given[0], kind=element)
 
     return make
 

@@ -11,6 +11,7 @@ from sqlglot import exp
 from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, call
 from athena_lab.emulator.sql.rules.casts import to_text
+from athena_lab.emulator.sql.rules.raw import raw
 from athena_lab.emulator.sql.rules.texts import as_bytes, is_bytes
 
 _WRITTEN = FLOATS | DECIMALS | {
@@ -96,6 +97,11 @@ def _of_bytes(name: str) -> Callable[[exp.Expression], exp.Expression | None]:
     return rule
 
 
+def ascii_(node: exp.Expression) -> exp.Expression:
+    """ASCII fails on a first character that is none of ASCII's."""
+    return call("athena_ascii_bytes", node.this) if is_bytes(node.this) else call("athena_ascii", node.this)
+
+
 def extract(node: exp.Expression) -> exp.Expression | None:
     """REGEXP_EXTRACT of BYTES, and of a pattern that is not a constant: what is given then depends on its groups."""
     of_bytes = is_bytes(node.this) or is_bytes(node.expression)
@@ -112,9 +118,31 @@ def extract_all(node: exp.Expression) -> exp.Expression | None:
     """REGEXP_EXTRACT_ALL, likewise."""
     if is_bytes(node.this) or is_bytes(node.expression):
         return call("athena_regexp_extract_all_bytes", as_bytes(node.this), as_bytes(node.expression))
-    if _is_constant(node.expression):
+    pattern = node.expression
+    if not _is_constant(pattern) or _EDGES.search(str(pattern.this)):
+        return call("athena_regexp_extract_all", node.this, pattern)
+    if node.meta.get("is_final") or not _may_match_nothing(pattern):
         return None
-    return call("athena_regexp_extract_all", node.this, node.expression)
+    plain = node.copy()
+    plain.meta["is_final"] = True
+    text = (
+        "CASE WHEN {0} <> '' AND regexp_extract_all({0}, {1}, 0)[-1] = '' THEN list_slice({2}, 1, -2) "
+        "ELSE list_transform({2}, lambda m: coalesce(m, '')) END"
+    )
+    return raw(text, node.this, pattern, plain, kind="ARRAY<STRING>")
+
+
+_EDGES = re.compile(r"\^(?!\])|\\[bBA]")
+"""What may match nothing in the middle of a text, or at its beginning."""
+
+
+def _may_match_nothing(pattern: exp.Expression) -> bool:
+    """Tell whether a pattern may match nothing at the end of a text: DuckDB gives that match as well."""
+    try:
+        compiled = re.compile(str(pattern.this))
+    except re.error:
+        return True
+    return compiled.groups > 0 or compiled.match("") is not None or "$" in compiled.pattern
 
 
 def _is_constant(pattern: exp.Expression) -> bool:
@@ -135,7 +163,7 @@ RULES = {
     exp.Concat: joined,
     exp.RegexpExtract: extract,
     exp.RegexpExtractAll: extract_all,
-    exp.Ascii: _of_bytes("athena_ascii_bytes"),
+    exp.Ascii: ascii_,
     exp.Substring: part,
     exp.Left: end,
     exp.Right: end,
