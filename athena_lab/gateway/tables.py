@@ -18,6 +18,7 @@ from athena_lab.warehouse.connect import connect_with
 from athena_lab.warehouse.datasets import drop_dataset
 from athena_lab.warehouse.estimate import estimate
 from athena_lab.warehouse.jobs import FailedJob, billed_bytes, cancel_jobs, failed_jobs
+from athena_lab.warehouse.notes import read_notes
 from athena_lab.warehouse.parameters import bind
 from athena_lab.warehouse.sizes import count_rows
 from athena_lab.warehouse.statement import read_statement
@@ -80,6 +81,12 @@ class Tables:
         self._require_answer()
         with connect_with(lambda: self.token_for(principal)) as client:
             return describe_tables(client, tables)
+
+    def read_notes(self, principal: Principal, table: str) -> Sequence[Mapping[str, Any]]:
+        """Give the rows of a small table (`dataset.table`) as the principal; of one that there is not, none."""
+        self._require_answer()
+        with connect_with(lambda: self.token_for(principal)) as client:
+            return read_notes(client, table)
 
     def failed_jobs(self, run_id: str, since: datetime) -> Sequence[FailedJob]:
         """Give the failed warehouse jobs of a run, as the platform."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from pydantic import Field, JsonValue
 
@@ -13,6 +14,20 @@ from athena_lab.gateway_api.wire import Wire
 
 REFUSAL = "a rehearsal may write only to the dataset"
 """What the warehouse says where a rehearsal writes elsewhere."""
+
+
+class Withheld(StrEnum):
+    """Why the rows of a table are not in its scratch table, which began empty."""
+
+    MASKED_COLUMNS = "masked_columns"
+    FILTERED_ROWS = "filtered_rows"
+
+
+REFUSED_COPIES = {
+    Withheld.MASKED_COLUMNS: "protected by data policies",
+    Withheld.FILTERED_ROWS: "does not have access to all rows",
+}
+"""What the warehouse says where a table cannot be copied by whoever does not see all of it."""
 
 
 class RehearsalRequest(Wire):
@@ -35,13 +50,16 @@ class RehearsalRequest(Wire):
 class RehearsedTable(Wire):
     """A table (`dataset.table`) that the bundle writes, the scratch table that took its place, and how they differ.
 
-    `is_copied`: the table existed, and the scratch table began as its copy. Rows are None where there is no such
-    table, or as long as the rehearsal goes on. Columns are told as "name TYPE", a changed one as "name TYPE → TYPE".
+    `is_copied`: the table existed, and the scratch table began as its copy; `withheld` why it began empty instead,
+    which is known once the rehearsal has ended. `rows_before` are those that the table had when it was copied (when
+    the rehearsal was asked for, until that is known), `rows_after` those of the scratch table at the end; None where
+    there is no such table, or no count. Columns are told as "name TYPE", a changed one as "name TYPE → TYPE".
     """
 
     table: str
     scratch: str
     is_copied: bool = False
+    withheld: Withheld | None = None
     rows_before: int | None = None
     rows_after: int | None = None
     columns_added: tuple[str, ...] = ()

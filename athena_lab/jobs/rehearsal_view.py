@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from athena_lab.gateway_api.jobs import CellRun, Run
-from athena_lab.gateway_api.rehearsals import REFUSAL, RefusedWrite, Rehearsal, RehearsedTable
+from athena_lab.gateway_api.rehearsals import (
+    REFUSAL,
+    REFUSED_COPIES,
+    RefusedWrite,
+    Rehearsal,
+    RehearsedTable,
+    Withheld,
+)
 from athena_lab.gateway_api.warehouse import CatalogColumn, CatalogTable
 from athena_lab.jobs.rehearsal_store import RehearsalRow
 from athena_lab.warehouse.jobs import FailedJob
@@ -45,9 +53,27 @@ def view_rehearsal(row: RehearsalRow, run: Run, billed_bytes: int) -> Rehearsal:
     )
 
 
+def as_noted(tables: Sequence[RehearsedTable], notes: Iterable[Mapping[str, Any]]) -> tuple[RehearsedTable, ...]:
+    """Put in what the preparation noted of the tables: how many rows it copied, and why it copied none.
+
+    The notes lie where the notebook writes too, so that whatever is no note of a copied table counts for nothing.
+    """
+    noted = {str(note.get("name")): note for note in notes}
+    return tuple(_noted(table, noted.get(table.scratch.split(".", 1)[1])) for table in tables)
+
+
+def _noted(table: RehearsedTable, note: Mapping[str, Any] | None) -> RehearsedTable:
+    if note is None or not table.is_copied:
+        return table
+    why, count = note.get("why"), note.get("row_count")
+    if why in REFUSED_COPIES:
+        return table.model_copy(update={"is_copied": False, "withheld": Withheld(why)})
+    return table.model_copy(update={"rows_before": count}) if isinstance(count, int) else table
+
+
 def compare(table: RehearsedTable, before: CatalogTable | None, after: CatalogTable | None) -> RehearsedTable:
     """Tell how a scratch table differs from the table whose place it took; None for one that there is not."""
-    rows = {"rows_before": before.rows if before else None, "rows_after": after.rows if after else None}
+    rows = {"rows_after": after.rows if after else None}
     if after is None:
         return table.model_copy(update=rows)
     old, new = _types_of(before.columns if before else ()), _types_of(after.columns)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 from athena_lab.errors import (
     AthenaError,
@@ -31,9 +31,9 @@ from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.bundle import BuiltBundle, replace_notebook
 from athena_lab.jobs.bundle_content import read_archive
 from athena_lab.jobs.dependencies import own_tables
-from athena_lab.jobs.redirection import Redirection, preparation, redirect
+from athena_lab.jobs.redirection import NOTES, Redirection, preparation, redirect
 from athena_lab.jobs.rehearsal_store import RehearsalRow, RehearsalStore
-from athena_lab.jobs.rehearsal_view import compare, refused_writes, view_rehearsal
+from athena_lab.jobs.rehearsal_view import as_noted, compare, refused_writes, view_rehearsal
 from athena_lab.jobs.request_keys import Keep, keep_nothing
 from athena_lab.jobs.runs import Audit, Runs, asked_row, manual_name
 from athena_lab.jobs.services import Services
@@ -60,6 +60,9 @@ class ScratchWarehouse(Protocol):
 
     def describe(self, principal: Principal, tables: Collection[str]) -> Mapping[str, CatalogTable]:
         """Describe those of the tables (`dataset.table`) that the principal may see."""
+
+    def read_notes(self, principal: Principal, table: str) -> Sequence[Mapping[str, Any]]:
+        """Give the rows of a small table as the principal; of one that there is not, none."""
 
     def failed_jobs(self, run_id: str, since: datetime) -> Sequence[FailedJob]:
         """Give the jobs of a run that have failed, the first first, as the platform."""
@@ -188,9 +191,12 @@ class Rehearsals:
             if row.is_settled:
                 return
             run = self._runs.get(run_id)
-            names = [name for table in row.tables for name in (table.table, table.scratch)]
-            found = self._describe(names, self._principal_of(row.owner))
-            tables = [compare(table, found.get(table.table), found.get(table.scratch)) for table in row.tables]
+            owner = self._principal_of(row.owner)
+            found = self._describe([name for one in row.tables for name in (one.table, one.scratch)], owner)
+            begun = row.tables
+            if any(table.is_copied for table in begun):
+                begun = as_noted(begun, self._warehouse.read_notes(owner, f"{row.scratch}.{NOTES}"))
+            tables = [compare(table, found.get(table.table), found.get(table.scratch)) for table in begun]
             failed = self._warehouse.failed_jobs(run_id, run.queued_at)
             self._budgets.count(run_id, run.queued_at)
             self._store.settle(run_id, tables, (*row.refused, *refused_writes(failed, run)))
@@ -252,7 +258,13 @@ class Rehearsals:
             run_id=run_id,
             scratch=dataset,
             tables=tuple(
-                RehearsedTable(table=name, scratch=taken, is_copied=name in existing) for name, taken in scratch.items()
+                RehearsedTable(
+                    table=name,
+                    scratch=taken,
+                    is_copied=name in existing,
+                    rows_before=found[name].rows if name in found else None,
+                )
+                for name, taken in scratch.items()
             ),
             refused=plan.foreign_writes(tables.writes),
             redirection=redirection,

@@ -15,6 +15,7 @@ from athena_lab.emulator.access import Principal, asking
 from athena_lab.emulator.catalog import Catalog, Change
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.warehouse import Warehouse
+from athena_lab.jobs.redirection import NOTES, preparation
 from tests.emulator.policy_parts import MASKED, PEOPLE
 from tests.emulator.scratch_roads import CREATES_SCHEMA, REST, Hand, RefusedError, Stage, by_sql, in_table
 
@@ -91,21 +92,42 @@ def test_a_scratch_dataset_is_its_owners_alone(stage: Stage) -> None:
                 Hand(stage.emulator, "eve", {}).rows(read)
 
 
-PREPARATION = """
-CREATE SCHEMA IF NOT EXISTS {s} OPTIONS (default_table_expiration_days = 1);
-CREATE TABLE IF NOT EXISTS {s}.o__t CLONE {o}.t;
-"""
+def prepare(hand: Hand, scratch: str, *tables: str) -> dict[str, tuple[str, str | None]]:
+    """Run a rehearsal's own preparation; give its notes: of each scratch table the rows and why there are none."""
+    taken = {table: f"{scratch}.{table.replace('.', '__')}" for table in tables}
+    hand.sql(preparation(taken, tables, scratch)["source"].removeprefix("%%athena"))
+    return {name: (count, why) for name, count, why in hand.rows(f"SELECT name, row_count, why FROM {scratch}.{NOTES}")}
 
 
 def test_a_rehearsal_begins_with_copies_and_leaves_the_tables_alone(stage: Stage) -> None:
     stage.clear()
     before, hand = stage.world(), stage.rehearsal_of("ada")
-    hand.sql(PREPARATION.format(s=stage.scratch, o=stage.outside))
-    hand.sql(f"UPDATE {stage.scratch}.o__t SET word = 'two' WHERE id = 1")
-    hand.sql(PREPARATION.format(s=stage.scratch, o=stage.outside))  # another attempt keeps what is there
-    assert hand.rows(f"SELECT word FROM {stage.scratch}.o__t") == [("two",)]
+    copy = f"{stage.outside}__t"
+    assert prepare(hand, stage.scratch, f"{stage.outside}.t") == {copy: ("1", None)}
+    hand.sql(f"UPDATE {stage.scratch}.{copy} SET word = 'two' WHERE id = 1")
+    prepare(hand, stage.scratch, f"{stage.outside}.t")  # another attempt keeps what is there
+    assert hand.rows(f"SELECT word FROM {stage.scratch}.{copy}") == [("two",)]
     assert hand.rows(f"SELECT word FROM {stage.outside}.t") == [("one",)]
     assert stage.world() == before
+
+
+def test_what_its_owner_sees_in_part_begins_empty_and_what_he_may_not_read_fails(stage: Stage, people: str) -> None:
+    stage.clear()
+    mona = stage.rehearsal_of("mona", "analysts")
+    copy = people.replace(".", "__")
+    assert prepare(mona, stage.scratch, people, f"{stage.outside}.t") == {
+        copy: ("0", "masked_columns"), f"{stage.outside}__t": ("1", None),
+    }  # fmt: skip
+    mona.sql(f"INSERT INTO {stage.scratch}.{copy} (id, email) VALUES (9, 'new@example.com')")
+    assert addresses(mona, f"{stage.scratch}.{copy}") == ["XXXXX@example.com"]
+
+    stage.clear()
+    stage.admin.sql(f"CREATE ROW ACCESS POLICY some ON {people} GRANT TO ('group:fine') FILTER USING (id = 1)")
+    assert prepare(stage.rehearsal_of("ines", "fine"), stage.scratch, people) == {copy: (None, "filtered_rows")}
+
+    stage.clear()
+    with pytest.raises(AssertionError, match="no_such_table was not found"):
+        prepare(mona, stage.scratch, f"{stage.outside}.no_such_table")
 
 
 def test_a_rehearsal_keeps_tables_among_its_own_results(stage: Stage) -> None:

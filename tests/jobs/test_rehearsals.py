@@ -31,8 +31,10 @@ from athena_lab.gateway_api.worker import (
 )
 from athena_lab.jobs.budgets import Budgets
 from athena_lab.jobs.bundle_content import read_archive
+from athena_lab.jobs.drafting.rehearsal import summarise
 from athena_lab.jobs.ledger import Ledger
 from athena_lab.jobs.promotion_plan import MAX_TIMEOUT_S
+from athena_lab.jobs.redirection import NOTES
 from athena_lab.jobs.rehearsal_plan import LONGEST_S, MOST_UNFINISHED, foreign_writes, scratch_name, scratch_tables
 from athena_lab.jobs.rehearsal_store import RehearsalStore
 from athena_lab.jobs.rehearsals import ASKED_FOR, KEPT_FOR, RehearsalMeans, Rehearsals
@@ -59,6 +61,7 @@ class Warehouse:
     def __init__(self, bench):
         self._lineage = bench.warehouse  # which lineage asks for columns
         self.tables, self.failed, self.bills, self.dropped, self.asked_as = {}, {}, {}, [], []
+        self.notes = {}
         self.is_confining = True
 
     @property
@@ -79,6 +82,11 @@ class Warehouse:
         self._require()
         self.asked_as.append(principal)
         return {name: self.tables[name] for name in tables if name in self.tables}
+
+    def read_notes(self, principal, table):
+        self._require()
+        self.asked_as.append(principal)
+        return self.notes.get(table, ())
 
     def failed_jobs(self, run_id, since):
         self._require()
@@ -430,7 +438,7 @@ def test_cells_are_numbered_as_in_the_bundle_and_the_preparation_stands_apart(th
     seen = theatre.rehearsals.get(rehearsal.id)
     assert seen.preparation.state == "succeeded"
     assert [(cell.index, cell.state) for cell in seen.cells] == [(0, "running"), (1, "pending")]
-    assert (seen.state, seen.cells_total, seen.tables[0].rows_before) == (RunState.RUNNING, 2, None)
+    assert (seen.state, seen.cells_total, seen.tables[0].rows_before) == (RunState.RUNNING, 2, 5)
 
 
 def test_a_second_attempt_begins_from_fresh_copies(theatre):
@@ -507,7 +515,6 @@ def test_differences_are_read_as_the_owner_once_and_kept(theatre):
     assert (summary.rows_before, summary.rows_after, summary.columns_added) == (None, 1, ("n STRING",))
     assert theatre.warehouse.asked_as[-1] == Principal(kind="user", user="ann", groups=("present",))
     assert theatre.rehearsals.get(rehearsal.id).billed_bytes == 10**7
-    theatre.warehouse.put(table_of("sales.days", "day", rows=1000))
     theatre.reopen()
     assert theatre.rehearsals.get(rehearsal.id).tables[0].rows_before == 5
 
@@ -542,13 +549,45 @@ def test_a_warehouse_that_is_away_at_the_end_is_asked_again(theatre):
     rehearsal = theatre.request()
     theatre.begin(rehearsal)
     theatre.finish(rehearsal)
+    theatre.warehouse.put(table_of(rehearsal.tables[0].scratch, "day", rows=6))
     theatre.warehouse.is_away = True
-    assert theatre.rehearsals.get(rehearsal.id).tables[0].rows_before is None
+    assert theatre.rehearsals.get(rehearsal.id).tables[0].rows_after is None
     theatre.warehouse.is_away = False
     theatre.clock.move(60)
     theatre.rehearsals.look()
     assert theatre.store.row(rehearsal.id).is_settled
-    assert theatre.rehearsals.get(rehearsal.id).tables[0].rows_before == 5
+    assert theatre.rehearsals.get(rehearsal.id).tables[0].rows_after == 6
+
+
+def test_rows_before_are_those_that_were_copied_whatever_others_wrote_meanwhile(theatre):
+    rehearsal = theatre.request()
+    days, summary = (one.scratch.split(".")[1] for one in rehearsal.tables)
+    theatre.warehouse.put(table_of("sales.days", "day", rows=1000))
+    theatre.warehouse.notes[f"{rehearsal.scratch_dataset}.{NOTES}"] = (
+        {"name": days, "row_count": 6, "why": None},
+        {"name": summary, "row_count": 99, "why": "masked_columns"},  # the notebook's own: it was not copied
+        {"other": 1},
+    )
+    theatre.begin(rehearsal)
+    theatre.finish(rehearsal)
+    told = theatre.rehearsals.get(rehearsal.id).tables
+    assert [(one.rows_before, one.is_copied, one.withheld) for one in told] == [(6, True, None), (None, False, None)]
+
+
+@pytest.mark.parametrize("why", ["masked_columns", "filtered_rows"])
+def test_rows_that_their_owner_may_not_copy_are_said_not_to_be_there(theatre, why):
+    rehearsal = theatre.request()
+    note = {"name": "sales__days", "row_count": 0, "why": why}
+    theatre.warehouse.notes[f"{rehearsal.scratch_dataset}.{NOTES}"] = (note,)
+    theatre.begin(rehearsal)
+    theatre.finish(rehearsal)
+    told = theatre.rehearsals.get(rehearsal.id)
+    assert [(one.rows_before, one.is_copied, one.withheld) for one in told.tables[:1]] == [(5, False, why)]
+    assert f"rows of sales.days were not copied: {summary_words(why)}" in summarise(told)
+
+
+def summary_words(why):
+    return {"masked_columns": "columns of it are masked for you", "filtered_rows": "you do not see all its rows"}[why]
 
 
 def test_scratch_datasets_are_dropped_after_a_day_and_not_before(theatre):

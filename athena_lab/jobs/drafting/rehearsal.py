@@ -10,7 +10,7 @@ from athena_lab.errors import ConflictError
 from athena_lab.gateway_api.client import GatewayClient
 from athena_lab.gateway_api.jobs import Bundle, CellRun, PromoteRequest, RunState
 from athena_lab.gateway_api.lineage import UnknownTable
-from athena_lab.gateway_api.rehearsals import RefusedWrite, Rehearsal, RehearsalRequest, RehearsedTable
+from athena_lab.gateway_api.rehearsals import RefusedWrite, Rehearsal, RehearsalRequest, RehearsedTable, Withheld
 
 Tell = Callable[[str], None]
 _LONG_POLL_S = 20.0
@@ -18,6 +18,10 @@ _PAUSE_S = 0.2
 """Between two questions, however often it changes."""
 _ENDED = ("succeeded", "failed")
 _SHOWN = 60
+_WITHHELD = {
+    Withheld.MASKED_COLUMNS: "columns of it are masked for you",
+    Withheld.FILTERED_ROWS: "you do not see all its rows",
+}
 
 
 def rehearsal_of(request: PromoteRequest, job_id: str | None) -> RehearsalRequest:
@@ -109,6 +113,11 @@ def summarise(rehearsal: Rehearsal) -> str:
         facts.append(f"{rehearsal.billed_bytes / 1024**2:,.0f} MB billed")
     lines = [", ".join(facts), *_tables(rehearsal.tables), *map(_refused, rehearsal.refused)]
     lines += [f"not redirected: {_place(text)}" for text in rehearsal.missed]
+    lines += [
+        f"rows of {one.table} were not copied: {_WITHHELD[one.withheld]}; its scratch table began empty"
+        for one in rehearsal.tables
+        if one.withheld is not None
+    ]
     lines += [rehearsal.error] if rehearsal.error else []
     if rehearsal.tables and rehearsal.state.is_final:
         lines.append(
@@ -130,7 +139,8 @@ def _columns(table: RehearsedTable) -> str:
     added = [f"+ {column}" for column in table.columns_added]
     removed = [f"- {column}" for column in table.columns_removed]
     changed = [f"~ {column}" for column in table.columns_changed]
-    return ", ".join((*added, *removed, *changed)) or ("the same" if table.is_copied else "-")
+    is_known = table.is_copied or table.withheld is not None
+    return ", ".join((*added, *removed, *changed)) or ("the same" if is_known else "-")
 
 
 def _refused(write: RefusedWrite) -> str:

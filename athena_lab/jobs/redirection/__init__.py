@@ -6,7 +6,7 @@ tells by the marks it met as tables, and by what else a literal is used for (`us
 changes those and holds what comes out against lineage; `preparation` makes the tables to begin with.
 """
 
-from athena_lab.jobs.redirection.preparation import preparation
+from athena_lab.jobs.redirection.preparation import NOTES, preparation
 from athena_lab.jobs.redirection.redirect import Redirection, redirect
 
-__all__ = ["Redirection", "preparation", "redirect"]
+__all__ = ["NOTES", "Redirection", "preparation", "redirect"]

@@ -138,7 +138,7 @@ export class RehearsalModel extends StatefulModel<IRehearsalState> {
   private _wanted = '';
 }
 
-/** Whether it is known what an ended rehearsal wrote and billed. */
-export function isCounted({ billed_bytes: billed, tables }: IRehearsal): boolean {
-  return billed !== null && tables.every(table => !table.is_copied || table.rows_before !== null);
+/** Whether it is known what an ended rehearsal wrote and billed: both are counted together. */
+export function isCounted({ billed_bytes: billed }: IRehearsal): boolean {
+  return billed !== null;
 }

@@ -100,6 +100,14 @@ test('cells that a rehearsal did not come to were not run', () => {
   assert.equal(say('pending', { ...REHEARSAL, state: 'running' }), 'waiting');
 });
 
+test('a table whose rows were not copied says why and is no new table', () => {
+  const table = { ...REHEARSAL.tables[0], is_copied: false, columns_removed: [], columns_changed: [] };
+  const masked = { ...table, withheld: 'masked_columns' as const };
+  assert.match(rehearsed.withheldOf(masked, WORDS), /columns of it are masked for you/);
+  assert.match(rehearsed.withheldOf({ ...table, withheld: 'filtered_rows' }, WORDS), /you do not see all of them/);
+  assert.deepEqual([rehearsed.isNew(masked), rehearsed.isNew(table), rehearsed.withheldOf(table, WORDS)], [false, true, '']);
+});
+
 test('tables tell their rows and what became of their columns', () => {
   const [copied, fresh] = REHEARSAL.tables;
   const rows = (table = copied, rehearsal = REHEARSAL) => rehearsed.rowsOf(table, rehearsal, WORDS).replace(/[.,]/g, '');

@@ -189,6 +189,18 @@ export function rowsOf(table: IRehearsedTable, rehearsal: IRehearsal, trans: IWo
   return table.rows_before === null ? after : trans.__('%1 → %2', formatCount(table.rows_before), after);
 }
 
+/** Say why a scratch table began empty although the table has rows. */
+export function withheldOf({ withheld }: IRehearsedTable, trans: IWords): string {
+  switch (withheld) {
+    case null:
+      return '';
+    case 'masked_columns':
+      return trans.__('Its rows were not copied, because columns of it are masked for you: the scratch table began empty.');
+    case 'filtered_rows':
+      return trans.__('Its rows were not copied, because you do not see all of them: the scratch table began empty.');
+  }
+}
+
 /** Say what became of a table's columns, a change a line; of a new table, which it has. */
 export function columnChangesOf(table: IRehearsedTable, trans: IWords): string[] {
   if (isNew(table)) {
@@ -203,5 +215,6 @@ export function columnChangesOf(table: IRehearsedTable, trans: IWords): string[]
 
 /** Whether there is no such table yet; a view in its place, which is not copied either, shows in the columns it loses. */
 export function isNew(table: IRehearsedTable): boolean {
-  return !table.is_copied && table.columns_removed.length === 0 && table.columns_changed.length === 0;
+  const isKnown = table.is_copied || table.withheld !== null;
+  return !isKnown && table.columns_removed.length === 0 && table.columns_changed.length === 0;
 }

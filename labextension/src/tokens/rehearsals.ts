@@ -28,6 +28,9 @@ export interface IRehearsedTable {
   table: string;
   scratch: string;
   is_copied: boolean;
+  /** Why the scratch table began empty although the table has rows. */
+  withheld: 'masked_columns' | 'filtered_rows' | null;
+  /** When it was copied. */
   rows_before: number | null;
   rows_after: number | null;
   columns_added: string[];

@@ -2,7 +2,7 @@
 import React from 'react';
 
 import { formatDuration } from '../../models/figures.js';
-import { billOf, cellLabel, columnChangesOf, elapsedOfCell, isNew, rowsOf } from '../../models/rehearsed.js';
+import { billOf, cellLabel, columnChangesOf, elapsedOfCell, isNew, rowsOf, withheldOf } from '../../models/rehearsed.js';
 import type { IWords } from '../../tokens/names.js';
 import type { ICellRun, IRehearsal } from '../../tokens/rehearsals.js';
 import type { ICellSummary, IForecast } from '../../tokens/wire.js';
@@ -122,6 +122,7 @@ function Tables({ rehearsal, trans }: IRehearsalReportProps): React.JSX.Element 
             <td>
               <code>{table.table}</code>{' '}
               {isNew(table) && <span className="jp-Athena-badge">{trans.__('new table')}</span>}
+              {table.withheld && <p className="jp-Athena-hint">{withheldOf(table, trans)}</p>}
             </td>
             <td>
               <code>{table.scratch}</code>
