@@ -20,7 +20,7 @@ _EXACT = decimal.Context(prec=120)
 
 def scaled(value: decimal.Decimal) -> int:
     """Give a number as one of 10^-38, halves rounded away from zero; refuse what BIGNUMERIC cannot hold."""
-    if not value.is_finite():
+    if not value.is_finite() or value.adjusted() > SCALE + 1:
         raise ValueError(f"Invalid BIGNUMERIC value: {value}")
     made = int(_EXACT.to_integral_value(value.scaleb(SCALE, _EXACT).quantize(1, decimal.ROUND_HALF_UP, _EXACT)))
     return within(made)

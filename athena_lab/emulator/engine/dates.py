@@ -98,22 +98,34 @@ _WRITERS: dict[str, Callable[[_Shown], str]] = {
 }
 
 
+_MODIFIED = {"E": "cCxXyY", "O": "deHImMSuUVwWy"}
+"""Elements that may have an E or O before them, which changes nothing."""
+
+
+def _plain(element: str) -> str:
+    """Give an element without what changes nothing."""
+    if element[:1] in _MODIFIED and element[1:] in tuple(_MODIFIED[element[:1]]):
+        return element[1:]
+    return element.lstrip("-")
+
+
 def write(micros: int, offset: int, zone: str, pattern: str) -> str:
     """Write a wall-clock moment (microseconds since 1970) by a pattern."""
     shown = _Shown(_EPOCH + datetime.timedelta(microseconds=micros), offset, zone)
 
     def take(found: re.Match[str]) -> str:
         element = found[1]
-        if element in _LONG:
-            return _ELEMENT.sub(take, _LONG[element])
+        long = _LONG.get(element) or _LONG.get(_plain(element))
+        if long is not None:
+            return _ELEMENT.sub(take, long)
         fraction = re.fullmatch(r"E(\d)S", element)
         if fraction:
             digits = int(fraction[1])
             tail = f"{shown.at.microsecond:06d}000"[:digits]
             return f"{shown.at.second:02d}" + (f".{tail}" if digits else "")
-        writer = _WRITERS.get(element) or _WRITERS.get(element.lstrip("EO-"))
+        writer = _WRITERS.get(element) or _WRITERS.get(_plain(element))
         if writer is None:
-            raise ValueError(f"The format element '%{element}' is not supported")
+            return found[0]  # what is no element is text
         made = writer(shown)
         return (made.lstrip("0") or "0") if element.startswith("-") else made
 
@@ -167,6 +179,7 @@ class _Reader:
         raise self.fail()
 
     def take(self, element: str) -> None:
+        element = _plain(element) if element[:1] in _MODIFIED else element
         if element in _LONG:
             self.run(_LONG[element])
         elif element in _NUMBERS:
@@ -216,6 +229,8 @@ class _Reader:
             raise self.fail()
         self.at = found.end()
         minutes = int(found[2] or 0) * 60 + int(found[3] or 0)
+        if int(found[3] or 0) > 59 or minutes > 14 * 60:
+            raise self.fail()
         self.offset = (-1 if found[1] == "-" else 1) * minutes * 60
 
     def _zone(self) -> None:
@@ -240,6 +255,8 @@ class _Reader:
                 continue
             if pattern[at].isspace():
                 self.blanks()
+            elif pattern[at] == "%":
+                raise ValueError(f"Failed to parse input string: '{pattern[at:]}' begins with no format element")
             else:
                 self.literal(pattern[at])
             at += 1
@@ -248,19 +265,34 @@ class _Reader:
         """Give the day that the parts name; what is missing is that of 1970-01-01."""
         year = self._year()
         try:
-            if "G" in self.parts or "V" in self.parts:
+            if "G" in self.parts or "g" in self.parts:
                 day = self.parts.get("u", self.parts.get("weekday", 0) + 1)
-                return datetime.date.fromisocalendar(self.parts.get("G", year), self.parts.get("V", 1), day)
+                short = self.parts.get("g", 0)
+                iso_year = self.parts.get("G", short + (1900 if short >= 69 else 2000))
+                return datetime.date.fromisocalendar(iso_year, self.parts.get("V", 1), day)
             if "j" in self.parts:
                 made = datetime.date(year, 1, 1) + datetime.timedelta(days=self.parts["j"] - 1)
                 if made.year != year:
                     raise self.fail()
                 return made
+            for name, first in (("U", 0), ("W", 1)):
+                if name in self.parts and "m" not in self.parts:
+                    return self._in_week(year, self.parts[name], first)
             if "Q" in self.parts and "m" not in self.parts:
                 return datetime.date(year, self.parts["Q"] * 3 - 2, self.parts.get("d", 1))
             return datetime.date(year, self.parts.get("m", 1), self.parts.get("d", 1))
         except ValueError as error:
             raise self.fail() from error
+
+    def _in_week(self, year: int, week: int, first: int) -> datetime.date:
+        """Give the day of a week that begins on `first` (0 for Sunday, 1 for Monday), its first day if none is said."""
+        begin = datetime.date(year, 1, 1)
+        until = (first - begin.isoweekday()) % 7
+        weekday = self.parts.get("weekday", first - 1)
+        made = begin + datetime.timedelta(days=until + (week - 1) * 7 + (weekday + 1 - first) % 7)
+        if made.year != year:
+            raise self.fail()
+        return made
 
     def _year(self) -> int:
         if "Y" in self.parts:
@@ -277,8 +309,6 @@ class _Reader:
         hour = self.parts.get("H", 0)
         if "I" in self.parts:
             hour = self.parts["I"] % 12 + (12 if self.is_afternoon else 0)
-        elif self.is_afternoon and hour < 12:
-            hour += 12
         return datetime.timedelta(
             hours=hour, minutes=self.parts.get("M", 0), seconds=self.parts.get("S", 0), microseconds=self.micros
         )

@@ -63,7 +63,7 @@ def _digits(value: decimal.Decimal, letter: str, places: int, *, keeps_point: bo
     if letter in "fF":
         made = f"{value.quantize(decimal.Decimal(1).scaleb(-places)):f}"
     elif letter in "eE":
-        made = _exponent(f"{value:.{places}{letter}}")
+        made = _exponent(f"{value if value else 0.0:.{places}{letter}}")
     else:
         made = _exponent(_general(value, letter, max(places, 1), keeps_point=keeps_point))
     return f"{made}." if keeps_point and "." not in made and letter in "fF" else made

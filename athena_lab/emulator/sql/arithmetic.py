@@ -65,7 +65,7 @@ ARITHMETIC = (
         "AS BIGINT)"
     ),
     (
-        "athena_shift_left(x, n) AS CASE WHEN n < 0 THEN "
+        "athena_shift_left(x, n) AS CASE WHEN x IS NULL OR n IS NULL THEN NULL WHEN n < 0 THEN "
         "athena_error('Bitwise shift by a negative number: ' || n) WHEN n > 63 THEN 0 ELSE "
         "athena_wrapped(((CAST(x AS HUGEINT) * (CAST(1 AS HUGEINT) << CAST(least(n, 63) AS INTEGER))) "
         "% 18446744073709551616 + 18446744073709551616) % 18446744073709551616) END"

@@ -165,6 +165,16 @@ MACROS = (
         "30), (athena_interval_months(i) * 30 + athena_interval_days(i)) % 30, athena_interval_micros(i))"
     ),
     ("athena_justify_interval(i) AS athena_justify_hours(athena_justify_days(athena_justify_hours(i)))"),
+    # A bucket of months begins on the origin's day of the month and at its time, or on the month's last day.
+    (
+        "athena_month_bucket(n, x, o, d) AS CASE WHEN o + to_months(CAST(d AS INTEGER)) > x THEN "
+        "o + to_months(CAST(d - n AS INTEGER)) ELSE o + to_months(CAST(d AS INTEGER)) END"
+    ),
+    (
+        "athena_bucket(w, x, o) AS CASE WHEN athena_interval_months(w) > 0 THEN athena_month_bucket("
+        "athena_interval_months(w), x, o, CAST(floor(((year(x) - year(o)) * 12 + month(x) - month(o)) / "
+        "nullif(athena_interval_months(w), 0)) AS BIGINT) * athena_interval_months(w)) ELSE time_bucket(w, x, o) END"
+    ),
     (
         "athena_range(a, b) AS CASE WHEN a >= b THEN athena_error('Range start element must be smaller than range "
         "end element') ELSE {'athena_start': a, 'athena_end': b} END"

@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlglot import exp
 
 from athena_lab.emulator.bignumerics import SCALE, scaled
-from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.by_name import leaves
 from athena_lab.emulator.sql.rules.calls import FLOATS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw
@@ -56,7 +56,10 @@ def _made_big(value: exp.Expression) -> exp.Expression:
         return cast(exp.Null(), "BIGNUM")
     sign, inner = ("-", value.this) if isinstance(value, exp.Neg) else ("", value)
     if isinstance(inner, exp.Literal) and not inner.is_string:
-        return raw(f"CAST('{scaled(Decimal(sign + inner.name))}' AS BIGNUM)")
+        try:
+            return raw(f"CAST('{scaled(Decimal(sign + inner.name))}' AS BIGNUM)")
+        except ValueError as error:
+            raise invalid_query(str(error)) from error
     if isinstance(inner, exp.Literal):
         return call("athena_big_of_text", value)
     if is_a(value, INTEGERS):

@@ -56,7 +56,7 @@ def between(node: exp.Expression) -> exp.Expression | None:
 
 def order(node: exp.Expression) -> exp.Expression | None:
     """ORDER BY puts NaN before all numbers (after NULL)."""
-    if any(is_type(item.this, exp.DType.RANGE) for item in node.expressions):
+    if any(is_type(item.this, exp.DType.RANGE, exp.DType.JSON) for item in node.expressions):
         ranked = [_ranked(item) for item in node.expressions]
         return exp.Order(this=node.this.copy() if node.this is not None else None, expressions=ranked)
     if not _is_free(node) or not any(_may_be_nan(item.this) for item in node.expressions):
@@ -74,8 +74,14 @@ def order(node: exp.Expression) -> exp.Expression | None:
 
 
 def _ranked(item: exp.Expression) -> exp.Expression:
-    """A RANGE is ordered by its start, of which none is the least, then by its end, of which none is the greatest."""
+    """A RANGE is ordered by its start, of which none is the least, then by its end, of which none is the greatest.
+
+    A JSON is ordered by what it holds.
+    """
     made = item.copy()
+    if is_type(item.this, exp.DType.JSON):
+        value = _value_of(item.this, item.parent and item.parent.parent)
+        made.set("this", call("athena_json_rank", raw("CAST({0} AS VARCHAR)", value)))
     if is_type(item.this, exp.DType.RANGE):
         made.set("this", call("athena_range_rank", _value_of(item.this, item.parent and item.parent.parent)))
     return made

@@ -16,7 +16,11 @@ _PLAIN = {
     "YEAR": "year", "QUARTER": "quarter", "MONTH": "month", "DAY": "day", "HOUR": "hour", "MINUTE": "minute",
     "SECOND": "second", "DAYOFYEAR": "dayofyear", "ISOWEEK": "week", "ISOYEAR": "isoyear",
 }  # fmt: skip
-_WHOLE = {"MICROSECOND", "MILLISECOND", "SECOND", "MINUTE", "HOUR", "DAY"}
+_MICROS = {
+    "MICROSECOND": 1, "MILLISECOND": 1000, "SECOND": 1_000_000, "MINUTE": 60_000_000, "HOUR": 3_600_000_000,
+    "DAY": 86_400_000_000,
+}  # fmt: skip
+_WHOLE = set(_MICROS)
 _BOUNDED = _WHOLE | {"MONTH", "QUARTER", "YEAR", "ISOYEAR"}
 
 
@@ -102,7 +106,7 @@ def _truncated(name: str, first: int, local: exp.Expression) -> exp.Expression:
 
 
 def whole_difference(node: exp.Expression) -> exp.Expression:
-    """TIMESTAMP_DIFF counts whole units, TIME_DIFF too."""
+    """TIMESTAMP_DIFF counts whole units, TIME_DIFF the boundaries between."""
     if isinstance(node, exp.TimestampDiff) and is_type(
         node.this, exp.DType.DATETIME, exp.DType.TIMESTAMP, exp.DType.DATE
     ):
@@ -110,8 +114,12 @@ def whole_difference(node: exp.Expression) -> exp.Expression:
     name, _ = part_of(node.args.get("unit"))
     if name not in _WHOLE:
         raise unsupported(f"TIMESTAMP_DIFF in {name}")
-    kind = "TIME" if isinstance(node, exp.TimeDiff) else "TIMESTAMPTZ"
-    return call("date_sub", name.lower(), cast(node.expression, kind), cast(node.this, kind))
+    if isinstance(node, exp.TimeDiff):
+        if name == "DAY":
+            raise invalid_query("TIME_DIFF does not support the DAY date part")
+        return call("date_diff", name.lower(), cast(node.expression, "TIME"), cast(node.this, "TIME"))
+    text = f"((epoch_us({{0}}) - epoch_us({{1}})) // {_MICROS[name]})"
+    return raw(text, cast(node.this, "TIMESTAMPTZ"), cast(node.expression, "TIMESTAMPTZ"), kind="INT64")
 
 
 def boundary_difference(node: exp.Expression) -> exp.Expression:
@@ -200,6 +208,12 @@ def to_datetime(node: exp.Expression) -> exp.Expression | None:
     return cast(node.this, "TIMESTAMP")
 
 
+def to_timestamp(node: exp.Expression) -> exp.Expression | None:
+    """TIMESTAMP of a DATE, DATETIME or text in a zone."""
+    zone = node.args.get("zone")
+    return None if zone is None else moment_of(zone, cast(node.this, "TIMESTAMP"))
+
+
 def to_string(node: exp.Expression) -> exp.Expression | None:
     """STRING of a TIMESTAMP in a zone would need the zone's offset in its text."""
     if is_type(node.this, exp.DType.JSON) or isinstance(node.this, exp.ParseJSON):
@@ -246,6 +260,12 @@ def to_time(node: exp.Expression) -> exp.Expression:
     return cast(node.this, "TIME")
 
 
+def to_time_in_zone(node: exp.Expression) -> exp.Expression | None:
+    """TIME of a TIMESTAMP in a zone."""
+    zone = node.args.get("zone")
+    return None if zone is None else cast(clock_at(zone, cast(node.this, "TIMESTAMPTZ")), "TIME")
+
+
 def from_days(node: exp.Expression) -> exp.Expression:
     """DATE_FROM_UNIX_DATE."""
     epoch = cast(exp.Literal.string("1970-01-01"), "DATE")
@@ -289,6 +309,8 @@ RULES = {
     exp.UnixSeconds: to_unix,
     exp.UnixMillis: to_unix,
     exp.UnixMicros: to_unix,
+    exp.Time: to_time_in_zone,
+    exp.Timestamp: to_timestamp,
     exp.Date: to_date,
     exp.Datetime: to_datetime,
     exp.String: to_string,

@@ -9,7 +9,7 @@ import re
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules import patterns
 from athena_lab.emulator.sql.rules.calls import call, cast, is_type
 from athena_lab.emulator.sql.rules.raw import raw
@@ -38,7 +38,6 @@ _SAME = frozenset(
         "G",
         "u",
         "w",
-        "f",
         "%",
         "-d",
         "-m",
@@ -54,6 +53,17 @@ _WRITTEN = {
     "F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y", "h": "%b", "E4Y": "%Y", "E3S": "%S.%g",
     "E6S": "%S.%f", "x": "%m/%d/%y", "X": "%H:%M:%S", "c": "%a %b %-d %H:%M:%S %Y", "n": "\n", "t": "\t",
 }  # fmt: skip
+_OF_DAYS = frozenset(
+    {
+        *"AaBbhCDdeFGgJjmUuVvWwxYyQcs",
+        *(f"O{letter}" for letter in "demUuVWwy"),
+        *(f"E{letter}" for letter in "CcxYy"),
+        "E4Y",
+    }
+)
+_OF_CLOCKS = frozenset({*"HIklMPpRSTXrcs", "EX", "Ec", "OH", "OI", "OM", "OS"})
+_OF_ZONES = frozenset(("z", "Z", "Ez"))
+_ANY_ELEMENT = re.compile(r"%(E[0-9*][SsY]|Ez|E[cCxXyY]|O[deHImMSuUVwWy]|-?[a-zA-Z]|%)")
 _PARSED = _WRITTEN | {"E*S": "%S.%f", "Ez": "%z", "z": "%z", "e": "%d", "k": "%H", "l": "%I"}
 
 
@@ -72,13 +82,55 @@ def _pattern(node: exp.Expression | None, known: dict[str, str], what: str) -> s
     return _ELEMENT.sub(take, node.name)
 
 
+def _is_absent(element: str, kind: str) -> bool:
+    """Tell whether a type has nothing that an element stands for."""
+    element = element.lstrip("-")
+    is_second = element.startswith("E") and element.endswith(("S", "s"))
+    if kind == "DATE":
+        return element in _OF_CLOCKS or element in _OF_ZONES or is_second
+    return kind == "TIME" and (element in _OF_DAYS or element in _OF_ZONES)
+
+
+def _kind_of(value: exp.Expression) -> str:
+    inner = value.this if isinstance(value, exp.TsOrDsToDate | exp.TsOrDsToTime) else value
+    if isinstance(value, exp.TsOrDsToTime) or is_type(inner, exp.DType.TIME):
+        return "TIME"
+    is_moment = is_type(inner, exp.DType.TIMESTAMP, exp.DType.DATETIME, exp.DType.TIMESTAMPTZ)
+    return "DATE" if isinstance(value, exp.TsOrDsToDate) and not is_moment else ""
+
+
+def _with_absent_as_text(pattern: str, kind: str) -> str:
+    """An element that a type has not is written as it stands."""
+    return _ANY_ELEMENT.sub(lambda found: f"%{found[0]}" if _is_absent(found[1], kind) else found[0], pattern)
+
+
+def _unmapped(node: exp.Expression) -> exp.Expression:
+    """Undo what sqlglot makes of an empty pattern, of a padded day and of seconds with a fraction."""
+    given: exp.Expression = node.args["format"]
+    if isinstance(given, exp.Literal):
+        plain = "" if given.name == "None" else given.name.replace("%S.%f", "%E6S").replace("%-d", "%e")
+        given = exp.Literal.string(plain)
+        node.set("format", given)
+    return given
+
+
+def _refuse_absent(node: exp.Expression, kind: str) -> None:
+    """PARSE_DATE reads no time of day, PARSE_TIME no day."""
+    pattern = node.args.get("format")
+    for found in _ANY_ELEMENT.finditer(pattern.name if isinstance(pattern, exp.Literal) else ""):
+        if _is_absent(found[1], kind):
+            raise invalid_query(f"Failed to parse input string: the format element '{found[0]}' is not for a {kind}")
+
+
 def write(node: exp.Expression) -> exp.Expression:
     """FORMAT_DATE, FORMAT_TIMESTAMP (in its zone), FORMAT_DATETIME, FORMAT_TIME."""
     zone = node.args.get("zone")
     value = node.this
-    given = node.args["format"]
-    if isinstance(given, exp.Literal) and "%-d" in given.name:  # sqlglot's word for %e, which is padded here
-        node.set("format", exp.Literal.string(given.name.replace("%-d", "%e")))
+    given = _unmapped(node)
+    kind = _kind_of(value)
+    if isinstance(given, exp.Literal) and kind:
+        given = exp.Literal.string(_with_absent_as_text(given.name, kind))
+        node.set("format", given)
     if not _is_native(node.args["format"], _WRITTEN):
         return _written_in_python(node, value, zone)
     pattern = _pattern(node.args["format"], _WRITTEN, "FORMAT_*")
@@ -108,6 +160,12 @@ def _is_native(pattern: exp.Expression | None, known: dict[str, str]) -> bool:
     """Tell whether DuckDB has all elements of a pattern."""
     if not isinstance(pattern, exp.Literal) or not pattern.is_string:
         return False
+    if re.search(r"%(?!-?[a-zA-Z%]|E[0-9*]S|E4Y|Ez)|%$", pattern.name.replace("%%", "")) or not pattern.name:
+        return False  # a % that begins no element is text
+    if known is _PARSED and re.search(r"%-?[Hk]", pattern.name) and "%p" in pattern.name.lower():
+        return False  # an hour of 24 has no half of the day
+    if known is _PARSED and re.search(r"%([CGgUWVuwjsQ-]|E4Y)", pattern.name):
+        return False  # read otherwise by DuckDB
     return all(found[1] in known or found[1] in _SAME for found in _ELEMENT.finditer(pattern.name))
 
 
@@ -134,7 +192,12 @@ def _read_in_python(node: exp.Expression, zone: str | exp.Expression) -> exp.Exp
 
 def _parsed(node: exp.Expression) -> exp.Expression:
     pattern = _pattern(node.args.get("format"), _PARSED, "PARSE_*")
-    return call("strptime", node.this, pattern)
+    return call("try_strptime", node.this, pattern)
+
+
+def _read(node: exp.Expression) -> exp.Expression:
+    """Read the wall-clock time: what DuckDB does not read, Python may."""
+    return raw("coalesce({0}, make_timestamp({1}))", _with_default_year(node), _read_in_python(node, ""))
 
 
 def parse_date(node: exp.Expression) -> exp.Expression:
@@ -142,9 +205,11 @@ def parse_date(node: exp.Expression) -> exp.Expression:
     formatted = patterns.read(node)
     if formatted is not None:
         return formatted
+    _unmapped(node)
+    _refuse_absent(node, "DATE")
     if not _is_native(node.args.get("format"), _PARSED):
         return cast(raw("make_timestamp({0})", _read_in_python(node, "")), "DATE")
-    return cast(_with_default_year(node), "DATE")
+    return cast(_read(node), "DATE")
 
 
 def parse_timestamp(node: exp.Expression) -> exp.Expression:
@@ -152,26 +217,31 @@ def parse_timestamp(node: exp.Expression) -> exp.Expression:
     formatted = patterns.read(node)
     if formatted is not None:
         return formatted
+    _unmapped(node)
     if not _is_native(node.args.get("format"), _PARSED):
         return raw("make_timestamptz({0})", _read_in_python(node, node.args.get("zone") or "UTC"))
     moment = _with_default_year(node)
     if "%z" in moment.sql():
-        return cast(moment, "TIMESTAMPTZ")
-    return moment_of(node.args.get("zone"), cast(moment, "TIMESTAMP"))
+        slow = _read_in_python(node, node.args.get("zone") or "UTC")
+        return raw("coalesce({0}, make_timestamptz({1}))", cast(moment, "TIMESTAMPTZ"), slow)
+    return moment_of(node.args.get("zone"), cast(_read(node), "TIMESTAMP"))
 
 
 def parse_datetime(node: exp.Expression) -> exp.Expression:
     """PARSE_DATETIME."""
+    _unmapped(node)
     if not _is_native(node.args.get("format"), _PARSED):
         return raw("make_timestamp({0})", _read_in_python(node, ""))
-    return cast(_with_default_year(node), "TIMESTAMP")
+    return cast(_read(node), "TIMESTAMP")
 
 
 def parse_time(node: exp.Expression) -> exp.Expression:
     """PARSE_TIME."""
+    _unmapped(node)
+    _refuse_absent(node, "TIME")
     if not _is_native(node.args.get("format"), _PARSED):
         return cast(raw("make_timestamp({0})", _read_in_python(node, "")), "TIME")
-    return cast(_parsed(node), "TIME")
+    return cast(_read(node), "TIME")
 
 
 def _with_default_year(node: exp.Expression) -> exp.Expression:
@@ -181,7 +251,7 @@ def _with_default_year(node: exp.Expression) -> exp.Expression:
     if any(element in pattern for element in ("%Y", "%y", "%G")):
         return made
     text = exp.DPipe(this=exp.Literal.string("1970 "), expression=exp.Paren(this=node.this.copy()))
-    return call("strptime", text, f"%Y {pattern}")
+    return call("try_strptime", text, f"%Y {pattern}")
 
 
 RULES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 
 from sqlglot import exp
 
@@ -12,6 +13,7 @@ from athena_lab.emulator.sql.rules.raw import raw, text_of
 
 _SPECIFIER = re.compile(r"%([-+ 0#']*)(\*|\d*)(?:\.(\*|\d*))?([a-zA-Z%])")
 _BINARIES = {exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB}
+_UNTYPED = {exp.DType.UNKNOWN, exp.DType.NULL}
 _PREFIXES = {
     exp.DType.DATE: "DATE", exp.DType.TIME: "TIME", exp.DType.TIMESTAMP: "DATETIME", exp.DType.DATETIME: "DATETIME",
     exp.DType.TIMESTAMPTZ: "TIMESTAMP", exp.DType.DECIMAL: "NUMERIC", exp.DType.BIGDECIMAL: "BIGNUMERIC",
@@ -60,13 +62,25 @@ def _piece(found: re.Match[str], arguments: list[exp.Expression]) -> str:
         text = _shown_value(value, is_literal=letter == "T")
         return _padded(text, flags, width, precision)
     if letter in "pP":
-        if value.type is not None and value.type.this not in (exp.DType.JSON, exp.DType.UNKNOWN, exp.DType.NULL):
-            raise invalid_query(f"Invalid type for an argument to FORMAT; Expected JSON; Got {value.type}")
+        if not _may_be(value, {exp.DType.JSON}):
+            raise invalid_query(
+                f"Invalid type for an argument to FORMAT; Expected JSON; Got {value.type.sql('bigquery')}"
+            )
         plain = f"CAST({text_of(value)} AS VARCHAR)"
         return _padded(plain if letter == "p" else f"athena_json_pretty({plain})", flags, width, precision)
     if letter == "s":
+        if not _may_be(value, exp.DataType.TEXT_TYPES):
+            raise invalid_query(
+                f"Invalid type for an argument to FORMAT; Expected STRING; Got {value.type.sql('bigquery')}"
+            )
         return _padded(f"CAST({text_of(value)} AS VARCHAR)", flags, width, precision)
     return _number(flags, width, precision, letter, value)
+
+
+def _may_be(value: exp.Expression, kinds: Collection[exp.DType]) -> bool:
+    """Tell whether a value is of one of some types, or of none that is known."""
+    is_untyped = value.type is None or value.type.this in _UNTYPED or isinstance(value, exp.Null)
+    return is_untyped or is_a(value, set(kinds))
 
 
 def _shown_value(value: exp.Expression, *, is_literal: bool) -> str:
@@ -103,9 +117,11 @@ def _number(flags: str, width: str, precision: str | None, letter: str, value: e
     if letter not in "dioxXfFeEgG":
         raise invalid_query(f"Invalid format specifier character '{letter}' in FORMAT string")
     is_whole = letter in "dioxX"
-    if is_a(value, FLOATS | DECIMALS) if is_whole else is_a(value, INTEGERS):
+    if not _may_be(value, INTEGERS if is_whole else FLOATS | DECIMALS):
         expected = "integer" if is_whole else "floating point"
-        raise invalid_query(f"Invalid type for an argument to FORMAT; Expected {expected}; Got {value.type}")
+        raise invalid_query(
+            f"Invalid type for an argument to FORMAT; Expected {expected}; Got {value.type.sql('bigquery')}"
+        )
     plain = text_of(value)
     is_simple = not flags and not f"{width}{precision or ''}".startswith("CAST") and len(precision or "") < 3
     if (

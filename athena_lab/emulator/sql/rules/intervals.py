@@ -88,7 +88,7 @@ def bucket(name: str, arguments: list[exp.Expression]) -> exp.Expression:
         if len(arguments) > 2
         else raw(f"{kind} '1950-01-01 00:00:00'" if kind != "DATE" else "DATE '1950-01-01'")
     )
-    made = cast(call("time_bucket", arguments[1], cast(arguments[0], kind), cast(origin, kind)), kind)
+    made = cast(call("athena_bucket", arguments[1], cast(arguments[0], kind), cast(origin, kind)), kind)
     made.type = exp.DataType.build(
         {"TIMESTAMP": "DATETIME", "TIMESTAMPTZ": "TIMESTAMP"}.get(kind, kind), dialect="bigquery"
     )

@@ -47,8 +47,23 @@ def equal(left: exp.Expression, right: exp.Expression) -> exp.Expression:
     return exp.Paren(this=exp.and_(*tests, copy=False))
 
 
+def _ranked(node: exp.Expression) -> exp.Expression | None:
+    """JSON values are compared by what they hold, not by how they are written."""
+    sides = (node.this, node.expression)
+    are_json = [is_type(side, exp.DType.JSON) for side in sides]
+    if not any(are_json) or any(isinstance(side, exp.Null) for side in sides):
+        return None
+    if not all(are_json):
+        raise unsupported("A comparison of a JSON with another type")
+    ranks = [call("athena_json_rank", raw("CAST({0} AS VARCHAR)", side)) for side in sides]
+    return type(node)(this=ranks[0], expression=ranks[1])
+
+
 def compare(node: exp.Expression) -> exp.Expression | None:
     """`=` and `!=` of structs and ranges."""
+    ranked = _ranked(node)
+    if ranked is not None:
+        return ranked
     left, right = node.this, node.expression
     if _is_struct(left) and _is_struct(right):
         made = equal(left, right)
@@ -72,7 +87,7 @@ def distinct(left: exp.Expression, right: exp.Expression) -> exp.Expression:
 def told_apart(node: exp.Expression) -> exp.Expression | None:
     """IS [NOT] DISTINCT FROM of structs."""
     if not (_is_struct(node.this) and _is_struct(node.expression)):
-        return None
+        return _ranked(node)
     made = distinct(node.this, node.expression)
     return exp.Paren(this=exp.Not(this=made)) if isinstance(node, exp.NullSafeEQ) else made
 
@@ -83,7 +98,7 @@ def ordered(node: exp.Expression) -> exp.Expression | None:
         return type(node)(**{key: call("athena_range_rank", node.args[key]) for key in ("this", "expression")})
     if _is_struct(node.this):
         raise unsupported("An order of STRUCTs")
-    return comparisons.compare(node)
+    return _ranked(node) or comparisons.compare(node)
 
 
 def among(node: exp.Expression) -> exp.Expression | None:
