@@ -111,6 +111,7 @@ def read_avro(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...])
     fields = tuple(
         _chosen(item, by_name.get(item.name.lower()))
         for item in read_fields(schema, is_logical=is_logical, targets=targets)
+        if item.name.lower() in by_name or not known or not load.get("ignoreUnknownValues")
     )
     kinds = {part["name"]: part["type"] for part in schema["fields"]}
     converters = [_converter(item, kinds[item.name]) for item in fields]

@@ -20,6 +20,8 @@ class Incoming:
     def __init__(self, kind: str, schema: pa.Schema, batches: Callable[[], Batches]) -> None:
         self.schema = schema
         self.size_bytes = 0
+        self.bad_records = 0
+        """Rows that did not fit and were passed over."""
         self.fault: BigQueryError | None = None
         """Why the rows could not be read to their end: DuckDB's own error would quote a Python trace."""
         self._kind, self._batches = kind, batches

@@ -7,6 +7,7 @@ import io
 import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import duckdb
@@ -22,6 +23,7 @@ from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.incoming import UNREADABLE, Incoming, for_duckdb, unreadable
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.partitions import decorated
+from athena_lab.emulator.row_loads import Dialect, Tolerance, csv_objects, in_utf8, json_objects, null_markers, tolerant
 from athena_lab.emulator.types import Field, duckdb_type, field_from_arrow, fields_from_json, incoming_schema, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source, Target, write
@@ -52,6 +54,7 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
         disposition,
         load.get("createDisposition") or "CREATE_IF_NEEDED",
         may_add_fields="ALLOW_FIELD_ADDITION" in (load.get("schemaUpdateOptions") or ()),
+        may_relax_fields="ALLOW_FIELD_RELAXATION" in (load.get("schemaUpdateOptions") or ()),
         resource=_resource(load),
         session_user=job.owner.email,
     )
@@ -65,7 +68,7 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
     job.destination = dict(destination)
     job.statistics["load"] = {
         "inputFiles": "1", "inputFileBytes": str(size), "outputRows": str(count), "outputBytes": str(rows.size_bytes),
-        "badRecords": "0",
+        "badRecords": str(rows.bad_records),
     }  # fmt: skip
 
 
@@ -88,11 +91,11 @@ def _read(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> 
     kind = (load.get("sourceFormat") or "CSV").upper()
     try:
         if kind == "PARQUET":
-            return _parquet(file, known)
+            return _parquet(load, file, known)
         if kind == "NEWLINE_DELIMITED_JSON":
-            return _json(file, known)
+            return _json(load, in_utf8(file, load.get("encoding")), known)
         if kind == "CSV":
-            return _csv(load, file, known)
+            return _csv(load, in_utf8(file, load.get("encoding")), known)
         if kind == "AVRO":
             return read_avro(load, file, known)
     except UNREADABLE as error:
@@ -103,11 +106,13 @@ def _read(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> 
 # -- Parquet
 
 
-def _parquet(file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
+def _parquet(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
     schema = pa.parquet.ParquetFile(file).schema_arrow
     columns = [column for column in schema if not column.name.startswith("__index_level_")]
     by_name = {item.name.lower(): item for item in known}
-    found = [by_name.get(column.name.lower()) or field_from_arrow(column) for column in columns]
+    if known and load.get("ignoreUnknownValues"):
+        columns = [column for column in columns if column.name.lower() in by_name]
+    found = [by_name.get(column.name.lower()) or _targeted(field_from_arrow(column), load) for column in columns]
     fields = tuple(
         item if item.name == column.name else _renamed(item, column.name)
         for item, column in zip(found, columns, strict=True)
@@ -126,6 +131,16 @@ def _parquet(file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[
     return Incoming("PARQUET", handed, batches), fields
 
 
+def _targeted(item: Field, load: Mapping[str, Any]) -> Field:
+    """Give a decimal column the type that decimalTargetTypes choose, if they are given."""
+    targets = load.get("decimalTargetTypes")
+    if not targets or item.type not in ("NUMERIC", "BIGNUMERIC") or item.type in targets:
+        return item
+    if item.type == "NUMERIC" and "BIGNUMERIC" in targets:
+        return replace(item, type="BIGNUMERIC")
+    raise unsupported(f"decimalTargetTypes without {item.type}, which column '{item.name}' needs,")
+
+
 def _renamed(item: Field, name: str) -> Field:
     return Field(name, item.type, item.mode, item.fields, item.extras)
 
@@ -138,9 +153,13 @@ def _plain(column: pa.Field) -> pa.Field:
 # -- JSON
 
 
-def _json(file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
+def _json(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> tuple[Incoming, tuple[Field, ...]]:
+    tolerance = Tolerance.of(load)
+    if tolerance is not None:
+        good = (row for row in json_objects(file) if isinstance(row, dict))
+        fields = known or json_rows.detect(list(itertools.islice(good, _DETECTED_ROWS)))
+        return tolerant("NEWLINE_DELIMITED_JSON", lambda: json_objects(file), fields, tolerance), fields
     fields = known or json_rows.detect(list(itertools.islice(_objects(file), _DETECTED_ROWS)))
-
     is_plain = json_lines.is_plain(fields)
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -171,32 +190,54 @@ def _csv(load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...]) -> t
     parse = pa.csv.ParseOptions(
         delimiter=delimiter, quote_char=quote_char, newlines_in_values=bool(load.get("allowQuotedNewlines"))
     )
+    tolerance = Tolerance.of(load)
+    if known and tolerance is not None:
+        return _csv_tolerant(load, file, known, parse, tolerance), known
     if known:
         return _csv_known(load, file, known, parse, skipped), known
+    if tolerance is not None:
+        parse.invalid_row_handler = lambda _: "skip"
     head = file.readline()
     file.seek(0)
     names, has_header = _csv_header(head, parse, skipped, load.get("autodetect"))
     options = pa.csv.ReadOptions(column_names=names, skip_rows=max(skipped, 1 if has_header else 0))
     convert = pa.csv.ConvertOptions(
-        null_values=[load.get("nullMarker") or ""], strings_can_be_null=True, quoted_strings_can_be_null=False,
+        null_values=null_markers(load), strings_can_be_null=True, quoted_strings_can_be_null=False,
         timestamp_parsers=[pa.csv.ISO8601], true_values=["true", "True", "TRUE"],
         false_values=["false", "False", "FALSE"],
     )  # fmt: skip
     table = pa.csv.read_csv(file, read_options=options, parse_options=parse, convert_options=convert)
-    return Incoming("CSV", table.schema, lambda: iter(table.to_batches())), tuple(
-        _detected(table.column(name), name) for name in names
-    )
+    fields = tuple(_detected(table.column(name), name) for name in names)
+    if tolerance is not None:
+        again = {**load, "skipLeadingRows": max(skipped, 1 if has_header else 0)}
+        return _csv_tolerant(again, file, fields, parse, tolerance), fields
+    return Incoming("CSV", table.schema, lambda: iter(table.to_batches())), fields
+
+
+def _csv_tolerant(
+    load: Mapping[str, Any], file: BinaryIO, fields: tuple[Field, ...], parse: pa.csv.ParseOptions, tolerance: Tolerance
+) -> Incoming:
+    _refuse_nested(fields)
+    dialect = Dialect(
+        parse.delimiter, parse.quote_char or "", tuple(null_markers(load)), int(load.get("skipLeadingRows") or 0),
+        parse.newlines_in_values,
+    )  # fmt: skip
+    return tolerant("CSV", lambda: csv_objects(file, fields, dialect, tolerance), fields, tolerance)
+
+
+def _refuse_nested(fields: Sequence[Field]) -> None:
+    for item in fields:
+        if item.is_repeated or item.type == "RECORD":
+            raise BigQueryError("invalid", f"Field {item.name} is nested or repeated: CSV cannot hold it")
 
 
 def _csv_known(
     load: Mapping[str, Any], file: BinaryIO, known: tuple[Field, ...], parse: pa.csv.ParseOptions, skipped: int
 ) -> Incoming:
-    for item in known:
-        if item.is_repeated or item.type == "RECORD":
-            raise BigQueryError("invalid", f"Field {item.name} is nested or repeated: CSV cannot hold it")
+    _refuse_nested(known)
     kinds = {item.name: pa.string() for item in known}
     convert = pa.csv.ConvertOptions(
-        column_types=kinds, null_values=[load.get("nullMarker") or ""], strings_can_be_null=True,
+        column_types=kinds, null_values=null_markers(load), strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )  # fmt: skip
     options = pa.csv.ReadOptions(column_names=[item.name for item in known], skip_rows=skipped)

@@ -152,6 +152,7 @@ class Queries:
                 query.get("writeDisposition") or "WRITE_EMPTY",
                 query.get("createDisposition") or "CREATE_IF_NEEDED",
                 may_add_fields="ALLOW_FIELD_ADDITION" in options,
+                may_relax_fields="ALLOW_FIELD_RELAXATION" in options,
                 resource={key: query[key] for key in _SHAPES if query.get(key)},
             )
             write(self.warehouse, prepared.source(values), target, job)

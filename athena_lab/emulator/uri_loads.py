@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from athena_lab.emulator.avro_files import join_avro
 from athena_lab.emulator.extracts import bucket_of
-from athena_lab.emulator.faults import BigQueryError
+from athena_lab.emulator.faults import BigQueryError, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.loads import run_load
 from athena_lab.emulator.warehouse import Warehouse
@@ -33,6 +33,8 @@ def run_uri_load(warehouse: Warehouse, job: Job) -> None:
         raise BigQueryError("required", "Required parameter is missing: sourceUris")
     files = list(dict.fromkeys(itertools.chain.from_iterable(files_of(warehouse, uri) for uri in uris)))
     kind = str(load.get("sourceFormat") or "CSV").upper()
+    if len(files) > 1 and str(load.get("encoding") or "").upper().startswith(("UTF-16", "UTF-32")):
+        raise unsupported(f"A load of several files in {load['encoding']}")
     with tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(warehouse.store.results)) as spool:
         whole = cast(BinaryIO, spool)
         if kind == "PARQUET":

@@ -44,6 +44,8 @@ class Target:
     write: str = "WRITE_APPEND"
     create: str = "CREATE_IF_NEEDED"
     may_add_fields: bool = False
+    may_relax_fields: bool = False
+    """Whether columns become NULLABLE that the rows have as such, or have not."""
     resource: Mapping[str, Any] = field(default_factory=dict)
     partition: str = ""
     """The partition's id that `name` carried (`table$id`)."""
@@ -159,10 +161,23 @@ def _table_for(
     if target.write == "WRITE_EMPTY" and cursor.execute(f"SELECT 1 FROM {existing.physical} LIMIT 1").fetchone():  # noqa: S608
         raise BigQueryError("duplicate", f"Already Exists: Table {warehouse.project}:{target.dataset}.{target.name}")
     added = _compare(warehouse, existing, fields, target)
-    if not added:
+    kept = _relaxed(cursor, existing, fields) if target.may_relax_fields else existing.fields
+    if not added and kept == existing.fields:
         change.written.append(existing)
         return existing
-    return _widen(cursor, change, existing, added)
+    return _widen(cursor, change, replace(existing, fields=kept), added)
+
+
+def _relaxed(cursor: Any, existing: Table, fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    """Give a table's columns, those NULLABLE that the rows do not always have."""
+    required = {item.name.lower() for item in fields if item.mode == "REQUIRED"}
+    made = []
+    for item in existing.fields:
+        if item.mode == "REQUIRED" and item.name.lower() not in required:
+            cursor.execute(f"ALTER TABLE {existing.physical} ALTER COLUMN {quote(item.name)} DROP NOT NULL")
+            item = replace(item, mode="NULLABLE")
+        made.append(item)
+    return tuple(made)
 
 
 def _made(

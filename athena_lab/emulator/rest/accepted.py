@@ -27,7 +27,7 @@ _KNOWN: Mapping[str, frozenset[str]] = {
         "writeDisposition", "nullMarker", "nullMarkers", "fieldDelimiter", "skipLeadingRows", "encoding", "quote",
         "maxBadRecords", "allowQuotedNewlines", "sourceFormat", "allowJaggedRows", "ignoreUnknownValues", "autodetect",
         "schemaUpdateOptions", "timePartitioning", "rangePartitioning", "clustering", "useAvroLogicalTypes",
-        "decimalTargetTypes", "parquetOptions", "fileSetSpecType",
+        "decimalTargetTypes", "parquetOptions",
     }),
     "copy": frozenset({
         "sourceTable", "sourceTables", "destinationTable", "createDisposition", "writeDisposition", "operationType",
@@ -45,12 +45,17 @@ _ONE_OF: Mapping[str, tuple[str, ...]] = {
     "parameterMode": ("NAMED", "POSITIONAL"),
     "priority": ("INTERACTIVE", "BATCH"),
 }
+_OF_PARQUET = frozenset({"enableListInference", "enumAsString"})
 _UPDATES = ("ALLOW_FIELD_ADDITION", "ALLOW_FIELD_RELAXATION")
 _NO_CHANGE: Mapping[str, tuple[Any, ...]] = {
     "columnNameCharacterMap": ("COLUMN_NAME_CHARACTER_MAP_UNSPECIFIED", "STRICT"),
-    "copyFilesOnly": (False,), "continuous": (False,), "preserveAsciiControlCharacters": (False,),
-    "timeZone": ("UTC",), "jsonExtension": ("JSON_EXTENSION_UNSPECIFIED",),
-}  # fmt: skip
+    "copyFilesOnly": (False,),
+    "continuous": (False,),
+    "preserveAsciiControlCharacters": (False,),
+    "fileSetSpecType": ("FILE_SET_SPEC_TYPE_FILE_SYSTEM_MATCH",),
+    "timeZone": ("UTC",),
+    "jsonExtension": ("JSON_EXTENSION_UNSPECIFIED",),
+}
 """What asks for what is done anyway."""
 
 
@@ -64,6 +69,7 @@ def check_configuration(configuration: Mapping[str, Any]) -> None:
             raise BigQueryError("invalid", f"dryRun is for query jobs; this is a {kind} job.", "dryRun")
         _check_known(configuration, _ALL, kind)
         _check_known(configuration[kind], _KNOWN[kind], kind)
+        _check_known(configuration[kind].get("parquetOptions") or {}, _OF_PARQUET, kind)
         _check_values(configuration[kind])
         _check_properties(configuration[kind])
     limit = configuration.get("jobTimeoutMs")
