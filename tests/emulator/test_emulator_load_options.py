@@ -49,7 +49,6 @@ def test_rows_of_csv_that_do_not_fit_are_passed_over_as_far_as_allowed(
     assert _rows(bq, f"{dataset}.t") == rows
     with pytest.raises(BadRequest, match="too many bad records"):
         _load(bq, f"{dataset}.t", _CSV, skip_leading_rows=1, **{**options, "max_bad_records": bad - 1})
-        )
     assert _rows(bq, f"{dataset}.t") == rows
 
 
