@@ -8,6 +8,8 @@ MACROS = (
     # Of answers (true, false, NULL): NULL where none decides and one is not known.
     "athena_any(l) AS CASE WHEN list_contains(l, true) THEN true WHEN list_count(l) < len(l) THEN NULL ELSE false END",
     "athena_all(l) AS CASE WHEN list_contains(l, false) THEN false WHEN list_count(l) < len(l) THEN NULL ELSE true END",
+    "athena_rows_at(l, m) AS list_filter(l, lambda e: e.athena_key = m)",
+    "athena_rows_at_number(l, m) AS list_filter(l, lambda e: e.athena_key = m AND NOT isnan(m))",
     "athena_unscaled(x) AS CAST(abs(CAST(x AS DECIMAL(38, 9))) * 1000000000 AS HUGEINT)",
     # Exact either way: by whole numbers where they do not overflow, else in Python.
     (

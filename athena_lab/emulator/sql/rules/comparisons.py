@@ -125,6 +125,17 @@ def least(node: exp.Expression) -> exp.Expression | None:
     return raw("CASE WHEN bool_or(isnan({0})) THEN CAST('NaN' AS DOUBLE) ELSE min({0}) END", node.this)
 
 
+def found_at(node: exp.Expression) -> exp.Expression:
+    """MAX_BY, MIN_BY and ANY_VALUE with HAVING: the value, NULL too, of the row with the extreme key."""
+    value, key, is_greatest = node.this, node.expression, isinstance(node, exp.ArgMax)
+    if is_type(key, exp.DType.RANGE):
+        key = call("athena_range_rank", key)
+    elif _may_be_nan(key):  # NaN comes first, but no row's key equals it
+        value = raw("CASE WHEN NOT isnan({1}) THEN {0} END", value, key)
+        key = key if is_greatest else raw("CASE WHEN {0} IS NOT NULL THEN row(NOT isnan({0}), {0}) END", key)
+    return call("arg_max_null" if is_greatest else "arg_min_null", value, key)
+
+
 def least_of(node: exp.Expression) -> exp.Expression | None:
     """LEAST of a NaN and anything is NaN."""
     doubtful = [item for item in (node.this, *node.expressions) if _may_be_nan(item)]
@@ -144,6 +155,8 @@ RULES = {
     exp.NEQ: differ,
     exp.Between: between,
     exp.Order: order,
+    exp.ArgMax: found_at,
+    exp.ArgMin: found_at,
     exp.Min: least,
     exp.Max: least,
 }
