@@ -18,6 +18,7 @@ from athena_lab.emulator.sql.grouping import mark_written_keys, straighten_group
 from athena_lab.emulator.sql.references import Sources, refuse_strays
 from athena_lab.emulator.sql.scans import Scan, no_filter, requires_filter, scans_of
 from athena_lab.emulator.sql.supertypes import unify_set_operations
+from athena_lab.emulator.sql.unnest import wrap_queries
 from athena_lab.emulator.types import googlesql_type, quote
 
 
@@ -57,6 +58,7 @@ def resolve(query: exp.Query, sources: Sources) -> exp.Query:
     }
     match_names(query, schema)
     mark_written_keys(query)
+    wrap_queries(query)
     try:
         made = qualify(query, schema=schema, dialect="bigquery")
         refuse_strays(made)

@@ -10,7 +10,6 @@ from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.sql.by_name import leaves
-from athena_lab.emulator.sql.having_modifiers import straighten_having
 from athena_lab.emulator.sql.pivots import straighten_pivots
 from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
 from athena_lab.emulator.sql.resolve import columns_read, labels_of, name_columns, resolve
@@ -62,7 +61,6 @@ def finish(query: exp.Query, sources: Sources) -> Translation:
     resolved = resolve(query, sources)
     read = columns_read(resolved, sources)
     check_access(resolved, sources, read)
-    straighten_having(resolved)
     straighten_pivots(straighten_unnests(resolved))
     labels = labels_of(resolved, sources)
     hints = tuple(_hint(item) for item in resolved.selects)
@@ -83,7 +81,6 @@ def _open_structs(query: exp.Query) -> None:
 
 def rewrite(resolved: exp.Expression) -> exp.Expression:
     """Apply all rules to a resolved tree."""
-    straighten_having(resolved)
     return apply_rules(straighten_unnests(resolved))
 
 

@@ -75,8 +75,26 @@ def _names(array: exp.Array) -> list[str]:
     return names if all(names) else []
 
 
+def wrap_queries(tree: exp.Expression) -> None:
+    """Before resolution: a query within what is unnested in FROM stands in a query of its own, else nobody types it."""
+    for unnest in list(tree.find_all(exp.Unnest)):
+        for item in list(unnest.expressions):
+            if isinstance(item, exp.Subquery) or not item.find(exp.Query):
+                continue
+            made = exp.Subquery(this=exp.Select(expressions=[exp.alias_(item.copy(), "athena_array", quoted=True)]))
+            made.meta["is_wrapped"] = True
+            item.replace(made)
+
+
+def _unwrap_queries(tree: exp.Expression) -> None:
+    for node in list(tree.find_all(exp.Subquery)):
+        if node.meta.get("is_wrapped"):
+            node.replace(node.this.selects[0].unalias())
+
+
 def straighten_unnests(tree: exp.Expression) -> exp.Expression:
     """Rewrite the unnests of a resolved tree for DuckDB, whose ordinality counts from 1."""
+    _unwrap_queries(tree)
     for unnest in list(tree.find_all(exp.Unnest)):
         alias = unnest.args.get("alias")
         select = unnest.find_ancestor(exp.Select)
