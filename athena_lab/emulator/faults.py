@@ -92,6 +92,7 @@ _CLEANED = (
     (re.compile(r"^.*Python exception occurred while executing the UDF: \w+: ", re.DOTALL), ""),
     (re.compile(r"\n\nLINE \d+:.*", re.DOTALL), ""),
     (re.compile(r"\. Use TRY\(.*", re.DOTALL), ""),
+    (re.compile(r"^.*Type INT128 with value (-?\d+) can't be cast .* type INT64.*", re.DOTALL), r"int64 overflow: \1"),
     (
         re.compile(r"^.*Like pattern must not end with escape character.*", re.DOTALL),
         "LIKE pattern ends with a backslash",

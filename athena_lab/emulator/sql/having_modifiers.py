@@ -71,8 +71,9 @@ def _arguments(inner: exp.Expression, modifier: exp.Expression) -> list[exp.Expr
     for order in inner.find_all(exp.Order):
         found += [item.this for item in order.expressions]
     aggregate = inner if isinstance(inner, exp.AggFunc) else inner.find(exp.AggFunc)
-    second = aggregate.args.get("expression") if aggregate is not None else None
-    return found + ([second] if isinstance(second, exp.Expression) and second.find(exp.Column) else [])
+    others = [aggregate.args.get(key) for key in ("this", "expression")] if aggregate is not None else []
+    plain = [item for item in others if isinstance(item, exp.Expression) and item.find(exp.Column)]
+    return found + [item for item in plain if item.find(exp.HavingMax) is None]
 
 
 def _parts(value: exp.Expression) -> list[exp.Expression]:

@@ -206,7 +206,7 @@ MACROS = (
     ),
     (
         "athena_top_sum(l, n) AS (SELECT list({'value': v, 'sum': s} ORDER BY s DESC NULLS LAST, v) FROM (SELECT v, "
-        "sum(w) AS s FROM (SELECT unnest(l, recursive := true)) GROUP BY v ORDER BY s DESC NULLS LAST, v LIMIT n))"
+        "sum(w) AS s FROM (SELECT e.v, e.w FROM (SELECT unnest(l) AS e)) GROUP BY v ORDER BY s DESC NULLS LAST, v LIMIT n))"
     ),
     (
         "athena_substr(s, p) AS substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END), (s, p, n) AS "

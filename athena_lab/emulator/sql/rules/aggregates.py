@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from athena_lab.emulator.faults import unsupported
-from athena_lab.emulator.sql.rules import intervals
+from athena_lab.emulator.sql.rules import intervals, totals, windows
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw
 from athena_lab.emulator.sql.rules.texts import as_bytes, is_bytes
@@ -19,7 +19,7 @@ def _in_window(node: exp.Expression) -> bool:
 def total(node: exp.Expression) -> exp.Expression | None:
     """SUM of INT64 is INT64 (DuckDB widens it), COUNTIF too."""
     if _in_window(node) or (isinstance(node, exp.Sum) and not is_a(node, INTEGERS)):
-        return None if _in_window(node) else intervals.folded(node)
+        return None if _in_window(node) else intervals.folded(node) or totals.finished(node)
     return _counted(type(node)(**{key: _copied(value) for key, value in node.args.items()}), node)
 
 
@@ -30,12 +30,14 @@ def _counted(made: exp.Expression, node: exp.Expression) -> exp.Expression:
 
 def window(node: exp.Expression) -> exp.Expression | None:
     """The same of sums over windows; the whole window is cast."""
-    special = _percentile(node) or intervals.folded_window(node)
+    windows.refuse_clauses(node)
+    special = _percentile(node) or intervals.folded_window(node) or windows.finite_percentile(node)
+    special = special or totals.finished(node)
     if special is not None:
         return special
     if (isinstance(node.this, exp.Sum) and is_a(node.this, INTEGERS)) or isinstance(node.this, exp.CountIf):
         return _counted(node.copy(), node.this)
-    if isinstance(node.this, exp.Min) and is_a(node.this.this, FLOATS):
+    if isinstance(node.this, exp.Min) and is_a(_value(node.this.this), FLOATS):
         return _least_number(node)
     if isinstance(node.this, exp.Avg) and is_a(node.this.this, DECIMALS):
         return cast(node.copy(), "DECIMAL(38, 9)")
@@ -45,7 +47,7 @@ def window(node: exp.Expression) -> exp.Expression | None:
 def _least_number(node: exp.Expression) -> exp.Expression:
     """MIN over a window is NaN if there is one in it."""
     has_nan = node.copy()
-    has_nan.set("this", raw("bool_or(isnan({0}))", node.this.this))
+    has_nan.set("this", raw("bool_or(isnan({0}))", _value(node.this.this)))
     return raw("CASE WHEN {0} THEN CAST('NaN' AS DOUBLE) ELSE {1} END", has_nan, node.copy(), kind="FLOAT64")
 
 
@@ -53,7 +55,12 @@ def average(node: exp.Expression) -> exp.Expression | None:
     """AVG of NUMERIC is NUMERIC."""
     if is_a(node.this, DECIMALS) and not _in_window(node):
         return cast(exp.Avg(this=node.this.copy()), "DECIMAL(38, 9)")
-    return None if _in_window(node) else intervals.folded(node)
+    return None if _in_window(node) else intervals.folded(node) or totals.finished(node)
+
+
+def spread(node: exp.Expression) -> exp.Expression | None:
+    """STDDEV, VARIANCE, COVAR_* and CORR."""
+    return None if _in_window(node) else totals.finished(node)
 
 
 def _copied(value: object) -> object:
@@ -168,8 +175,11 @@ def quantiles(node: exp.Expression) -> exp.Expression | None:
     if isinstance(value, exp.Distinct) and len(value.expressions) == 2:
         number = value.expressions[1]
         value = exp.Distinct(expressions=[value.expressions[0].copy()])
-    if not isinstance(number, exp.Literal) or not number.name.isdigit():
-        raise unsupported("APPROX_QUANTILES with a number that is not a constant")
+    if not isinstance(number, exp.Literal) or not number.name.isdigit() or not 1 <= int(number.name) <= _MOST:
+        _refuse_columns(number, "APPROX_QUANTILES")
+        present = exp.Not(this=exp.Is(this=exp.Paren(this=_value(value).copy()), expression=exp.Null()))
+        listed = exp.Filter(this=exp.ArrayAgg(this=value.copy()), expression=exp.Where(this=present))
+        return call("athena_quantiles", listed, _number(number, "APPROX_QUANTILES", "second"))
     count = int(number.name)
     points = exp.Array(expressions=[exp.Literal.number(f"{index / count:.12f}e0") for index in range(count + 1)])
     return call("quantile_disc", value, points)
@@ -177,13 +187,37 @@ def quantiles(node: exp.Expression) -> exp.Expression | None:
 
 def top_count(node: exp.Expression) -> exp.Expression:
     """APPROX_TOP_COUNT, computed exactly."""
-    return call("athena_top_count", exp.ArrayAgg(this=node.this.copy()), node.expression)
+    number = _number(node.expression, "APPROX_TOP_COUNT", "second")
+    return call("athena_top_count", exp.ArrayAgg(this=node.this.copy()), number)
 
 
 def top_sum(node: exp.Expression) -> exp.Expression:
     """APPROX_TOP_SUM, computed exactly."""
-    pairs = raw("list({{'v': {0}, 'w': {1}}})", node.this, node.expression)
-    return call("athena_top_sum", pairs, node.args["count"])
+    nan = " OR isnan({0})" if is_a(node.expression, FLOATS) else ""
+    said = "APPROX_TOP_SUM does not support negative or NaN weights in the second argument; got "
+    weight = raw(f"CASE WHEN {{0}} < 0{nan} THEN athena_error('{said}' || {{0}}) ELSE {{0}} END", node.expression)
+    pairs = raw("list({{'v': {0}, 'w': {1}}})", node.this, weight)
+    return call("athena_top_sum", pairs, _number(node.args["count"], "APPROX_TOP_SUM", "third"))
+
+
+_MOST = 100_000
+
+
+def _refuse_columns(number: exp.Expression, name: str) -> None:
+    if number.find(exp.Column):
+        raise unsupported(f"{name} with a number that is not a constant")
+
+
+def _number(value: exp.Expression, name: str, place: str) -> exp.Expression:
+    """Give the number of results that an approximate aggregate is asked for."""
+    if isinstance(value, exp.Literal) and value.name.isdigit() and 1 <= int(value.name) <= _MOST:
+        return value.copy()
+    what = f"The {place} argument to {name} function"
+    return raw(
+        f"CASE WHEN {{0}} IS NULL THEN athena_error('{what} must not be NULL') "
+        f"WHEN {{0}} <= 0 THEN athena_error('{what} must be positive') "
+        f"WHEN {{0}} > {_MOST} THEN athena_error('{what} cannot be greater than {_MOST}') ELSE {{0}} END", value,
+    )  # fmt: skip
 
 
 def distinct(node: exp.Expression) -> exp.Expression:
@@ -198,6 +232,20 @@ RULES = {
     exp.CountIf: total,
     exp.Window: window,
     exp.Avg: average,
+    **dict.fromkeys(
+        (
+            exp.Stddev,
+            exp.StddevSamp,
+            exp.StddevPop,
+            exp.Variance,
+            exp.VariancePop,
+            exp.CovarPop,
+            exp.CovarSamp,
+            exp.Corr,
+        ),
+        spread,
+    ),
+    **windows.RULES,
     exp.ArrayAgg: collect,
     exp.IgnoreNulls: collect_nulls,
     exp.RespectNulls: collect_nulls,

@@ -111,18 +111,13 @@ def _is_free(node: exp.Expression) -> bool:
 
 def least(node: exp.Expression) -> exp.Expression | None:
     """MIN is NaN if there is one; ranges have an order of their own."""
-    if is_type(node.this, exp.DType.RANGE):
+    value = node.this.expressions[0] if isinstance(node.this, exp.Distinct) else node.this
+    if is_type(value, exp.DType.RANGE):
         name = "arg_max" if isinstance(node, exp.Max) else "arg_min"
-        return call(name, node.this, call("athena_range_rank", node.this))
-    if isinstance(node, exp.Max):
+        return call(name, value, call("athena_range_rank", value))
+    if isinstance(node, exp.Max) or not _may_be_nan(value) or isinstance(node.parent, exp.Window | exp.Filter):
         return None
-    if (
-        not _may_be_nan(node.this)
-        or isinstance(node.parent, exp.Window | exp.Filter)
-        or isinstance(node.this, exp.Distinct)
-    ):
-        return None
-    return raw("CASE WHEN bool_or(isnan({0})) THEN CAST('NaN' AS DOUBLE) ELSE min({0}) END", node.this)
+    return raw("CASE WHEN bool_or(isnan({0})) THEN CAST('NaN' AS DOUBLE) ELSE min({0}) END", value)
 
 
 def found_at(node: exp.Expression) -> exp.Expression:
