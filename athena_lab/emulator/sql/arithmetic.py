@@ -10,7 +10,8 @@ ARITHMETIC = (
     ),
     ("athena_finite(a, b, q) AS isfinite(q) OR NOT isfinite(CAST(a AS DOUBLE)) OR NOT isfinite(CAST(b AS DOUBLE))"),
     (
-        "athena_divide(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN athena_error('division by zero: ' || a || ' / ' || b) "
+        "athena_divide(a, b) AS CASE WHEN b = 0 AND a IS NOT NULL THEN "
+        "athena_error('division by zero: ' || a || ' / ' || b) "
         "WHEN NOT athena_finite(a, b, a / b) THEN athena_error('double overflow: ' || a || ' / ' || b) ELSE a / b END"
     ),
     "athena_safe_divide(a, b) AS CASE WHEN b <> 0 AND athena_finite(a, b, a / b) THEN a / b END",

@@ -8,6 +8,7 @@ MACROS = (
     # Of answers (true, false, NULL): NULL where none decides and one is not known.
     "athena_any(l) AS CASE WHEN list_contains(l, true) THEN true WHEN list_count(l) < len(l) THEN NULL ELSE false END",
     "athena_all(l) AS CASE WHEN list_contains(l, false) THEN false WHEN list_count(l) < len(l) THEN NULL ELSE true END",
+    "athena_joined(l, s) AS CASE WHEN len(l) > 0 THEN array_to_string(l, s) END",
     "athena_rows_at(l, m) AS list_filter(l, lambda e: e.athena_key = m)",
     "athena_rows_at_number(l, m) AS list_filter(l, lambda e: e.athena_key = m AND NOT isnan(m))",
     "athena_unscaled(x) AS CAST(abs(CAST(x AS DECIMAL(38, 9))) * 1000000000 AS HUGEINT)",
@@ -206,7 +207,8 @@ MACROS = (
     ),
     (
         "athena_top_sum(l, n) AS (SELECT list({'value': v, 'sum': s} ORDER BY s DESC NULLS LAST, v) FROM (SELECT v, "
-        "sum(w) AS s FROM (SELECT e.v, e.w FROM (SELECT unnest(l) AS e)) GROUP BY v ORDER BY s DESC NULLS LAST, v LIMIT n))"
+        "sum(w) AS s FROM (SELECT e.v, e.w FROM (SELECT unnest(l) AS e)) GROUP BY v "
+        "ORDER BY s DESC NULLS LAST, v LIMIT n))"
     ),
     (
         "athena_substr(s, p) AS substring(s, CASE WHEN p = 0 OR p < -length(s) THEN 1 ELSE p END), (s, p, n) AS "

@@ -103,6 +103,8 @@ def straighten_unnests(tree: exp.Expression) -> exp.Expression:
             continue
         _count_from_zero(unnest, alias, select)
         _open_structs(unnest, alias, select)
+        if isinstance(unnest.args.get("offset"), exp.Identifier) and not alias.args.get("columns"):
+            alias.set("columns", [exp.to_identifier("athena_scalar")])  # else the offset would name the element
     return tree
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from athena_lab.emulator.sql.having_modifiers import straighten_having
+from athena_lab.emulator.sql.orders import straighten_orders
 from athena_lab.emulator.sql.rules import (
     aggregates,
     anonymous,
@@ -82,6 +83,7 @@ def _bignumeric(node: exp.Expression) -> exp.Expression | None:
 def apply_rules(tree: exp.Expression) -> exp.Expression:
     """Rewrite a tree in place, children first; a new node keeps the type of the one that it replaces."""
     failing.keep_arguments_apart(tree)
+    tree = straighten_orders(tree)
     straighten_having(tree)
     put_in_rows(tree)  # some rules write text of what is below them
     has_big = any(is_a(node, {exp.DType.BIGDECIMAL}) for node in tree.walk())

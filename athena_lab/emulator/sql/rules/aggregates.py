@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules import intervals, totals, windows
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a
 from athena_lab.emulator.sql.rules.raw import raw
@@ -104,19 +104,33 @@ def _collected(node: exp.Expression, *, ignore_nulls: bool) -> exp.Expression | 
     if ignore_nulls:
         present = exp.Not(this=exp.Is(this=exp.Paren(this=value.copy()), expression=exp.Null()))
         made = exp.Filter(this=made, expression=exp.Where(this=present))
-    return call("list_slice", made, 1, limit) if limit is not None else made
+    if limit is None:
+        return made
+    return call("list_slice", made, 1, windows.guarded(limit, "LIMIT of an aggregate", least=0))
 
 
 def joined(node: exp.Expression) -> exp.Expression | None:
     """STRING_AGG with a LIMIT, and of BYTES: of the list of what is not NULL."""
+    separator = node.args.get("separator")
+    if isinstance(separator, exp.Null):
+        raise invalid_query("Argument 2 to STRING_AGG must be non-NULL")
     if is_bytes(_value(node.this)):
         return _joined_bytes(node)
-    if not isinstance(node.this, exp.Limit):
+    is_given = separator is not None and separator.find(exp.Placeholder) is not None
+    if not isinstance(node.this, exp.Limit) and (not is_given or _is_over_window(node)):
         return None
     _refuse_windows(node, "STRING_AGG")
-    separator = node.args.get("separator")
-    made = _limited(node.this.this, node.this.expression)
-    return call("array_to_string", made, separator if separator is not None else exp.Literal.string(","))
+    inner, limit = node.this, exp.Literal.number(2**31)
+    if isinstance(inner, exp.Limit):
+        inner, limit = inner.this, inner.expression
+    return call("athena_joined", _limited(inner, limit), _separator(separator))
+
+
+def _separator(given: exp.Expression | None) -> exp.Expression:
+    if given is None or isinstance(given, exp.Literal):
+        return given if given is not None else exp.Literal.string(",")
+    said = "Illegal NULL separator in STRING_AGG"
+    return raw(f"CASE WHEN {{0}} IS NULL THEN athena_error('{said}') ELSE {{0}} END", given, kind="STRING")
 
 
 def _value(inner: exp.Expression) -> exp.Expression:
@@ -131,6 +145,11 @@ def _joined_bytes(node: exp.Expression) -> exp.Expression:
     plain, limit = node.this, exp.Literal.number(2**31)
     if isinstance(plain, exp.Limit):
         plain, limit = plain.this, plain.expression
+    if separator is not None and not isinstance(separator, exp.ByteString):
+        said = "Illegal NULL separator in STRING_AGG"
+        separator = raw(
+            f"CASE WHEN {{0}} IS NULL THEN athena_error('{said}') ELSE {{0}} END", as_bytes(separator), kind="BYTES"
+        )
     return call("athena_join_bytes", _limited(plain, limit), as_bytes(separator or exp.Literal.string(",")))
 
 
@@ -140,11 +159,15 @@ def _limited(inner: exp.Expression, limit: exp.Expression) -> exp.Expression:
         value = value.expressions[0]
     present = exp.Not(this=exp.Is(this=exp.Paren(this=value.copy()), expression=exp.Null()))
     made = exp.Filter(this=exp.ArrayAgg(this=inner.copy()), expression=exp.Where(this=present))
-    return call("list_slice", made, 1, limit)
+    return call("list_slice", made, 1, windows.guarded(limit, "LIMIT of an aggregate", least=0))
+
+
+def _is_over_window(node: exp.Expression) -> bool:
+    return isinstance(node.parent, exp.Window) or isinstance(node.parent and node.parent.parent, exp.Window)
 
 
 def _refuse_windows(node: exp.Expression, name: str) -> None:
-    if isinstance(node.parent, exp.Window) or isinstance(node.parent and node.parent.parent, exp.Window):
+    if _is_over_window(node):
         raise unsupported(f"{name} with IGNORE NULLS or LIMIT over a window")
 
 

@@ -132,7 +132,20 @@ def finite_percentile(node: exp.Expression) -> exp.Expression | None:
     return raw(f"CASE WHEN {{0}} THEN athena_error('{said}') ELSE {{1}} END", doubtful, node.copy(), kind="FLOAT64")
 
 
+def limit(node: exp.Expression) -> exp.Expression | None:
+    """LIMIT and OFFSET of a query take a number, and no NULL."""
+    value = node.expression
+    if node.arg_key not in _CLAUSES or not isinstance(node.parent, exp.Query) or not isinstance(value, exp.Expression):
+        return None
+    made = guarded(value, f"{node.arg_key.upper()} of a query", least=0)
+    return None if isinstance(made, exp.Literal) else type(node)(expression=made)
+
+
+_CLAUSES = ("limit", "offset")
+
 RULES = {
+    exp.Limit: limit,
+    exp.Offset: limit,
     exp.Lag: shifted,
     exp.Lead: shifted,
     exp.NthValue: nth,
