@@ -59,8 +59,10 @@ def order(node: exp.Expression) -> exp.Expression | None:
     if any(is_type(item.this, exp.DType.RANGE, exp.DType.JSON) for item in node.expressions):
         ranked = [_ranked(item) for item in node.expressions]
         return exp.Order(this=node.this.copy() if node.this is not None else None, expressions=ranked)
-    if not _is_free(node) or not any(_may_be_nan(item.this) for item in node.expressions):
+    if not any(_may_be_nan(item.this) for item in node.expressions):
         return None
+    if not _is_free(node):
+        return _without_nan(node) if isinstance(node.parent, exp.Window) else None
     owner = node.parent if isinstance(node.parent, exp.Select) else None
     made = []
     for item in node.expressions:
@@ -71,6 +73,19 @@ def order(node: exp.Expression) -> exp.Expression | None:
             made.append(first)
         made.append(item.copy())
     return exp.Order(this=node.this.copy() if node.this is not None else None, expressions=made)
+
+
+def _without_nan(node: exp.Expression) -> exp.Expression | None:
+    """A frame by RANGE from the start, or to the end, has NaN at its other end in DuckDB: refuse it."""
+    frame = node.parent.args.get("spec") if node.parent is not None else None
+    bounds = [frame.args.get(key) for key in ("start", "end")] if frame is not None else []
+    if "UNBOUNDED" not in bounds or len(node.expressions) != 1:
+        return None
+    made = node.copy()
+    said = "Unsupported feature: A frame by RANGE over NaN is not supported by the embedded warehouse."
+    text = f"CASE WHEN isnan({{0}}) THEN athena_error('{said}') ELSE {{0}} END"
+    made.expressions[0].set("this", raw(text, node.expressions[0].this))
+    return made
 
 
 def _ranked(item: exp.Expression) -> exp.Expression:
