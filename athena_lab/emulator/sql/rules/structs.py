@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.by_name import leaves
 from athena_lab.emulator.sql.rules import comparisons
 from athena_lab.emulator.sql.rules.calls import call, is_type
@@ -116,10 +116,15 @@ def among(node: exp.Expression) -> exp.Expression | None:
     if inner is not None and inner.type is not None and inner.type.this == exp.DType.ARRAY and inner.type.expressions:
         return _among(node.this, inner, _field_types(inner.type.expressions[0]))
     select = next(iter(leaves(query)), None) if isinstance(query, exp.Expression) else None
-    if not isinstance(query, exp.Expression) or select is None or len(select.selects) != 1:
+    if not isinstance(query, exp.Expression) or select is None:
         raise unsupported("IN with structs whose fields are not known")
-    item = select.selects[0].unalias()
-    kinds = _field_types(item.type) or [part.type for part in _parts(item) or ()]
+    if select.args.get("kind") == "STRUCT":
+        kinds = [item.type for item in select.selects]
+    elif len(select.selects) == 1:
+        item = select.selects[0].unalias()
+        kinds = _field_types(item.type) or [part.type for part in _parts(item) or ()]
+    else:
+        raise invalid_query("Subquery of type IN must have only one output column")
     return _among(node.this, raw("ARRAY{0}", query.this if isinstance(query, exp.Subquery) else query), kinds)
 
 
