@@ -9,7 +9,7 @@ from athena_lab.emulator.access import Principal
 from athena_lab.emulator.jobs import Job, Jobs
 from athena_lab.emulator.types import Field
 
-VIEWS = frozenset({"JOBS", "JOBS_BY_USER", "JOBS_BY_PROJECT"})
+VIEWS = frozenset({"JOBS", "JOBS_BY_USER", "JOBS_BY_PROJECT", "JOBS_BY_FOLDER", "JOBS_BY_ORGANIZATION"})
 
 
 def _texts(*names: str) -> tuple[Field, ...]:
@@ -17,6 +17,7 @@ def _texts(*names: str) -> tuple[Field, ...]:
 
 
 _TABLE = _texts("project_id", "dataset_id", "table_id")
+_COUNTS = tuple(Field(f"{verb}_row_count", "INTEGER") for verb in ("inserted", "deleted", "updated"))
 FIELDS = (
     Field("creation_time", "TIMESTAMP"), *_texts("project_id", "user_email", "job_id", "job_type", "statement_type"),
     *_texts("priority"), Field("start_time", "TIMESTAMP"), Field("end_time", "TIMESTAMP"), *_texts("query", "state"),
@@ -25,6 +26,8 @@ FIELDS = (
     Field("destination_table", "RECORD", fields=_TABLE),
     Field("referenced_tables", "RECORD", "REPEATED", fields=_TABLE),
     Field("labels", "RECORD", "REPEATED", fields=_texts("key", "value")), *_texts("parent_job_id"),
+    Field("total_slot_ms", "INTEGER"),
+    Field("dml_statistics", "RECORD", fields=_COUNTS), Field("session_info", "RECORD", fields=_texts("session_id")),
 )  # fmt: skip
 
 
@@ -51,7 +54,20 @@ def _row(project: str, job: Job) -> tuple[Any, ...]:
         [_table(item) for item in query.get("referencedTables") or ()],
         [{"key": key, "value": value} for key, value in (job.configuration.get("labels") or {}).items()],
         None if job.parent is None else job.parent.id,
+        None if job.ended_ms is None or job.started_ms is None else job.ended_ms - job.started_ms,
+        _dml(query.get("dmlStats")), _session(job),
     )  # fmt: skip
+
+
+def _dml(counts: dict[str, str] | None) -> dict[str, int] | None:
+    if counts is None:
+        return None
+    return {item.name: int(counts.get(f"{item.name.partition('_')[0]}RowCount", 0)) for item in _COUNTS}
+
+
+def _session(job: Job) -> dict[str, str] | None:
+    found = (job.statistics.get("sessionInfo") or {}).get("sessionId")
+    return None if found is None else {"session_id": found}
 
 
 def _table(reference: dict[str, str]) -> dict[str, str | None]:

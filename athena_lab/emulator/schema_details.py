@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from athena_lab.emulator.catalog import State, Table
+from athena_lab.emulator.ddl_text import dataset_options, option_text, type_shown
 from athena_lab.emulator.sizes import TableSize
 from athena_lab.emulator.sql.typenames import standard_text
-from athena_lab.emulator.types import Field, googlesql_type
+from athena_lab.emulator.types import Field
 
 Rows = list[tuple[Any, ...]]
 View = tuple[tuple[Field, ...], Callable[[State, str, str], Rows]]
@@ -27,15 +28,6 @@ def fields_of(text: str) -> tuple[Field, ...]:
 def tables_of(state: State, dataset: str) -> Iterator[Table]:
     """Give the tables and views of a dataset."""
     return (table for table in state.tables.values() if table.dataset == dataset)
-
-
-def type_shown(item: Field) -> str:
-    """Give a column's type with its length or precision, as COLUMNS says it."""
-    kind = googlesql_type(item.element()).replace("`", "")
-    extras = item.extras
-    sizes = [str(extras[key]) for key in ("maxLength", "precision", "scale") if extras.get(key)]
-    kind = f"{kind}({', '.join(sizes)})" if sizes else kind
-    return f"ARRAY<{kind}>" if item.is_repeated else kind
 
 
 def _paths(state: State, project: str, dataset: str) -> Rows:
@@ -116,42 +108,15 @@ def _parameters(state: State, project: str, dataset: str) -> Rows:
 
 def _routine_options(state: State, project: str, dataset: str) -> Rows:
     return [
-        (project, dataset, name, "description", "STRING", f'"{item["description"]}"')
+        (project, dataset, name, "description", "STRING", option_text(item["description"]))
         for (owner, name), item in state.routines.items()
         if owner == dataset and item.get("description")
     ]
 
 
-_DATASET_OPTIONS = {
-    "description": ("description", "STRING"), "friendlyName": ("friendly_name", "STRING"),
-    "defaultTableExpirationMs": ("default_table_expiration_days", "FLOAT64"),
-    "labels": ("labels", "ARRAY<STRUCT<STRING, STRING>>"),
-}  # fmt: skip
-
-
 def _dataset_options(state: State, project: str, dataset: str) -> Rows:
-    rows: Rows = []
     resource = state.datasets.get(dataset, {})
-    for key, (name, kind) in _DATASET_OPTIONS.items():
-        value = resource.get(key)
-        if value:
-            rows.append((project, dataset, name, kind, option_text(_days(value) if key.endswith("Ms") else value)))
-    return rows
-
-
-def _days(milliseconds: Any) -> float:
-    return int(milliseconds) / 86_400_000
-
-
-def option_text(value: Any) -> str:
-    """Write an option's value as a literal of GoogleSQL."""
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        return repr(value)
-    if isinstance(value, dict):
-        return "[" + ", ".join(f'STRUCT("{key}", "{part}")' for key, part in value.items()) + "]"
-    return f'"{value}"'
+    return [(project, dataset, *option) for option in dataset_options(resource) if option[0] != "location"]
 
 
 def _snapshots(state: State, project: str, dataset: str) -> Rows:

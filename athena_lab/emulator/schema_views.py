@@ -9,28 +9,25 @@ from typing import Any
 import pyarrow as pa
 
 from athena_lab.emulator.catalog import State, Table
+from athena_lab.emulator.ddl_text import dataset_ddl, routine_ddl, table_ddl, table_options, type_shown
 from athena_lab.emulator.results import Result
-from athena_lab.emulator.schema_details import VIEWS, option_text, type_shown
+from athena_lab.emulator.schema_details import VIEWS, fields_of, tables_of
+from athena_lab.emulator.sql.typenames import standard_text
 from athena_lab.emulator.types import Field, arrow_schema
 
-_COLUMNS_FIELDS = tuple(
-    Field(name, kind)
-    for name, kind in (
-        ("table_catalog", "STRING"), ("table_schema", "STRING"), ("table_name", "STRING"), ("column_name", "STRING"),
-        ("ordinal_position", "INTEGER"), ("is_nullable", "STRING"), ("data_type", "STRING"),
-        ("is_generated", "STRING"), ("generation_expression", "STRING"), ("is_stored", "STRING"),
-        ("is_hidden", "STRING"), ("is_updatable", "STRING"), ("is_system_defined", "STRING"),
-        ("is_partitioning_column", "STRING"), ("clustering_ordinal_position", "INTEGER"),
-        ("collation_name", "STRING"), ("column_default", "STRING"), ("rounding_mode", "STRING"),
-    )
-)  # fmt: skip
-_TABLES_FIELDS = tuple(
-    Field(name, kind)
-    for name, kind in (
-        ("table_catalog", "STRING"), ("table_schema", "STRING"), ("table_name", "STRING"), ("table_type", "STRING"),
-        ("is_insertable_into", "STRING"), ("is_typed", "STRING"), ("creation_time", "TIMESTAMP"),
-    )
-)  # fmt: skip
+_COLUMNS_FIELDS = (
+    *fields_of(
+        "table_catalog table_schema table_name column_name ordinal_position:INTEGER is_nullable data_type is_generated "
+        "generation_expression is_stored is_hidden is_updatable is_system_defined is_partitioning_column "
+        "clustering_ordinal_position:INTEGER collation_name column_default rounding_mode"
+    ),
+    Field("policy_tags", "STRING", "REPEATED"),
+)
+_TABLES_FIELDS = fields_of(
+    "table_catalog table_schema table_name table_type managed_table_type is_insertable_into "
+    "is_fine_grained_mutations_enabled is_typed is_change_history_enabled creation_time:TIMESTAMP base_table_catalog "
+    "base_table_schema base_table_name snapshot_time_ms:TIMESTAMP ddl default_collation_name"
+)
 
 
 def schema_view(state: State, project: str, dataset: str, name: str) -> Result | None:
@@ -57,14 +54,29 @@ def result_of(fields: tuple[Field, ...], rows: Iterable[tuple[Any, ...]]) -> Res
 
 
 def _tables(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
-    return [
-        (
-            project, dataset, table.name, _kind(table), "YES" if _kind(table) in _WRITABLE else "NO", "NO",
-            datetime.datetime.fromtimestamp(table.created_ms / 1000, datetime.UTC),
-        )
-        for table in state.tables.values()
-        if table.dataset == dataset
-    ]  # fmt: skip
+    rows: list[tuple[Any, ...]] = []
+    for table in tables_of(state, dataset):
+        kind = _kind(table)
+        derived = table.resource.get("snapshotDefinition") or table.resource.get("cloneDefinition") or {}
+        base = derived.get("baseTableReference") or {}
+        rows.append(
+            (
+                project, dataset, table.name, kind, "NATIVE" if kind in _WRITABLE else None,
+                "YES" if kind in _WRITABLE else "NO", "NO", "NO", "NO", _at(table.created_ms), base.get("projectId"),
+                base.get("datasetId"), base.get("tableId"),
+                _moment(derived.get("snapshotTime") or derived.get("cloneTime")), table_ddl(project, table),
+                table.resource.get("defaultCollation") or "NULL",
+            )
+        )  # fmt: skip
+    return rows
+
+
+def _at(milliseconds: Any) -> datetime.datetime | None:
+    return None if not milliseconds else datetime.datetime.fromtimestamp(int(milliseconds) / 1000, datetime.UTC)
+
+
+def _moment(text: Any) -> datetime.datetime | None:
+    return None if not text else datetime.datetime.fromisoformat(str(text).replace("Z", "+00:00"))
 
 
 def _columns(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
@@ -82,7 +94,7 @@ def _columns(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
                     "YES" if item.name == partitioning else "NO",
                     clustering.index(item.name) + 1 if item.name in clustering else None,
                     item.extras.get("collation") or "NULL", item.extras.get("defaultValueExpression") or "NULL",
-                    item.extras.get("roundingMode"),
+                    item.extras.get("roundingMode"), list((item.extras.get("policyTags") or {}).get("names") or ()),
                 )
             )  # fmt: skip
     return rows
@@ -110,42 +122,46 @@ def _views(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
     ]
 
 
-_OPTIONS = {
-    "description": ("description", "STRING"), "friendlyName": ("friendly_name", "STRING"),
-    "requirePartitionFilter": ("require_partition_filter", "BOOL"),
-    "labels": ("labels", "ARRAY<STRUCT<STRING, STRING>>"), "expirationTime": ("expiration_timestamp", "TIMESTAMP"),
-}  # fmt: skip
-
-
 def _options(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
-    rows = []
-    for table in state.tables.values():
-        for key, (name, kind) in _OPTIONS.items():
-            value = table.resource.get(key)
-            if table.dataset == dataset and value:
-                rows.append((project, dataset, table.name, name, kind, option_text(value)))
-    return rows
+    return [
+        (project, dataset, table.name, *option)
+        for table in tables_of(state, dataset)
+        for option in table_options(table.resource)
+    ]
 
 
 def _schemata(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
     del dataset
     return [
-        (project, name, resource.get("location", "US"))
+        (
+            project, name, None, _at(resource.get("creationTime")), _at(resource.get("lastModifiedTime")),
+            resource.get("location", "US"), dataset_ddl(project, name, resource),
+            resource.get("defaultCollation") or "NULL",
+        )
         for name, resource in state.datasets.items()
         if not resource.get("isHidden")
-    ]
+    ]  # fmt: skip
 
 
 def _routines(state: State, project: str, dataset: str) -> list[tuple[Any, ...]]:
     kinds = {"SCALAR_FUNCTION": "FUNCTION", "TABLE_VALUED_FUNCTION": "TABLE FUNCTION"}
-    return [
-        (
-            project, dataset, name, kinds.get(str(item.get("routineType")), "PROCEDURE"),
-            str(item.get("language", "SQL")), str(item.get("definitionBody", "")),
-        )
-        for (owner, name), item in state.routines.items()
-        if owner == dataset
-    ]  # fmt: skip
+    rows: list[tuple[Any, ...]] = []
+    for (owner, name), item in state.routines.items():
+        if owner != dataset:
+            continue
+        language = str(item.get("language", "SQL"))
+        returns = standard_text(item["returnType"]) if item.get("returnType") else None
+        level = str(item.get("determinismLevel") or "")
+        rows.append(
+            (
+                project, dataset, name, project, dataset, name, kinds.get(str(item.get("routineType")), "PROCEDURE"),
+                returns, "SQL" if language == "SQL" else "EXTERNAL", str(item.get("definitionBody", "")),
+                None if language == "SQL" else language,
+                {"DETERMINISTIC": "YES", "NOT_DETERMINISTIC": "NO"}.get(level), None, _at(item.get("creationTime")),
+                _at(item.get("lastModifiedTime")), routine_ddl(project, dataset, name, item),
+            )
+        )  # fmt: skip
+    return rows
 
 
 _OF_PROJECT = frozenset({"SCHEMATA"})
@@ -161,10 +177,18 @@ _VIEWS: dict[str, tuple[tuple[Field, ...], Callable[[State, str, str], list[tupl
         _fields("table_catalog", "table_schema", "table_name", "option_name", "option_type", "option_value"),
         _options,
     ),
-    "SCHEMATA": (_fields("catalog_name", "schema_name", "location"), _schemata),
+    "SCHEMATA": (
+        fields_of(
+            "catalog_name schema_name schema_owner creation_time:TIMESTAMP last_modified_time:TIMESTAMP location ddl "
+            "default_collation_name"
+        ),
+        _schemata,
+    ),
     "ROUTINES": (
-        _fields(
-            "routine_catalog", "routine_schema", "routine_name", "routine_type", "routine_body", "routine_definition"
+        fields_of(
+            "specific_catalog specific_schema specific_name routine_catalog routine_schema routine_name routine_type "
+            "data_type routine_body routine_definition external_language is_deterministic security_type "
+            "created:TIMESTAMP last_altered:TIMESTAMP ddl"
         ),
         _routines,
     ),

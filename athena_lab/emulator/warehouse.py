@@ -28,6 +28,8 @@ from athena_lab.emulator.policies.masking_routines import hide_body
 from athena_lab.emulator.policies.protection import ALIAS, Protection, protection_of, quotes_nothing, require_raw
 from athena_lab.emulator.policies.roles import CREATE_TABLE, LIST_ROUTINES, LIST_TABLES, UPDATE_DATA
 from athena_lab.emulator.policies.sizes import seen_size
+from athena_lab.emulator.privilege_views import FIELDS as PRIVILEGE_FIELDS
+from athena_lab.emulator.privilege_views import privilege_rows
 from athena_lab.emulator.results import BATCH_ROWS, Result, collect
 from athena_lab.emulator.schema_details import STORAGE_VIEWS, storage_row
 from athena_lab.emulator.schema_views import result_of, schema_view
@@ -149,6 +151,8 @@ class Warehouse:
             return result_of(PARTITION_FIELDS, partition_rows(self.catalog, self.sizes, self.project, shown))
         if name in JOB_VIEWS and dataset.lower().startswith("region-"):
             return result_of(JOB_FIELDS, job_rows(self.jobs, principal, name))
+        if name == "OBJECT_PRIVILEGES" and dataset.lower().startswith("region-"):
+            return result_of(PRIVILEGE_FIELDS, privilege_rows(state, allowed))
         if name in STORAGE_VIEWS:
             return result_of(STORAGE_VIEWS[name], self._storage_rows(state, dataset, name, principal))
         return schema_view(state, self.project, dataset, name)
