@@ -1,10 +1,16 @@
-"""What every test shares: where real data lies, whether chromium is there, and that CI skips nothing silently."""
+"""What every test shares: the nursery, real data, whether chromium is there, and that CI skips nothing silently."""
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.nursery import Nursery
+from tests.warehouse.platform_parts import parts, sampled, warehouse
+
+__all__ = ["parts", "sampled", "warehouse"]
 
 ROOT = Path(__file__).parent.parent
 ALLOWED_SKIPS = ("../shared", "the package index does not answer")
@@ -20,6 +26,14 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("../shared/data is absent")
     return folder
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator[Nursery]:
+    """Give the process from which gateways and emulators are forked."""
+    made = Nursery(["athena_lab.gateway.main", "athena_lab.emulator.main"])
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
-import sys
 import threading
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 
 from athena_lab.airflow.execution import RunOrder, RunStoppedError, execute_run
 from athena_lab.gateway_api.jobs import RunRequest, RunState
+from tests.gateway.conftest import Gateway
 
 ASK = """
 import time, hashlib
@@ -29,24 +27,12 @@ print(me.kind, me.user, again.attempt, day)
 """
 
 
-def _load_gateway_conftest():
-    path = Path(__file__).parents[1] / "gateway" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("gateway_conftest_for_airflow", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
-def real_gateway(tmp_path_factory):
-    doubles = _load_gateway_conftest()
-    nursery = doubles.Nursery()
-    made = doubles.Gateway(tmp_path_factory.mktemp("gw") / "home", nursery, ATHENA_RUN_TOKEN_S="3")
+def real_gateway(tmp_path_factory, nursery):
+    made = Gateway(tmp_path_factory.mktemp("gw") / "home", nursery, ATHENA_RUN_TOKEN_S="3")
     made.start()
     yield made
     made.close()
-    nursery.close()
 
 
 @pytest.fixture

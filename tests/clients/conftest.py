@@ -18,7 +18,7 @@ from athena_lab.kernel import profile
 from athena_lab.kernel.session import current_session
 from athena_lab.settings import Settings
 from athena_lab.warehouse.connect import connect
-from tests.warehouse.platform_parts import Parts, running_parts
+from tests.warehouse.platform_parts import Parts, running_parts, start_with
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = ROOT / ".cache" / "clients"
@@ -40,7 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
     """Run a gateway and an emulator of the project's own environment."""
     python = ROOT / ".venv" / "bin" / "python"
-    with running_parts(tmp_path_factory.mktemp("platform"), str(python) if python.exists() else sys.executable) as made:
+    start = start_with(str(python) if python.exists() else sys.executable)
+    with running_parts(tmp_path_factory.mktemp("platform"), start) as made:
         yield made
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +22,7 @@ from google.cloud.bigquery_storage_v1 import BigQueryReadClient
 from google.cloud.bigquery_storage_v1.services.big_query_read.transports import BigQueryReadGrpcTransport
 
 from tests.emulator.policy_parts import PEOPLE, attach, policy
+from tests.nursery import Child, Nursery
 
 
 class EmulatorKeys:
@@ -79,25 +79,26 @@ class Emulator:
 
     data: Path
     keys: EmulatorKeys
+    nursery: Nursery
     extra: tuple[str, ...] = ()
-    process: subprocess.Popen[str] | None = None
+    process: Child | None = None
+    starts: int = 0
     url: str = ""
     grpc_address: str = ""
     announcement: str = ""
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     def start(self) -> None:
-        command = [
-            sys.executable, "-m", "athena_lab.emulator.main", "--port", "0", "--grpc-port", "0",
-            "--data", str(self.data), "--jwks", str(self.keys.jwks), "--revoked", str(self.keys.revoked), *self.extra,
-        ]  # fmt: skip
-        log = (self.data.parent / "emulator.log").open("a")
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        log.close()
-        assert self.process.stdout is not None
-        self.announcement = self.process.stdout.readline()
+        arguments = ["--port", "0", "--grpc-port", "0", "--data", str(self.data), *self.extra]
+        arguments += ["--jwks", str(self.keys.jwks), "--revoked", str(self.keys.revoked)]
+        folder = self.data.parent
+        self.starts += 1
+        self.process = self.nursery.start(
+            "athena_lab.emulator.main:main", arguments, os.environ,
+            folder / f"emulator{self.starts}.out", folder / "emulator.log",
+        )  # fmt: skip
+        self.announcement = self.process.first_line("emulator ready")
         words = self.announcement.split()
-        assert words[:2] == ["emulator", "ready"], (self.data.parent / "emulator.log").read_text()
         self.url, self.grpc_address = words[3], words[6]
 
     def stop(self, how: int = signal.SIGTERM) -> int:
@@ -105,12 +106,8 @@ class Emulator:
         for close in self.closing:
             close()
         self.closing.clear()
-        if self.process.poll() is None:
-            self.process.send_signal(how)
-        code = self.process.wait(30)
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return code
+        self.process.send_signal(how)
+        return self.process.wait(30)
 
     def client(self, user: str = "ada", *, token: str | None = None, **claims: Any) -> bigquery.Client:
         made = bigquery.Client(
@@ -131,19 +128,19 @@ class Emulator:
 
 
 @pytest.fixture(scope="session")
-def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+def emulator(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Iterator[Emulator]:
     """One emulator for all tests that do not stop it; each uses a dataset of its own."""
     folder = tmp_path_factory.mktemp("emulator")
-    made = Emulator(folder / "data", EmulatorKeys(folder / "public"))
+    made = Emulator(folder / "data", EmulatorKeys(folder / "public"), nursery)
     made.start()
     yield made
     made.stop()
 
 
 @pytest.fixture
-def own_emulator(tmp_path: Path) -> Iterator[Emulator]:
+def own_emulator(tmp_path: Path, nursery: Nursery) -> Iterator[Emulator]:
     """An emulator that a test may stop and start."""
-    made = Emulator(tmp_path / "data", EmulatorKeys(tmp_path / "public"))
+    made = Emulator(tmp_path / "data", EmulatorKeys(tmp_path / "public"), nursery)
     made.start()
     yield made
     if made.process is not None and made.process.poll() is None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -19,8 +20,11 @@ import pytest
 
 from tests.emulator.kill_workload import Effect, Key, Value, Writer, present
 from tests.emulator.test_emulator_storage_write import write_client
+from tests.nursery import Nursery
 
 RESTART_S = 2.0
+RECOVERY_S = 1.0
+"""A restart's time without that of Python's imports."""
 WRITERS = 2
 
 
@@ -65,7 +69,7 @@ def waited_s(pid: int) -> float:
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
 
 
-def restart(emulator: Any) -> float:
+def restart(emulator: Any, allowed_s: float) -> float:
     """Start again after the kill; give the seconds, the best of three where others take the machine."""
     best = 60.0
     for _ in range(3):
@@ -73,7 +77,7 @@ def restart(emulator: Any) -> float:
         before = time.monotonic()
         emulator.start()
         best = min(best, time.monotonic() - before - waited_s(emulator.process.pid))
-        if best <= RESTART_S:
+        if best <= allowed_s:
             break
     return best
 
@@ -85,20 +89,22 @@ def check_kills(emulator: Any, count: int) -> None:
         client.query_and_wait(f"CREATE TABLE d.{name} (batch INT64, item INT64, state INT64)")
     state: dict[Key, Value] = {}
     acknowledged: Counter[str] = Counter()
-    slowest = 0.0
     first = int(os.environ.get("ATHENA_KILL_SEED", "1"))
     for seed in range(first, first + count):
         writers = workload(emulator, seed, state)
-        took = restart(emulator)
-        slowest = max(slowest, took)
+        took = restart(emulator, RECOVERY_S)
         print(f"seed {seed}: restarted in {took:.2f} s", flush=True)
-        assert took <= RESTART_S, f"seed {seed}: the restart took {took:.1f} s"
+        assert took <= RECOVERY_S, f"seed {seed}: the restart took {took:.1f} s"
         effects = [writer.under_way for writer in writers if writer.under_way is not None]
         names = {name for name, _ in state} | {name for effect in effects for name, _ in effect.before}
         check(dict(present(emulator.client(), names)), state, effects)
         for writer in writers:
             acknowledged.update(writer.acknowledged)
-    print(json.dumps({"name": "kill_restart_s", "value": round(slowest, 2), "unit": "s", "n": count}))
+    with contextlib.closing(Nursery([])) as emulator.nursery:  # with nothing imported, as the platform starts it
+        slowest = restart(emulator, RESTART_S)
+        emulator.stop()
+    assert slowest <= RESTART_S
+    print(json.dumps({"name": "kill_restart_s", "value": round(slowest, 2), "unit": "s"}))
     print(json.dumps({"name": "kill_acknowledged", "value": sum(acknowledged.values()), "ways": dict(acknowledged)}))
     assert sum(acknowledged.values()) >= count
 

@@ -6,15 +6,9 @@ the real one is not on demand; the stack tests exercise the real one.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
-import re
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,24 +23,14 @@ from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, PromotionS
 from athena_lab.gateway_api.terms import Schedule
 from athena_lab.gateway_api.worker import AttemptRequest
 from athena_lab.settings import Home
+from tests.jobs.conftest import AirflowDouble, notebook_of
+from tests.nursery import Child, Nursery
 
 START_S = 60.0
 TOKENS = {"ann": "token-of-ann-" + "a" * 30, "bob": "token-of-bob-" + "b" * 30}
 
 
-def _load_jobs_conftest():
-    path = Path(__file__).parents[1] / "jobs" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("jobs_conftest", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-jobs_conftest = _load_jobs_conftest()
-
-
-class Airflow(jobs_conftest.AirflowDouble):
+class Airflow(AirflowDouble):
     """The jobs tests' double, which also lists the runs of every DAG."""
 
     def handle_dags(self, method, path, query, body):
@@ -72,25 +56,6 @@ def wait_until(holds, what: str, timeout_s: float = 20.0):
     raise AssertionError(f"not within {timeout_s} s: {what}")
 
 
-class Nursery:
-    """The process from which gateways are forked (see nursery.py)."""
-
-    def __init__(self) -> None:
-        command = [sys.executable, str(Path(__file__).with_name("nursery.py"))]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        assert self._process.stdout.readline(), "the nursery did not start"
-
-    def ask(self, **order) -> dict:
-        self._process.stdin.write(json.dumps(order) + "\n")
-        self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
-
-    def close(self) -> None:
-        self._process.stdin.close()
-        self._process.wait(timeout=20)
-        self._process.stdout.close()
-
-
 class Gateway:
     """A gateway in its own process, with the double as its Airflow and nobody as its warehouse."""
 
@@ -105,7 +70,7 @@ class Gateway:
         self.airflow = Airflow(self.home.jobs_repository)
         self.airflow.start()
         self.nobody = free_port()
-        self.pid: int | None = None
+        self.process: Child | None = None
         self.url = ""
         self.clients: list[GatewayClient] = []
         self.starts = 0
@@ -120,33 +85,29 @@ class Gateway:
         self.starts += 1
         self.log = self.home.root / f"gateway{self.starts}.log"
         arguments = ["--home", str(self.home.root), "--port", "0"]
-        order = {"arguments": arguments, "environ": settings | self.environ | environ, "log": str(self.log)}
-        self.pid = self.nursery.ask(**order)["pid"]
-        self.url = wait_until(self._ready_url, f"the gateway is ready, see {self.log}", START_S)
+        environment = settings | self.environ | environ
+        self.process = self.nursery.start("athena_lab.gateway.main:main", arguments, environment, self.log)
+        self.url = self.process.first_line("gateway ready on ", START_S).split()[-1]
 
-    def _ready_url(self) -> str | None:
-        text = self.log.read_text() if self.log.exists() else ""
-        found = re.search(r"^gateway ready on (\S+)$", text, re.MULTILINE)
-        return found and found[1]
+    @property
+    def pid(self) -> int:
+        return self.process.pid
 
     def wait_for_end(self) -> int:
-        pid, self.pid = self.pid, None
-        overdue = threading.Timer(30, os.kill, (pid, signal.SIGKILL))
-        overdue.start()
+        process, self.process = self.process, None
         try:
-            return self.nursery.ask(wait=pid)["code"]
+            return process.wait(30)
         finally:
-            overdue.cancel()
-            overdue.join()
+            process.kill()
 
     def terminate(self) -> int:
-        os.kill(self.pid, signal.SIGTERM)
+        self.process.terminate()
         return self.wait_for_end()
 
     def close(self) -> None:
         for client in self.clients:
             client.close()
-        if self.pid is not None:
+        if self.process is not None:
             self.terminate()
         self.airflow.stop()
 
@@ -181,7 +142,7 @@ class Gateway:
 
     def upload(self, text: str = "print(day)") -> str:
         source = Source(path="sales.ipynb", notebook_id="n1")
-        return self.ann.upload_bundle(BundleUpload(notebook=jobs_conftest.notebook_of(text), source=source)).hash
+        return self.ann.upload_bundle(BundleUpload(notebook=notebook_of(text), source=source)).hash
 
     def request_of(self, text: str = "print(day)", name: str = "Daily sales", **fields) -> PromoteRequest:
         schedule = Schedule(cron="30 6 * * *", timezone="Europe/London")
@@ -218,13 +179,6 @@ class Gateway:
 
     def commits(self) -> list[str]:
         return self.airflow.git("log", "--format=%s", "main").splitlines()
-
-
-@pytest.fixture(scope="session")
-def nursery():
-    made = Nursery()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import secrets
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.labserver import conftest as servers
 
 ROOT = Path(__file__).parents[2]
 SHOTS = ROOT / "artifacts" / "labextension"
@@ -22,18 +21,6 @@ IS_READY = """() => {
 }"""
 
 
-def load(name: str, path: Path) -> ModuleType:
-    """Load a file of another test folder (pytest's importlib mode shares none)."""
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-servers = load("athena_test_servers", ROOT / "tests" / "labserver" / "conftest.py")
 gateway = servers.gateway
 
 

@@ -1,41 +1,25 @@
 """The labserver and the real gateway understand each other: read as the user, checked, deployed, listed, previewed."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import pytest
 
 from athena_lab.gateway_api import wire
 from athena_lab.gateway_api.jobs import Bundle, Check, Job, Promotion
 from athena_lab.labserver.handshake import Handshake
-
-HERE = Path(__file__).parent
-
-
-def load(name, path):
-    spec = importlib.util.spec_from_file_location(name, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
+from tests.gateway.conftest import TOKENS, Gateway
+from tests.labserver import conftest as servers
 
 
 @pytest.fixture(scope="module")
-def real(tmp_path_factory):
+def real(tmp_path_factory, nursery):
     """Give a Jupyter Server in front of a real gateway process (whose Airflow is the gateway tests' double)."""
-    gateways = load("athena_gateway_conftest", HERE.parent / "gateway" / "conftest.py")
-    servers = load("athena_labserver_conftest", HERE / "conftest.py")
-    nursery = gateways.Nursery()
-    gateway = gateways.Gateway(tmp_path_factory.mktemp("gateway"), nursery)
+    gateway = Gateway(tmp_path_factory.mktemp("gateway"), nursery)
     gateway.start()
     home = tmp_path_factory.mktemp("real")
-    address = servers.Gateway(gateway.url, gateways.TOKENS["ann"])
+    address = servers.Gateway(gateway.url, TOKENS["ann"])
     jupyter, process = servers.start_jupyter("jupyter_server", home, servers.environment_of(home, address))
     yield jupyter
     servers.end(process)
     gateway.close()
-    nursery.close()
 
 
 def ask(jupyter, model, method, path, **options):

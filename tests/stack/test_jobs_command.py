@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 import threading
 from pathlib import Path
 
@@ -12,42 +10,29 @@ import nbformat
 import pytest
 
 from athena_lab.cli import main
-
-
-def _load_gateway_conftest():
-    path = Path(__file__).parents[1] / "gateway" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("gateway_conftest_for_stack", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-gateways = _load_gateway_conftest()
+from tests.gateway.conftest import TOKENS, Gateway, wait_until
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
-    nursery = gateways.Nursery()
-    made = gateways.Gateway(tmp_path_factory.mktemp("gateway") / "home", nursery)
+def gateway(tmp_path_factory, nursery):
+    made = Gateway(tmp_path_factory.mktemp("gateway") / "home", nursery)
     made.start()
     yield made
     made.close()
-    nursery.close()
 
 
 @pytest.fixture
 def athena(gateway, tmp_path, monkeypatch, capsys):
     """Give a function that runs one command as ann, and gives its code and what it printed."""
     token = tmp_path / "token"
-    token.write_text(gateways.TOKENS["ann"])
+    token.write_text(TOKENS["ann"])
     monkeypatch.setenv("ATHENA_GATEWAY_URL", gateway.url)
     monkeypatch.setenv("ATHENA_TOKEN_FILE", str(token))
     monkeypatch.setenv("ATHENA_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("ATHENA_TOKEN_FD", raising=False)
 
     def run(*words: str, as_user: str = "ann"):
-        token.write_text(gateways.TOKENS[as_user])
+        token.write_text(TOKENS[as_user])
         code = main(["jobs", *words])
         printed = capsys.readouterr()
         return code, json.loads(printed.out) if "--json" in words and printed.out else printed.out + printed.err
@@ -140,7 +125,7 @@ def test_a_run_that_is_waited_for_ends_the_command_with_how_it_went(athena, gate
     athena("promote", write(tmp_path / f"{name}.ipynb"), "--wait")
 
     def end_it() -> None:
-        mine = gateways.wait_until(
+        mine = wait_until(
             lambda: [one for one in gateway.airflow.runs if one["dag_id"].endswith(name)], "Airflow has the run"
         )
         mine[0]["state"] = state

@@ -12,18 +12,17 @@ import pytest
 
 from athena_lab.cli import main
 from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, Source
-from tests.gateway.conftest import TOKENS, Gateway, Nursery, jobs_conftest
+from tests.gateway.conftest import TOKENS, Gateway
+from tests.jobs.conftest import notebook_of
 from tests.jobs.rehearsal_front import BAD, GOOD, Front
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory):
-    nursery = Nursery()
+def gateway(tmp_path_factory, nursery):
     made = Gateway(tmp_path_factory.mktemp("gateway") / "home", nursery)
     made.start()
     yield made
     made.close()
-    nursery.close()
 
 
 @pytest.fixture
@@ -146,7 +145,7 @@ def test_who_comes_second_is_refused_and_sees_what_was_deployed_meanwhile(athena
     notebook = nbformat.read(file, as_version=4)
     notebook.cells[1].source += ", 'mine' AS whose"
     nbformat.write(notebook, mine)
-    theirs = BundleUpload(notebook=jobs_conftest.notebook_of("print('theirs')"), source=Source(path=Path(file).name))
+    theirs = BundleUpload(notebook=notebook_of("print('theirs')"), source=Source(path=Path(file).name))
 
     def deploy_theirs() -> None:
         front.on_question = lambda: None

@@ -4,7 +4,6 @@ import contextlib
 import os
 import socket
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,6 @@ class Parts:
     gateway_url: str
     emulator_url: str
     token_file: Path
-    emulator_argv: list[str]
     environment: dict[str, str]
 
     @property
@@ -42,13 +40,27 @@ def free_ports(count):
         return [one.getsockname()[1] for one in sockets]
 
 
+def start_with(python):
+    """Give the starter of processes by an interpreter that has the platform's packages."""
+
+    def start(module, arguments, environment, log):
+        with log.open("ab") as output:
+            command = [python, "-m", module, *arguments]
+            return subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+
+    return start
+
+
+def start_from(nursery):
+    """Give the starter of processes by the tests' nursery."""
+    return lambda module, arguments, environment, log: nursery.start(f"{module}:main", arguments, environment, log)
+
+
 @contextlib.contextmanager
-def running(argv, environment, url, log):
-    """Run a process until the block ends; yields once `url` answers."""
-    with log.open("ab") as output:
-        process = subprocess.Popen(argv, env=environment, stdout=output, stderr=subprocess.STDOUT)
+def running(process, url, log):
+    """Keep a process until the block ends; yields once `url` answers."""
     try:
-        wait_until(lambda: process.poll() is not None or answers(url), f"{argv[2]} does not answer; see {log}")
+        wait_until(lambda: process.poll() is not None or answers(url), f"'{url}' does not answer; see {log}")
         assert process.poll() is None, log.read_text()[-2000:]
         yield process
     finally:
@@ -77,8 +89,8 @@ def wait_until(is_true, message, deadline_s=DEADLINE_S):
 
 
 @contextlib.contextmanager
-def running_parts(folder, python=sys.executable):
-    """Run both, with their state in `folder`, by an interpreter that has the platform's packages."""
+def running_parts(folder, start):
+    """Run both, with their state in `folder`; `start` is one of the starters above."""
     home = Home(folder)
     prepare_secrets(home.gateway, home.public)
     token_file = home.analyst / "token"
@@ -89,22 +101,23 @@ def running_parts(folder, python=sys.executable):
     rest, grpc, gateway = free_ports(3)
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("ATHENA_", "GOOGLE_"))}
     emulator_url, gateway_url = f"http://127.0.0.1:{rest}", f"http://127.0.0.1:{gateway}"
-    emulator_argv = [python, "-m", "athena_lab.emulator.main", "--port", str(rest), "--grpc-port", str(grpc)]
-    emulator_argv += ["--data", str(home.emulator), "--jwks", str(home.jwks), "--revoked", str(home.revoked)]
-    gateway_argv = [python, "-m", "athena_lab.gateway.main", "--home", str(folder), "--port", str(gateway)]
     places = {"ATHENA_WAREHOUSE_URL": emulator_url, "ATHENA_WAREHOUSE_GRPC": f"127.0.0.1:{grpc}"}
-    with (
-        running(emulator_argv, environment, f"{emulator_url}/healthz", folder / "emulator.log"),
-        running(gateway_argv, environment | places, f"{gateway_url}/healthz", folder / "gateway.log"),
-    ):
-        kernels = environment | {"ATHENA_GATEWAY_URL": gateway_url, "ATHENA_TOKEN_FILE": str(token_file)}
-        yield Parts(home, gateway_url, emulator_url, token_file, emulator_argv, kernels)
+    of_emulator = ["--port", str(rest), "--grpc-port", str(grpc), "--data", str(home.emulator)]
+    of_emulator += ["--jwks", str(home.jwks), "--revoked", str(home.revoked)]
+    of_gateway = ["--home", str(folder), "--port", str(gateway)]
+    logs = [folder / "emulator.log", folder / "gateway.log"]
+    emulator = start("athena_lab.emulator.main", of_emulator, environment, logs[0])
+    with running(emulator, f"{emulator_url}/healthz", logs[0]):
+        started = start("athena_lab.gateway.main", of_gateway, environment | places, logs[1])
+        with running(started, f"{gateway_url}/healthz", logs[1]):
+            kernels = environment | {"ATHENA_GATEWAY_URL": gateway_url, "ATHENA_TOKEN_FILE": str(token_file)}
+            yield Parts(home, gateway_url, emulator_url, token_file, kernels)
 
 
 @pytest.fixture(scope="session")
-def parts(tmp_path_factory):
+def parts(tmp_path_factory, nursery):
     """The gateway and the emulator, empty at first."""
-    with running_parts(tmp_path_factory.mktemp("parts")) as found:
+    with running_parts(tmp_path_factory.mktemp("parts"), start_from(nursery)) as found:
         yield found
 
 
