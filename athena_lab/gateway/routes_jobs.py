@@ -46,6 +46,9 @@ router = APIRouter(prefix="/v1", route_class=GuardedRoute, tags=["jobs"])
 @guard("bundle.upload", USER, limit_bytes=LARGEST_BUNDLE)
 def upload_bundle(upload: BundleUpload, act: CurrentAct, services: CurrentServices) -> Bundle:
     """Keep a notebook and its side files, without outputs, under the hash of their content."""
+    if upload.environment_of is not None:
+        require_own(services, upload.environment_of, act.principal)
+        upload = services.changes.with_environment(upload, upload.environment_of)
     built = build_bundle(upload)
     act.audit("bundle.upload", {"bundle": built.hash})
     services.bundles.put(built)
@@ -68,9 +71,16 @@ def preview_schedule(schedule: Schedule, services: CurrentServices) -> ScheduleP
 
 @router.post("/jobs/check")
 @guard("job.check", USER, is_polled=True)
-def check_promotion(request: PromoteRequest, act: CurrentAct, services: CurrentServices) -> Check:
-    """Say what a promotion would do: every fault at once, and the next runs if there is none."""
-    check = services.promoter.check(request, act.principal)
+def check_promotion(
+    request: PromoteRequest, act: CurrentAct, services: CurrentServices, with_runs: bool = True
+) -> Check:
+    """Say what a promotion would do: every fault at once, and the next runs and the cost if there is none.
+
+    Without `with_runs` neither Airflow is asked for runs nor the warehouse for the cost.
+    """
+    check = services.promoter.check(request, act.principal, with_runs=with_runs)
+    if not with_runs:
+        return check
     return check.model_copy(update={"forecast": services.stewards.forecasts.of(request, act.principal)})
 
 

@@ -131,8 +131,9 @@ class GatewayClient:
     def upload_bundle(self, upload: jobs.BundleUpload) -> jobs.Bundle:
         return self._send("POST", "/v1/bundles", jobs.Bundle, upload)
 
-    def check_promotion(self, request: jobs.PromoteRequest) -> jobs.Check:
-        return self._send("POST", "/v1/jobs/check", jobs.Check, request)
+    def check_promotion(self, request: jobs.PromoteRequest, *, with_runs: bool = True) -> jobs.Check:
+        """Give the faults and warnings of a promotion, with the next runs and the cost where they are wanted."""
+        return self._send("POST", "/v1/jobs/check" + ("" if with_runs else "?with_runs=false"), jobs.Check, request)
 
     def promote(self, request: jobs.PromoteRequest) -> jobs.Promotion:
         return self._send("POST", "/v1/jobs", jobs.Promotion, request)

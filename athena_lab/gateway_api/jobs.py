@@ -48,7 +48,8 @@ class BundleUpload(Wire):
 
     A `.sql` or `.py` file comes as `text` instead of `notebook`, SQL with its `destination`. `executions` and
     `names` are the live kernel's, where there is one. `kept_cells` is None for what the slice says, else the ids
-    of the earlier cells that the user keeps. `lock` None runs the job in the platform's own environment.
+    of the earlier cells that the user keeps. `lock` None runs the job in the platform's own environment, unless
+    `environment_of` names a job of the caller's: its locked environment is kept then, if it has one.
     """
 
     notebook: dict[str, JsonValue] | None = None
@@ -60,6 +61,7 @@ class BundleUpload(Wire):
     kept_cells: tuple[str, ...] | None = None
     destination: Destination | None = None
     lock: EnvironmentLock | None = None
+    environment_of: str | None = None
     warnings: tuple[str, ...] = ()
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import JsonValue
 
+from athena_lab.gateway_api.bundles import EnvironmentKind
 from athena_lab.gateway_api.jobs import JobVersion, Source
 from athena_lab.gateway_api.terms import After, Alert, Guards, Parameter, Schedule, Tables, Terms
 from athena_lab.gateway_api.wire import Wire
@@ -21,6 +22,7 @@ class VersionContent(JobVersion, Terms):
     owner: str
     source: Source
     files: tuple[str, ...] = ()
+    environment: EnvironmentKind = EnvironmentKind.PLATFORM
     notebook: dict[str, Any]
 
 

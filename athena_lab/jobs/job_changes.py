@@ -7,7 +7,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from athena_lab.errors import ConflictError, Fault, InvalidError, NotFoundError, PlatformError
-from athena_lab.gateway_api.jobs import PromoteRequest, Promotion
+from athena_lab.gateway_api.bundles import EnvironmentKind
+from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, Promotion
 from athena_lab.gateway_api.terms import Parameter, Terms, terms_of
 from athena_lab.gateway_api.versions import (
     DiffRequest,
@@ -50,6 +51,7 @@ class JobChanges:
             owner=spec.owner,
             source=spec.source,
             files=tuple(sorted(bundle.files)),
+            environment=EnvironmentKind.PLATFORM if bundle.lock is None else EnvironmentKind.LOCK,
             notebook=bundle.notebook,
         )
 
@@ -83,6 +85,18 @@ class JobChanges:
         )
 
     # -- new versions
+
+    def with_environment(self, upload: BundleUpload, job_id: str) -> BundleUpload:
+        """Give an upload without a lock that of the job's present version, if it has one, and say so; NotFoundError."""
+        spec = self._past(job_id)[0]
+        lock = None if upload.lock is not None else self._bundle(spec.bundle).lock
+        if lock is None:
+            return upload
+        note = (
+            f"it keeps the locked environment of '{spec.name}' v{spec.version}; choose 'lock' to lock it anew, "
+            "'platform' to run in the platform's"
+        )
+        return upload.model_copy(update={"lock": lock, "warnings": (*upload.warnings, note)})
 
     def rollback(self, job_id: str, request: RollbackRequest, principal: Principal, audit: Audit) -> Promotion:
         """Deploy an earlier version's content as a new version that names it; the job's name and owner stay.

@@ -106,8 +106,8 @@ class Promoter:
 
     # -- promoting
 
-    def check(self, request: PromoteRequest, principal: Principal) -> Check:
-        """Say what a promotion would do: every fault at once, and the next ten runs if there is none.
+    def check(self, request: PromoteRequest, principal: Principal, *, with_runs: bool = True) -> Check:
+        """Say what a promotion would do: every fault at once, and the next ten runs if there is none, where wanted.
 
         The runs are left out when Airflow, whose timetable tells them, does not answer.
         """
@@ -122,7 +122,7 @@ class Promoter:
         if plan.conflict and not plan.is_unchanged:
             faults.append(plan.conflict)
         version = plan.previous.version if plan.previous else 0
-        next_runs = () if faults else self._next_runs(request)
+        next_runs = self._next_runs(request) if with_runs and not faults else ()
         return Check(
             faults=tuple(FaultModel(field=fault.field, message=fault.message) for fault in faults),
             next_runs=next_runs,

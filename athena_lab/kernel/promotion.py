@@ -80,12 +80,12 @@ def rehearse(session: Session, words: Sequence[str], tell: Callable[[str], None]
 def _drafted(session: Session, verb: str, words: Sequence[str]) -> _Drafted:
     arguments = _parser(verb).parse_args(shlex.split(" ".join(words)))
     file = _file_of(arguments.file)
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        # In a thread, because a kernel's own runs a loop already.
-        upload = thread.submit(upload_of, file, _workspace_of(file), _draft_of(arguments)).result()
-    bundle = session.gateway.upload_bundle(upload)
     name = arguments.name or file.stem
     known = next((job for job in session.gateway.list_jobs() if name_key(job.name) == name_key(name)), None)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        # In a thread, because a kernel's own runs a loop already.
+        upload = thread.submit(upload_of, file, _workspace_of(file), _draft_of(arguments, known)).result()
+    bundle = session.gateway.upload_bundle(upload)
     return _Drafted(bundle, _request_of(arguments, bundle, name, known), known)
 
 
@@ -144,7 +144,7 @@ def _workspace_of(file: Path) -> Path:
     return file.absolute().parent
 
 
-def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
+def _draft_of(arguments: argparse.Namespace, known: Job | None) -> DraftRequest:
     cells = tuple(cell or _present_cell() for cell in arguments.cell)
     into = arguments.into
     is_locked = arguments.environment == EnvironmentKind.LOCK
@@ -155,6 +155,7 @@ def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
         cell_id=cells[0] if len(cells) == 1 else None,
         destination=Destination(table=into, mode=DestinationMode(arguments.mode)) if into else None,
         environment=arguments.environment,
+        job_id=known.id if known else None,
         globs=tuple(arguments.include),
         report=told,
     )

@@ -93,7 +93,7 @@ class JobsActions:
         job = self.find(arguments.job)
         bundle = None
         if arguments.file is not None:
-            wanted = DraftRequest(path="", cell_id=job.source.cell_id, cell_ids=job.source.cell_ids)
+            wanted = DraftRequest(path="", cell_id=job.source.cell_id, cell_ids=job.source.cell_ids, job_id=job.id)
             bundle = self.upload(arguments.file, wanted).hash
         request = DiffRequest(version=arguments.from_version, to_version=arguments.to_version, bundle=bundle)
         diff = self.gateway.diff_job(job.id, request)

@@ -15,7 +15,7 @@ from athena_lab.gateway_api.rehearsals import Rehearsal
 from athena_lab.gateway_api.terms import Terms, terms_of
 from athena_lab.gateway_api.versions import DiffRequest
 from athena_lab.jobs.drafting import DraftRequest
-from athena_lab.jobs.drafting.rehearsal import cancel, follow, has_succeeded, rehearsal_of, summarise
+from athena_lab.jobs.drafting.rehearsal import cancel, follow, has_succeeded, rehearsal_of, settled, summarise
 from athena_lab.stack.jobs_actions import EXIT_FAILED, JobsActions, Outcome, values_of
 from athena_lab.stack.jobs_output import format_diff
 from athena_lab.stack.jobs_terms import add_found_tables, add_tables, after_of, tables_of
@@ -48,6 +48,8 @@ def add_promoting(add: Add) -> None:
     add_terms(promote)
     text = "run it once before, with its writes in a scratch dataset; deploy only what succeeded"
     promote.add_argument("--rehearse", action="store_true", help=text)
+    text = "deploy although the rehearsal was refused writes that its cells went on after"
+    promote.add_argument("--despite-refusals", action="store_true", help=text)
     rehearse = add("rehearse", "run a file once on a worker, with its writes in a scratch dataset", rehearse_file)
     _add_content(rehearse)
     rehearse.add_argument("--zone", metavar="ZONE", help="where relative dates are read, such as Europe/London")
@@ -115,18 +117,17 @@ def promote_file(actions: JobsActions, arguments: argparse.Namespace) -> Outcome
     """Deploy a file; with `--rehearse` only after a rehearsal of the same bundle has succeeded."""
     drafted = _drafted(actions, arguments)
     # First what would be refused anyhow, so that nobody waits for a rehearsal in vain.
-    check = actions.gateway.check_promotion(drafted.request)
+    check = actions.gateway.check_promotion(drafted.request, with_runs=False)
     if check.faults and arguments.rehearse:
         raise InvalidError([Fault(fault.field, fault.message) for fault in check.faults])
     for warning in check.warnings:
         _tell(f"Note: {warning.message}")
     if arguments.rehearse:
-        ended = _rehearsed(actions, drafted)
-        if not has_succeeded(ended):
-            why = f"Cannot deploy '{drafted.request.name}': its rehearsal ended as '{ended.state.value}'."
-            todo = "Mend the file and try again, or deploy it without --rehearse."
-            _tell(f"{why} {todo}")
-            return _ended(ended)
+        ended = settled(actions.gateway, _rehearsed(actions, drafted))
+        obstacle = _obstacle(ended, is_despite=arguments.despite_refusals)
+        if obstacle is not None:
+            _tell(f"Cannot deploy '{drafted.request.name}': {obstacle}")
+            return _ended(ended, EXIT_FAILED)
         _tell(summarise(ended))
     try:
         promotion = actions.gateway.promote(drafted.request)
@@ -134,6 +135,21 @@ def promote_file(actions: JobsActions, arguments: argparse.Namespace) -> Outcome
         _tell_difference(actions, drafted)
         raise
     return actions.deployed(promotion, is_waiting=arguments.wait)
+
+
+def _obstacle(ended: Rehearsal, *, is_despite: bool) -> str | None:
+    """Say why a rehearsal that has ended is no reason to deploy; None where it is one."""
+    if not has_succeeded(ended):
+        return f"its rehearsal ended as '{ended.state.value}'. Mend the file and try again, or leave out --rehearse."
+    if ended.refused and not is_despite:
+        refused = (
+            f"its rehearsal went to its end, but {len(ended.refused)} of its writes were refused, so they were not"
+        )
+        return f"{refused} rehearsed. Mend the file (see the list), or say --despite-refusals."
+    if ended.billed_bytes is None and not is_despite:
+        why = "the warehouse does not tell yet whether writes of its rehearsal were refused"
+        return f"{why}. Try again once it answers, or say --despite-refusals."
+    return None
 
 
 def rehearse_file(actions: JobsActions, arguments: argparse.Namespace) -> Outcome:
@@ -155,11 +171,11 @@ def show_rehearsal(actions: JobsActions, arguments: argparse.Namespace) -> Outco
 
 def _drafted(actions: JobsActions, arguments: argparse.Namespace) -> _Drafted:
     """Store the file's bundle and lay the command over the job that it is of; what is not said stays as it is."""
-    bundle = actions.upload(arguments.file, _draft_of(arguments))
-    for warning in (*bundle.warnings, *bundle.undecided):
-        _tell(f"Note: {warning}")
     name = arguments.name or arguments.file.stem
     known = actions.named(name)
+    bundle = actions.upload(arguments.file, _draft_of(arguments, known))
+    for warning in (*bundle.warnings, *bundle.undecided):
+        _tell(f"Note: {warning}")
     present = known or Terms()
     kept = {parameter.name: parameter for parameter in present.parameters}
     parameters = tuple(kept.get(parameter.name, parameter) for parameter in bundle.parameters)
@@ -176,7 +192,7 @@ def _drafted(actions: JobsActions, arguments: argparse.Namespace) -> _Drafted:
     return _Drafted(bundle, PromoteRequest(bundle=bundle.hash, name=name, **terms), known)
 
 
-def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
+def _draft_of(arguments: argparse.Namespace, known: Job | None) -> DraftRequest:
     """Give what the command says of the file: which cells, which table, which environment, which files beside it."""
     one, several = (arguments.cell[0], ()) if len(arguments.cell) == 1 else (None, tuple(arguments.cell))
     into = arguments.into
@@ -186,6 +202,7 @@ def _draft_of(arguments: argparse.Namespace) -> DraftRequest:
         cell_ids=several,
         destination=Destination(table=into, mode=DestinationMode(arguments.mode)) if into else None,
         environment=arguments.environment,
+        job_id=known.id if known else None,
         globs=tuple(arguments.include),
     )
 

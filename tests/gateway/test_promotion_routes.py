@@ -50,7 +50,11 @@ def test_a_check_says_every_fault_at_once_and_changes_nothing(gateway):
 
 
 def test_a_check_without_fault_previews_ten_runs(gateway):
-    check = gateway.ann.check_promotion(gateway.request_of("print('fine')", name="Fine"))
+    request = gateway.request_of("print('fine')", name="Fine")
+    asked = len(gateway.airflow.requests)
+    assert gateway.ann.check_promotion(request, with_runs=False).next_runs == ()
+    assert ("POST", "/athena/preview") not in gateway.airflow.requests[asked:]
+    check = gateway.ann.check_promotion(request)
     assert (check.faults, len(check.next_runs), check.next_version) == ((), 10, 1)
 
 

@@ -162,6 +162,13 @@ def test_metadata_is_told_where_the_user_wants_the_platforms_environment(tmp_pat
     assert "runs in the platform's environment" in upload.warnings[0]
 
 
+def test_the_jobs_environment_is_kept_where_neither_the_user_nor_the_file_names_one(tmp_path):
+    file = write_notebook(tmp_path / "n.ipynb", "1")
+    assert drafted(file, job_id="daily").environment_of == "daily"
+    assert drafted(file, job_id="daily", environment=EnvironmentKind.PLATFORM).environment_of is None
+    assert drafted(file).environment_of is None
+
+
 def test_a_lock_without_a_kernels_report_says_what_to_do(tmp_path):
     file = write_notebook(tmp_path / "n.ipynb", "1")
     with pytest.raises(InvalidError, match="the kernel has not told what it has imported"):

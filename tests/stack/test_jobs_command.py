@@ -10,6 +10,9 @@ import nbformat
 import pytest
 
 from athena_lab.cli import main
+from athena_lab.errors import ForbiddenError
+from athena_lab.gateway_api.bundles import EnvironmentLock
+from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, Source
 from tests.gateway.conftest import TOKENS, Gateway, wait_until
 
 
@@ -232,3 +235,27 @@ def test_what_the_bundles_makers_warn_of_is_told_beside_the_answer(athena, tmp_p
     code, text = athena("promote", file, "--by-hand", "--environment", "platform")
     assert code == 0
     assert "Note: the code names its packages (# /// script), but the job runs in the platform's environment" in text
+
+
+LOCKED = EnvironmentLock(python="3.11", requirements=f"numpy==2.1.0 --hash=sha256:{'a' * 64}\n")
+
+
+def test_a_locked_job_keeps_its_lock_unless_the_command_says_otherwise(athena, gateway, tmp_path):
+    file = write(tmp_path / "locked.ipynb", "print('one')")
+    source = Source(path="locked.ipynb", notebook_id=None)
+    notebook = json.loads(Path(file).read_text())
+    bundle = gateway.ann.upload_bundle(BundleUpload(notebook=notebook, source=source, lock=LOCKED))
+    deployed = gateway.ann.promote(PromoteRequest(bundle=bundle.hash, name="Locked"))
+    kind = lambda: [gateway.ann.get_version_content(deployed.job_id, n).environment for n in versions()]  # noqa: E731
+    versions = lambda: [one.version for one in gateway.ann.list_versions(deployed.job_id)]  # noqa: E731
+    write(tmp_path / "locked.ipynb", "print('two')")
+    code, text = athena("promote", file, "--name", "Locked", "--by-hand")
+    assert (code, kind()) == (0, ["lock", "lock"])
+    assert "Note: it keeps the locked environment of 'Locked' v1" in text
+    assert "environment" not in athena("diff", "Locked", "--file", file)[1]
+    code, text = athena("promote", file, "--name", "Locked", "--by-hand", "--environment", "platform")
+    assert (code, kind()) == (0, ["platform", "lock", "lock"])
+    assert "would run in the platform's" in text
+    stolen = BundleUpload(notebook=notebook, source=source, environment_of=deployed.job_id)
+    with pytest.raises(ForbiddenError):
+        gateway.bob.upload_bundle(stolen)

@@ -12,6 +12,7 @@ import pytest
 
 from athena_lab.cli import main
 from athena_lab.gateway_api.jobs import BundleUpload, PromoteRequest, Source
+from athena_lab.jobs.drafting import rehearsal
 from tests.gateway.conftest import TOKENS, Gateway
 from tests.jobs.conftest import notebook_of
 from tests.jobs.rehearsal_front import BAD, GOOD, Front
@@ -137,6 +138,31 @@ def test_only_what_succeeded_is_deployed(athena, front, file):
     assert (code, promotion["version"]) == (0, 1)
     assert "20 MB billed" in told
     assert [one.bundle for one in front.requests][-1] == athena("show", "Careful", "--json")[1]["bundle"]
+
+
+def test_a_rehearsal_whose_refused_writes_were_swallowed_deploys_only_where_that_is_said(athena, front, file):
+    refused = {"refused": BAD[0]["refused"]}
+    front.steps = (GOOD[0], GOOD[1] | refused)
+    words = ("promote", file, "--name", "Swallowed", "--by-hand", "--rehearse")
+    code, text, told = athena(*words)
+    assert (code, "refused: cell 2: a rehearsal may write only" in text) == (1, True)
+    assert "1 of its writes were refused, so they were not rehearsed" in told
+    assert "say --despite-refusals" in told
+    assert athena("show", "Swallowed")[0] == 1, "nothing was deployed"
+    code, promotion, told = athena(*words, "--despite-refusals", "--json")
+    assert (code, promotion["version"], "refused: cell 2" in told) == (0, 1, True)
+
+
+def test_what_a_rehearsal_was_refused_is_waited_for_where_the_warehouse_is_late(athena, front, file, monkeypatch):
+    monkeypatch.setattr(rehearsal, "_LOOK_S", 0.01)
+    late = GOOD[1] | {"billed_bytes": None}
+    front.steps = (late, late, GOOD[1] | {"refused": BAD[0]["refused"]})
+    assert athena("promote", file, "--name", "Late", "--by-hand", "--rehearse")[0] == 1
+    monkeypatch.setattr(rehearsal, "_SETTLE_S", 0.0)
+    front.steps = (late,)
+    code, _, told = athena("promote", file, "--name", "Late", "--by-hand", "--rehearse")
+    assert (code, "the warehouse does not tell yet" in told) == (1, True)
+    assert athena("show", "Late")[0] == 1, "nothing was deployed"
 
 
 def test_who_comes_second_is_refused_and_sees_what_was_deployed_meanwhile(athena, front, gateway, file, tmp_path):

@@ -30,7 +30,8 @@ class DraftRequest(Wire):
     """What the front end sends; everything but `path` (Jupyter's contents path) may be left out.
 
     `cell_id` or `cell_ids` name what is promoted of a notebook, `kept_cells` what the user ticked in its slice;
-    `files` and `globs` name files beside it. `environment` None takes what the file's own metadata asks for.
+    `files` and `globs` name files beside it. `environment` None takes what the file's own metadata asks for, else
+    the environment of the job that it becomes a version of (`job_id`), else the platform's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
@@ -41,6 +42,7 @@ class DraftRequest(Wire):
     kept_cells: tuple[str, ...] | None = None
     destination: Destination | None = None
     environment: EnvironmentKind | None = None
+    job_id: str | None = None
     files: tuple[str, ...] = ()
     globs: tuple[str, ...] = ()
     report: KernelReport = KernelReport()
@@ -93,8 +95,14 @@ async def collect(request: DraftRequest, reader: Reader, lock: Locker) -> Bundle
     found, warnings = None, without_reason(metadata, kind)
     if kind is EnvironmentKind.LOCK:
         found, warnings = await lock(request.report, metadata)
+    is_told = request.environment is not None or metadata.is_given
     return upload.model_copy(
-        update={"files": collector.side_files, "lock": found, "warnings": (*collector.warnings, *warnings)}
+        update={
+            "files": collector.side_files,
+            "lock": found,
+            "environment_of": None if is_told else request.job_id,
+            "warnings": (*collector.warnings, *warnings),
+        }
     )
 
 

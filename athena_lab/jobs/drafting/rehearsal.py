@@ -16,6 +16,8 @@ Tell = Callable[[str], None]
 _LONG_POLL_S = 20.0
 _PAUSE_S = 0.2
 """Between two questions, however often it changes."""
+_SETTLE_S, _LOOK_S = 30.0, 1.0
+"""How long, and how often, a rehearsal that has ended is asked for what it came to."""
 _ENDED = ("succeeded", "failed")
 _SHOWN = 60
 _WITHHELD = {
@@ -57,6 +59,15 @@ def follow(gateway: GatewayClient, rehearsal: Rehearsal, tell: Tell, bundle: Bun
             is_cancelling = True
             tell(f"rehearsal {rehearsal.id} is being cancelled; interrupt again to leave it")
             rehearsal = cancel(gateway, rehearsal.id)
+
+
+def settled(gateway: GatewayClient, ended: Rehearsal) -> Rehearsal:
+    """Give a rehearsal that has ended with what it billed and what was refused, if the warehouse tells it soon."""
+    deadline = time.monotonic() + _SETTLE_S
+    while ended.billed_bytes is None and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+        ended = gateway.get_rehearsal(ended.id)
+    return ended
 
 
 def cancel(gateway: GatewayClient, rehearsal_id: str) -> Rehearsal:

@@ -45,3 +45,11 @@ test('the choice of a deployed version is read back from its cells', () => {
   assert.deepEqual(chosenOf(BUNDLE, new Set(['a', 'b', 't'])), ['a', 'b']);
   assert.equal(chosenOf(BUNDLE, new Set(['a', 't'])), null);
 });
+
+test('a locked job keeps its environment until another one is chosen', () => {
+  const target = { path: 'x.ipynb', cellIds: [] };
+  const kept = draftOf(target, { ...defaultContent(), environment: null, lockedJob: 'daily' }, null);
+  assert.deepEqual([kept.environment, kept.job_id], [undefined, 'daily']);
+  const chosen = draftOf(target, { ...defaultContent(), lockedJob: 'daily' }, null);
+  assert.deepEqual([chosen.environment, chosen.job_id], ['platform', undefined]);
+});

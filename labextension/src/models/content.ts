@@ -10,7 +10,10 @@ export interface ITarget {
 export interface IContent {
   /** The earlier cells that the user keeps; null for those that the slice says. */
   keptCells: string[] | null;
-  environment: EnvironmentKind;
+  /** Null keeps the locked environment of `lockedJob`. */
+  environment: EnvironmentKind | null;
+  /** The job that is deployed, if it runs in a locked environment. */
+  lockedJob: string | null;
   /** Files and globs, one a line. */
   files: string;
   table: string;
@@ -19,7 +22,7 @@ export interface IContent {
 
 /** The content as it is found. */
 export function defaultContent(): IContent {
-  return { keptCells: null, environment: 'platform', files: '', table: '', mode: 'replace' };
+  return { keptCells: null, environment: 'platform', lockedJob: null, files: '', table: '', mode: 'replace' };
 }
 
 /** What is asked of the labserver. */
@@ -32,7 +35,7 @@ export function draftOf(target: ITarget, content: IContent, report: IKernelRepor
     cell_id: target.cellIds.length === 1 ? target.cellIds[0] : null,
     cell_ids: target.cellIds.length > 1 ? [...target.cellIds] : [],
     kept_cells: content.keptCells,
-    environment: content.environment,
+    ...(content.environment === null ? { job_id: content.lockedJob } : { environment: content.environment }),
     files: lines.filter(line => !isGlob(line)),
     globs: lines.filter(isGlob),
     destination: table === '' ? null : { table, mode: content.mode },

@@ -129,7 +129,7 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
       const bundle = await this.draft();
       const job = findJob(await jobsOf(api, bundle.source), bundle);
       this.set({ phase: 'editing', bundle, job, form: this.formOf(bundle, job) });
-      await this.recallCells(bundle, job);
+      await this.recallContent(bundle, job);
       void this.rehearsal.find(this._state.bundle ?? bundle);
       const { user } = await api.getMe();
       this.set({ user });
@@ -198,15 +198,18 @@ export class PromotionModel extends StatefulModel<IPromotionState> {
     this.set({ bundle, isDrafting: false, form: { ...this._state.form, entries } });
   }
 
-  /** Keep the cells that the deployed version keeps, where they are others than the slice says. */
-  private async recallCells(bundle: IBundle, job: IJob | null): Promise<void> {
-    if (job === null || bundle.slice.length === 0) {
+  /** Keep what the deployed version has: its cells, where they are others than the slice says, and its lock. */
+  private async recallContent(bundle: IBundle, job: IJob | null): Promise<void> {
+    if (job === null) {
       return;
     }
-    const { notebook } = await this.options.api.getVersion(job.id, job.version);
-    const keptCells = chosenOf(bundle, new Set(notebook.cells.map(cell => cell.id ?? '')));
-    if (keptCells !== null) {
-      this.set({ form: { ...this._state.form, content: { ...this._state.form.content, keptCells } } });
+    const { notebook, environment } = await this.options.api.getVersion(job.id, job.version);
+    const ids = new Set(notebook.cells.map(cell => cell.id ?? ''));
+    const keptCells = bundle.slice.length > 0 ? chosenOf(bundle, ids) : null;
+    if (keptCells !== null || environment === 'lock') {
+      const lock = environment === 'lock' ? { environment: null, lockedJob: job.id } : {};
+      const content = { ...this._state.form.content, ...(keptCells && { keptCells }), ...lock };
+      this.set({ form: { ...this._state.form, content } });
       this.take(await this.draft());
     }
   }

@@ -76,6 +76,8 @@ export interface IDraftRequest {
   kept_cells?: string[] | null;
   destination?: IDestination | null;
   environment?: EnvironmentKind;
+  /** The job whose environment is kept where none is named. */
+  job_id?: string | null;
   files?: string[];
   globs?: string[];
   report?: IKernelReport;

@@ -1,5 +1,5 @@
 /** What crosses the wire: the TypeScript side of `athena_lab/gateway_api` (checked against tests/wire/*.json). */
-import type { ISource, IUnknownTable } from './bundles.js';
+import type { EnvironmentKind, ISource, IUnknownTable } from './bundles.js';
 import type { IParameter, ISchedule, ITerms, Json } from './terms.js';
 
 export type * from './bundles.js';
@@ -253,6 +253,7 @@ export interface IVersionContent extends IJobVersion, ITerms {
   owner: string;
   source: ISource;
   files: string[];
+  environment: EnvironmentKind;
   notebook: { cells: ICell[] };
 }
 

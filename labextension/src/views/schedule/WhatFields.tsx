@@ -185,9 +185,14 @@ function Files({ bundle, content, faults, trans, onChange }: IWhatFieldsProps): 
   );
 }
 
+/** The choice that keeps the deployed environment. */
+const KEPT = 'kept';
+
 function Environment({ bundle, content, warnings, faults, trans, onChange }: IEnvironmentProps): React.JSX.Element {
   const { environment } = bundle;
-  const choices: [EnvironmentKind, string][] = [
+  const kept: [string, string][] = content.lockedJob === null ? [] : [[KEPT, trans.__('as it is deployed: locked')]];
+  const choices: [string, string][] = [
+    ...kept,
     ['platform', trans.__('the platform’s own (starts fastest)')],
     ['lock', trans.__('locked: what this notebook imports, as it is installed now')]
   ];
@@ -206,8 +211,8 @@ function Environment({ bundle, content, warnings, faults, trans, onChange }: IEn
           <select
             {...binding}
             className="jp-mod-styled"
-            value={content.environment}
-            onChange={event => onChange({ environment: event.target.value as EnvironmentKind })}
+            value={content.environment ?? KEPT}
+            onChange={({ target: { value } }) => onChange({ environment: value === KEPT ? null : (value as EnvironmentKind) })}
           >
             {choices.map(([value, label]) => (
               <option key={value} value={value}>
