@@ -72,7 +72,7 @@ def preview_schedule(schedule: Schedule, services: CurrentServices) -> ScheduleP
 @router.post("/jobs/check")
 @guard("job.check", USER, is_polled=True)
 def check_promotion(
-    request: PromoteRequest, act: CurrentAct, services: CurrentServices, with_runs: bool = True
+    request: PromoteRequest, act: CurrentAct, services: CurrentServices, *, with_runs: bool = True
 ) -> Check:
     """Say what a promotion would do: every fault at once, and the next runs and the cost if there is none.
 

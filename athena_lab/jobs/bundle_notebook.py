@@ -9,10 +9,12 @@ import nbformat
 
 from athena_lab.errors import Fault
 from athena_lab.gateway_api.jobs import CellSummary
+from athena_lab.warehouse.lineage.notebook import SQL_MAGICS
 
 MAX_CELLS = 5_000
 MAX_SOURCE_BYTES = 20 * 1024**2
 _PYTHON = ("python", "python3", "ipython")
+_BARE_MAGICS = tuple(f"%%{name}" for name in SQL_MAGICS)
 Cell = dict[str, Any]
 
 
@@ -114,8 +116,11 @@ def _clean_cell(cell: Mapping[str, Any]) -> Cell:
 
 
 def first_line(cell: Cell) -> str:
-    """Give the first line of a clean cell that says anything."""
-    return next((line.strip() for line in cell["source"].splitlines() if line.strip()), "")
+    """Give the first line of a clean cell that says anything: below a bare `%%athena` that of its SQL."""
+    lines = [line.strip() for line in cell["source"].splitlines() if line.strip()]
+    is_sql = bool(lines) and lines[0] in _BARE_MAGICS
+    below = [line for line in lines[1:] if not line.startswith(("--", "#"))] if is_sql else []
+    return next(iter([*below, *lines]), "")
 
 
 def summarise_cells(cells: Sequence[Cell]) -> tuple[CellSummary, ...]:

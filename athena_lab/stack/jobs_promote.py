@@ -142,9 +142,7 @@ def _obstacle(ended: Rehearsal, *, is_despite: bool) -> str | None:
     if not has_succeeded(ended):
         return f"its rehearsal ended as '{ended.state.value}'. Mend the file and try again, or leave out --rehearse."
     if ended.refused and not is_despite:
-        refused = (
-            f"its rehearsal went to its end, but {len(ended.refused)} of its writes were refused, so they were not"
-        )
+        refused = f"its rehearsal went on, but {len(ended.refused)} of its writes were refused, so they were not"
         return f"{refused} rehearsed. Mend the file (see the list), or say --despite-refusals."
     if ended.billed_bytes is None and not is_despite:
         why = "the warehouse does not tell yet whether writes of its rehearsal were refused"

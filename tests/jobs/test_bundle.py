@@ -31,6 +31,20 @@ def faults_of(upload: BundleUpload, limits: Limits | None = None) -> list[str]:
     return [fault.message for fault in caught.value.faults]
 
 
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("%%athena\n\n-- the days\nSELECT *\nFROM t", "SELECT *"),
+        ("%%bigquery\n# note\n  INSERT INTO t SELECT 1", "INSERT INTO t SELECT 1"),
+        ("%%athena daily --into ds.t\nSELECT 1", "%%athena daily --into ds.t"),
+        ("%%athena\n-- nothing yet", "%%athena"),
+        ("%%time\nx = 1", "%%time"),
+    ],
+)
+def test_a_cell_of_sql_is_named_by_its_first_line_of_sql(make_notebook, source, shown):
+    assert build_bundle(upload(make_notebook(source))).summary.cells[-1].first_line == shown
+
+
 def test_a_bundle_holds_notebook_manifest_and_files(make_notebook, make_side_file):
     built = build_bundle(upload(make_notebook("print(1)"), make_side_file("lib/x.py", b"y = 1"), notebook_id="n1"))
     found = members(built.archive)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from athena_lab.errors import Fault, InvalidError, NotFoundError
+from athena_lab.jobs import bundle_notebook
 from athena_lab.jobs.slicing.slice import Slice, slice_cells
 
 
@@ -43,10 +44,8 @@ def format_text(found: Slice, cells: list[dict[str, Any]]) -> str:
 
 
 def first_line(cell: dict[str, Any]) -> str:
-    """Give the first line of a cell that says anything."""
-    source = cell.get("source") or ""
-    text = source if isinstance(source, str) else "".join(source)
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")
+    """Give the first line that says anything of a cell, as its file has it."""
+    return bundle_notebook.first_line(cell | {"source": bundle_notebook.text_of(cell.get("source") or "")})
 
 
 def _read_cells(path: Path) -> list[dict[str, Any]]:
