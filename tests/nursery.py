@@ -123,7 +123,7 @@ class Nursery:
             folder / "stdout", folder / "stderr",
         )  # fmt: skip
         try:
-            code = child.wait(300)
+            code = child.wait()
         finally:
             child.kill()
         texts = [(folder / name).read_text() for name in ("stdout", "stderr")]

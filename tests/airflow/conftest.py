@@ -37,7 +37,13 @@ from athena_lab.gateway_api.worker import (
     run_id_of,
 )
 from athena_lab.jobs.bundle import build_bundle
+from tests.nursery import Nursery
 
+AIRFLOW_MODULES = (
+    "airflow.sdk", "airflow.settings", "airflow.dag_processing.dagbag", "airflow.serialization.serialized_objects",
+    "athena_lab.airflow.loader",
+)  # fmt: skip
+"""What each of Airflow's own processes has imported before it reads a DAG."""
 KEY = "worker-key-that-only-workers-know"
 
 
@@ -245,15 +251,46 @@ def make_order(spec: dict[str, Any], **changes: Any) -> RunOrder:
     return RunOrder(**(values | changes))
 
 
+@pytest.fixture(scope="session")
+def runs_folder() -> Iterator[Path]:
+    """A folder for the runs of this session's workers: short, because a Unix socket's path has at most 107 bytes."""
+    folder = Path(tempfile.mkdtemp(prefix="ath-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def airflow_process(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Give a function that runs a program's text in a process that has Airflow imported, and an empty database."""
+    root = tmp_path_factory.mktemp("airflow")
+    environ = {
+        "PATH": os.environ["PATH"],
+        "AIRFLOW_HOME": str(root / "home"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
+        "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64,
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "athena:admin",
+    }
+    nursery = Nursery(AIRFLOW_MODULES, environ)
+
+    def run(program: str, *words: Any, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:
+        (root / "home" / "airflow.db").unlink(missing_ok=True)
+        folder = Path(tempfile.mkdtemp(dir=root))
+        return nursery.run(program, [str(word) for word in words], environ | more, folder, stdin)
+
+    yield run
+    nursery.close()
+
+
 @pytest.fixture
-def worker(gateway: WorkerGateway, tmp_path: Path) -> Worker:
+def worker(gateway: WorkerGateway, tmp_path: Path, runs_folder: Path) -> Worker:
     """A worker of this machine, without a user of its own for runs."""
     key = tmp_path / "worker.key"
     key.write_text(KEY + "\n")
     key.chmod(0o600)
-    # Short: a Unix socket's path has at most 107 bytes.
-    runs = Path("/tmp", f"athena-test-{os.getpid()}")
-    environ = {"PATH": os.environ["PATH"], "ATHENA_GATEWAY_URL": gateway.url, "ATHENA_RUNS_DIR": str(runs)}
+    environ = {"PATH": os.environ["PATH"], "ATHENA_GATEWAY_URL": gateway.url, "ATHENA_RUNS_DIR": str(runs_folder)}
     return Worker(
         gateway_url=gateway.url,
         key_file=key,

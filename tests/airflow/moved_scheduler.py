@@ -1,9 +1,9 @@
 """Airflow's own DAG processor's and scheduler's code on a clock that is moved by hand: which DagRuns do they make?
 
 A process of its own with an AIRFLOW_HOME of its own. Standard input: {"from", "to", "step_s", "dags": [{"spec",
-"pauses": [[from, to], …]}], "outages": [[from, to], …]}; standard output: {dag_id: [run_after, …]}. What is moved:
-Python's clock (time-machine) and the database's (SQLite's CURRENT_TIMESTAMP, which it would read from the machine).
-A run ends at once, so that no run waits for its predecessor.
+"pauses": [[from, to], …]}], "outages": [[from, to], …]}; its argument is a file that is there. Standard output:
+{dag_id: [run_after, …]}. What is moved: Python's clock (time-machine) and the database's (SQLite's CURRENT_TIMESTAMP,
+which it would read from the machine). A run ends at once, so that no run waits for its predecessor.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class MovedScheduler:
         self.dags = []
         for item in order["dags"]:
             dag = build_dag(item["spec"])
-            dag.fileloc, dag.relative_fileloc = __file__, "shard_000.py"
+            dag.fileloc, dag.relative_fileloc = sys.argv[1], "shard_000.py"
             self.dags.append((dag, item.get("pauses", [])))
         self.runner = SchedulerJobRunner(Job(), executors=[BaseExecutor()])
         self.parsed_at = None

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
+PROGRAM = Path(__file__).with_name("fires_process.py")
 AFTER, UNTIL = datetime(2026, 11, 24, tzinfo=UTC), datetime(2031, 11, 24, tzinfo=UTC)
 TRICKY = ("Europe/London", "America/New_York", "Australia/Lord_Howe", "Antarctica/Troll", "Africa/Casablanca",
           "America/Santiago", "Asia/Beirut", "Africa/Cairo", "America/Nuuk", "Pacific/Chatham")  # fmt: skip
@@ -73,21 +71,16 @@ def random_cron(chance):
     return Cron(some(0, 60, 2 if hours is None else 3), hours, days, months, week_days)
 
 
-def told(tmp_path, cases):
-    environ = {"PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
+def told(airflow_process, cases):
     asked = [[cron.text, zone, after.isoformat(), until.isoformat()] for cron, zone, after, until in cases]
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("fires_process.py"))],
-        input=json.dumps(asked),
-        env=environ, capture_output=True, text=True, check=False, timeout=3600,
-    )  # fmt: skip
+    done = airflow_process(PROGRAM.read_text(), stdin=json.dumps(asked))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def differences(tmp_path, cases):
+def differences(airflow_process, cases):
     found = []
-    for (cron, zone, after, until), fires in zip(cases, told(tmp_path, cases), strict=True):
+    for (cron, zone, after, until), fires in zip(cases, told(airflow_process, cases), strict=True):
         expected = expand(cron, zone, after, until)
         if fires != expected:
             odd = sorted(set(fires) ^ set(expected))[:3]
@@ -103,7 +96,7 @@ def changes_of(zone, chance):
     return chance.choice(changes or moments)
 
 
-def test_previews_agree_with_the_rule_around_changes_of_the_clocks(tmp_path):
+def test_previews_agree_with_the_rule_around_changes_of_the_clocks(airflow_process):
     chance = random.Random(6)
     zones = [*TRICKY, *chance.sample(sorted(available_timezones()), 30)]
     cases = []
@@ -113,14 +106,14 @@ def test_previews_agree_with_the_rule_around_changes_of_the_clocks(tmp_path):
             cases.append((random_cron(chance), zone, after, after + timedelta(days=6)))
     leap = Cron({30}, {2}, {29}, {2}, None)
     cases += [(leap, zone, AFTER, datetime(2041, 1, 1, tzinfo=UTC)) for zone in TRICKY]
-    assert differences(tmp_path, cases) == []
+    assert differences(airflow_process, cases) == []
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_previews_agree_with_the_rule_in_200_zones_over_five_years(tmp_path):
+def test_previews_agree_with_the_rule_in_200_zones_over_five_years(airflow_process):
     chance = random.Random(7)
     zones = [*TRICKY, *chance.sample(sorted(available_timezones() - set(TRICKY)), 190)]
     cases = [(random_cron(chance), zone, AFTER, UNTIL) for zone in zones for _ in range(2)]
     assert len(set(zones)) == 200
-    assert differences(tmp_path, cases) == []
+    assert differences(airflow_process, cases) == []

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import pytest
@@ -28,20 +26,16 @@ def shard(tmp_path, lab):
     return write
 
 
-def in_airflow(tmp_path, program, *arguments, dag_id=None):
-    """Run a program in a process that has its own AIRFLOW_HOME; give what it printed as JSON."""
-    environ = {
-        "PATH": "/usr/bin:/bin",
-        "AIRFLOW_HOME": str(tmp_path / "home"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-    } | ({"_AIRFLOW_PARSING_CONTEXT_DAG_ID": dag_id} if dag_id else {})
-    done = subprocess.run(
-        [sys.executable, "-c", program, *map(str, arguments)],
-        env=environ, capture_output=True, text=True, check=False, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr
+@pytest.fixture
+def in_airflow(airflow_process):
+    """Give a function that runs a program in Airflow; it gives what was printed as JSON, and all that was told."""
+
+    def run(program, *arguments, **environ):
+        done = airflow_process(program, *arguments, **environ)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1]), done.stdout + done.stderr
+
+    return run
 
 
 PARSE = """
@@ -67,9 +61,9 @@ print(json.dumps({"dags": data, "errors": dict(bag.import_errors), "cpu_s": spen
 """
 
 
-def test_spec_becomes_the_dag_that_it_describes(tmp_path, lab, shard):
+def test_spec_becomes_the_dag_that_it_describes(in_airflow, tmp_path, lab, shard):
     loader = shard(lab.spec("a" * 64), lab.spec("b" * 64, id="by_hand", schedule={"cron": None, "timezone": "UTC"}))
-    parsed, _ = in_airflow(tmp_path, PARSE, loader)
+    parsed, _ = in_airflow(PARSE, loader)
     assert parsed["errors"] == {}
     dag = parsed["dags"]["athena__analysts__daily"]
     assert dag["tags"] == ["athena", "owner:ada", "v3"]
@@ -82,7 +76,7 @@ def test_spec_becomes_the_dag_that_it_describes(tmp_path, lab, shard):
     assert "papermill" not in parsed["heavy"]
 
 
-def test_broken_spec_does_not_take_down_its_neighbours(tmp_path, lab, shard):
+def test_broken_spec_does_not_take_down_its_neighbours(in_airflow, tmp_path, lab, shard):
     bundle = "a" * 64
     shard(
         lab.spec(bundle, id="good"),
@@ -96,21 +90,21 @@ def test_broken_spec_does_not_take_down_its_neighbours(tmp_path, lab, shard):
     (tmp_path / "shard_000" / "no_json.json").write_text("{")
     (tmp_path / "shard_000" / "a_list.json").write_text("[]")
     (tmp_path / "shard_000" / "other_id.json").write_text(json.dumps(lab.spec("a" * 64)))
-    parsed, log = in_airflow(tmp_path, PARSE, loader)
+    parsed, log = in_airflow(PARSE, loader)
     assert (list(parsed["dags"]), parsed["errors"]) == (["athena__analysts__good"], {})
     bad = ("bad_cron", "bad_zone", "bad_start", "bad_bundle", "bad_version", "no_json", "a_list", "other_id")
     assert all(name in log for name in (*bad, "take the place of the platform's rehearsals"))
 
 
-def test_only_the_wanted_dag_is_read_before_a_task(tmp_path, lab, shard):
+def test_only_the_wanted_dag_is_read_before_a_task(in_airflow, tmp_path, lab, shard):
     loader = shard(*(lab.spec("a" * 64, id=f"job_{n}") for n in range(5)))
-    parsed, _ = in_airflow(tmp_path, PARSE, loader, dag_id="athena__analysts__job_3")
+    parsed, _ = in_airflow(PARSE, loader, _AIRFLOW_PARSING_CONTEXT_DAG_ID="athena__analysts__job_3")
     assert list(parsed["dags"]) == ["athena__analysts__job_3"]
 
 
-def test_shard_of_40_specs_is_parsed_in_a_second(tmp_path, lab, shard):
+def test_shard_of_40_specs_is_parsed_in_a_second(in_airflow, tmp_path, lab, shard):
     loader = shard(*(lab.spec("a" * 64, id=f"job_{n}", retries=n % 2) for n in range(40)))
-    parsed, _ = in_airflow(tmp_path, PARSE, loader)
+    parsed, _ = in_airflow(PARSE, loader)
     print(f"40 specs: {parsed['cpu_s']:.2f} CPU-s, {parsed['dags']['athena__analysts__job_0']['bytes']} bytes a DAG")
     assert len(parsed["dags"]) == 40
     assert parsed["cpu_s"] < 4
@@ -136,10 +130,10 @@ print(json.dumps([dag.max_active_runs, delays]))
         ({"retry_delay_s": 5, "has_backoff": True, "overlap": "skip"}, [16, [5, 10, 20, 24 * 3600, None]]),
     ],
 )
-def test_owner_chooses_overlaps_and_the_pace_of_retries(tmp_path, lab, guards, expected):
+def test_owner_chooses_overlaps_and_the_pace_of_retries(in_airflow, tmp_path, lab, guards, expected):
     spec = tmp_path / "spec.json"
     spec.write_text(json.dumps(lab.spec("a" * 64, retries=3, guards=guards)))
-    told, _ = in_airflow(tmp_path, RETRIES, spec)
+    told, _ = in_airflow(RETRIES, spec)
     assert told == expected
 
 
@@ -163,7 +157,7 @@ print(json.dumps(data))
 """
 
 
-def test_tables_become_assets_that_runs_update_and_wait_for(tmp_path, lab, shard):
+def test_tables_become_assets_that_runs_update_and_wait_for(in_airflow, tmp_path, lab, shard):
     def spec(job_id, mode, cron=None):
         return lab.spec("a" * 64) | {
             "id": job_id, "project": "athena", "schedule": {"cron": cron, "timezone": "UTC"},
@@ -177,7 +171,7 @@ def test_tables_become_assets_that_runs_update_and_wait_for(tmp_path, lab, shard
         lab.spec("a" * 64) | {"id": "former", "tables": {"reads": [], "writes": ["ds.out"]}},
         spec("nothing", "updates") | {"after": {"mode": "updates", "tables": []}},
     )
-    dags, log = in_airflow(tmp_path, DESCRIBE, loader)
+    dags, log = in_airflow(DESCRIBE, loader)
     woken, timed = dags["athena__analysts__woken"], dags["athena__analysts__timed"]
     assert woken["outlets"] == ["bigquery://athena/ds/out", "bigquery://athena/ds/gr%C3%B6%C3%9Fe"]
     assert (woken["timetable"], woken["tasks"], woken["waits"]) == ("AssetTriggeredTimetable", {"notebook": []}, False)
@@ -194,36 +188,39 @@ import json, sys
 from datetime import datetime, UTC
 from types import SimpleNamespace
 from athena_lab.airflow.loader import build_dag
-spec = json.load(open(sys.argv[1]))
-dag = build_dag(spec)
-now = datetime.now(UTC)
-run = SimpleNamespace(dag_id=dag.dag_id, run_id="manual__1", run_type="manual", run_after=now, logical_date=None)
-task = dag.get_task("notebook")
-try:
-    task.execute.__wrapped__(task, {"dag_run": run, "ti": SimpleNamespace(try_number=1, max_tries=2)})
-    print(json.dumps("success"))
-except Exception as error:
-    print(json.dumps([type(error).__name__, str(error)]))
+ends = []
+for path in sys.argv[1:]:
+    dag = build_dag(json.load(open(path)))
+    now = datetime.now(UTC)
+    run = SimpleNamespace(dag_id=dag.dag_id, run_id="manual__1", run_type="manual", run_after=now, logical_date=None)
+    task = dag.get_task("notebook")
+    try:
+        task.execute.__wrapped__(task, {"dag_run": run, "ti": SimpleNamespace(try_number=1, max_tries=2)})
+        ends.append("success")
+    except Exception as error:
+        ends.append([type(error).__name__, str(error)])
+print(json.dumps(ends))
 """
 
 
-def test_operator_fails_at_once_unless_its_owner_asked_for_retries(tmp_path, lab, gateway, a_notebook, monkeypatch):
+def test_operator_fails_at_once_unless_its_owner_asked_for_retries(
+    in_airflow, tmp_path, lab, gateway, a_notebook, runs_folder
+):
     key = tmp_path / "worker.key"
     key.write_text(lab.key)
     bundle = a_notebook("1 / 0")
-    program = (
-        f"import os; os.environ.update(ATHENA_GATEWAY_URL='{gateway.url}', ATHENA_WORKER_KEY_FILE='{key}')\n" + EXECUTE
-    )
-    for retries, expected in ((0, "AirflowFailException"), (1, "NotebookFailedError")):
-        spec = tmp_path / f"{retries}.json"
+    specs = [tmp_path / "0.json", tmp_path / "1.json"]
+    for retries, spec in enumerate(specs):
         spec.write_text(json.dumps(lab.spec(bundle, retries=retries)))
-        (kind, message), _ = in_airflow(tmp_path, program, spec)
-        assert (kind, message) == (expected, "ZeroDivisionError: division by zero (code cell 1 of 1)")
+    places = {"ATHENA_GATEWAY_URL": gateway.url, "ATHENA_RUNS_DIR": str(runs_folder)}
+    ends, _ = in_airflow(EXECUTE, *specs, ATHENA_WORKER_KEY_FILE=str(key), **places)
+    message = "ZeroDivisionError: division by zero (code cell 1 of 1)"
+    assert ends == [["AirflowFailException", message], ["NotebookFailedError", message]]
     assert gateway.requests[0].logical_date is None
     assert gateway.requests[0].run_after <= datetime.now(UTC)
 
 
-def test_plugin_is_found_through_its_entry_point(tmp_path):
+def test_plugin_is_found_through_its_entry_point(in_airflow, tmp_path):
     program = (
         "import json, sys\n"
         "from airflow import plugins_manager\n"
@@ -232,7 +229,7 @@ def test_plugin_is_found_through_its_entry_point(tmp_path):
         "apps = [a['url_prefix'] for a in plugins_manager.get_fastapi_plugins()[0]]\n"
         "print(json.dumps([names, light, apps]))"
     )
-    (names, light, apps), _ = in_airflow(tmp_path, program)
+    (names, light, apps), _ = in_airflow(program)
     assert "athena_lab" in names
     assert light
     assert "/athena" in apps
@@ -245,8 +242,8 @@ print(json.dumps(sorted(find_path_from_directory(sys.argv[1], ".airflowignore", 
 """
 
 
-def test_airflow_looks_at_loaders_and_passes_over_the_specs(tmp_path, lab, shard):
+def test_airflow_looks_at_loaders_and_passes_over_the_specs(in_airflow, tmp_path, lab, shard):
     loader = shard(lab.spec("a" * 64), lab.spec("b" * 64, id="other"))
     (tmp_path / ".airflowignore").write_text(PLATFORM_FILES["dags/.airflowignore"])
-    seen, _ = in_airflow(tmp_path, FILES_THAT_AIRFLOW_LOOKS_AT, tmp_path)
+    seen, _ = in_airflow(FILES_THAT_AIRFLOW_LOOKS_AT, tmp_path)
     assert [path for path in seen if "home" not in path] == [str(loader)]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,17 +15,9 @@ SOUTH = ("2027-04-02T00:00:00+00:00", "2027-04-04T12:00:00+00:00")
 """Clocks change in Europe, in Europe, on Lord Howe Island (by half an hour)."""
 
 
-def in_process(program, tmp_path, asked):
-    environ = {
-        "PATH": os.environ["PATH"],
-        "AIRFLOW_HOME": str(tmp_path),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "CRITICAL",
-    }
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).with_name(program))],
-        env=environ, input=json.dumps(asked), capture_output=True, text=True, check=False, timeout=3000,
-    )  # fmt: skip
+def in_process(airflow_process, program, asked):
+    text = Path(__file__).with_name(program).read_text()
+    done = airflow_process(text, __file__, stdin=json.dumps(asked), AIRFLOW__LOGGING__LOGGING_LEVEL="CRITICAL")
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -89,7 +78,7 @@ def stories_of(span, zone, crons):
     return [*stories, Story(span, crons[0], zone, start=past, missed="all"), Story(span, crons[0], zone, start=past)]
 
 
-def differences(tmp_path, lab, groups):
+def differences(airflow_process, lab, groups):
     """Give the stories whose runs are not those that the preview promised."""
     orders, numbered = [], {}
     for stories in groups:
@@ -100,8 +89,8 @@ def differences(tmp_path, lab, groups):
             dags.append({"spec": spec, "pauses": story.pauses})
         span = stories[0].span
         orders.append({"from": span[0], "to": span[1], "step_s": 900, "dags": dags, "outages": stories[0].outages})
-    made = in_process("moved_scheduler.py", tmp_path, orders)
-    previews = in_process("fires_process.py", tmp_path, [story.preview for story in numbered.values()])
+    made = in_process(airflow_process, "moved_scheduler.py", orders)
+    previews = in_process(airflow_process, "fires_process.py", [story.preview for story in numbered.values()])
     found = []
     for (dag_id, story), fires in zip(numbered.items(), previews, strict=True):
         promised = story.promised(fires)
@@ -121,21 +110,21 @@ def outage_stories(span, zone, cron):
     return [Story(span, cron, zone, outages=[outage], **kind) for kind in kinds]
 
 
-def test_real_scheduler_makes_the_runs_that_the_preview_promised(tmp_path, lab):
+def test_real_scheduler_makes_the_runs_that_the_preview_promised(airflow_process, lab):
     groups = [
         stories_of(SPRING, "Europe/London", ("30 0-3 * * *", "15 */2 * * *")),
         outage_stories(AUTUMN, "Europe/Berlin", "45 */2 * * *"),
     ]
-    assert differences(tmp_path, lab, groups) == []
+    assert differences(airflow_process, lab, groups) == []
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
-def test_real_scheduler_makes_the_promised_runs_wherever_clocks_change(tmp_path, lab):
+def test_real_scheduler_makes_the_promised_runs_wherever_clocks_change(airflow_process, lab):
     crons = ("30 0-3 * * *", "15 */2 * * *", "0,45 * * * *", "0 2 * * 0", "*/30 1-3 * * 6,0")
     groups = [
         *(stories_of(span, "Europe/London", crons) for span in (SPRING, AUTUMN)),
         stories_of(SOUTH, "Australia/Lord_Howe", crons),
         *(outage_stories(span, "Europe/Berlin", cron) for span in (SPRING, AUTUMN) for cron in crons[:3]),
     ]
-    assert differences(tmp_path, lab, groups) == []
+    assert differences(airflow_process, lab, groups) == []

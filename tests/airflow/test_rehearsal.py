@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
+
+import pytest
 
 from athena_lab.gateway_api.worker import REHEARSAL_DAG_ID
 from athena_lab.jobs.platform_files import PLATFORM_FILES
@@ -51,25 +50,22 @@ def conf_of(bundle, **changes):
     return {"athena_request": "0" * 32, "spec": spec | changes}
 
 
-def in_airflow(tmp_path, confs, **environ):
-    folder = tmp_path / "dags"
-    folder.mkdir()
-    for path, text in PLATFORM_FILES.items():
-        (tmp_path / path).write_text(text)
-    done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, str(folder), REHEARSAL_DAG_ID],
-        input=json.dumps(confs), capture_output=True, text=True, check=False, timeout=120,
-        env={
-            "PATH": os.environ["PATH"], "AIRFLOW_HOME": str(tmp_path / "home"),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR", **environ,
-        },
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+@pytest.fixture
+def in_airflow(airflow_process, tmp_path):
+    def run(confs, **environ):
+        folder = tmp_path / "dags"
+        folder.mkdir()
+        for path, text in PLATFORM_FILES.items():
+            (tmp_path / path).write_text(text)
+        done = airflow_process(PROGRAM, folder, REHEARSAL_DAG_ID, stdin=json.dumps(confs), **environ)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
 
 
-def test_platforms_files_become_dags_that_run_only_when_asked_and_cost_no_parse(tmp_path):
-    parsed = in_airflow(tmp_path, [])
+def test_platforms_files_become_dags_that_run_only_when_asked_and_cost_no_parse(in_airflow):
+    parsed = in_airflow([])
     assert parsed["errors"] == {}
     assert set(parsed["dags"]) == {"athena_beacon", "athena__platform__rehearsal"}
     assert parsed["dags"][REHEARSAL_DAG_ID] == {
@@ -79,7 +75,7 @@ def test_platforms_files_become_dags_that_run_only_when_asked_and_cost_no_parse(
     assert parsed["heavy"] == []
 
 
-def test_run_executes_the_spec_in_its_conf_and_refuses_any_other(tmp_path, lab, gateway, a_notebook, worker):
+def test_run_executes_the_spec_in_its_conf_and_refuses_any_other(in_airflow, lab, gateway, a_notebook, worker):
     good = a_notebook(
         ("print('makes scratch tables')", "athena-rehearsal"), ("day = '2026-01-01'", "parameters"), "print(day)"
     )
@@ -101,9 +97,7 @@ def test_run_executes_the_spec_in_its_conf_and_refuses_any_other(tmp_path, lab, 
         "its schema_version is not 1": conf_of(good, schema_version=2),
     }
     right = [conf_of(bundle, parameters=declared) for bundle in (good, bad, broken)]
-    ends = in_airflow(
-        tmp_path, [*wrong.values(), *right], **worker.environ, ATHENA_WORKER_KEY_FILE=str(worker.key_file)
-    )["ends"]
+    ends = in_airflow([*wrong.values(), *right], **worker.environ, ATHENA_WORKER_KEY_FILE=str(worker.key_file))["ends"]
     for number, (reason, (kind, message)) in enumerate(zip(wrong, ends, strict=False)):
         assert kind == "AirflowFailException"
         assert message.startswith(f"Cannot rehearse 'manual__{number}': {reason.strip()}")

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -48,23 +45,9 @@ print(json.dumps(answers))
 
 
 @pytest.fixture(scope="module")
-def ask(tmp_path_factory):
-    home = tmp_path_factory.mktemp("airflow")
-
+def ask(airflow_process):
     def ask(*requests):
-        environ = {
-            "PATH": os.environ["PATH"],
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-            "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-            "AIRFLOW__API_AUTH__JWT_SECRET": "x" * 64,
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "athena:admin",
-        }
-        (home / "airflow.db").unlink(missing_ok=True)
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM], env=environ, input=json.dumps(requests), text=True,
-            capture_output=True, check=False, timeout=120,
-        )  # fmt: skip
+        done = airflow_process(PROGRAM, stdin=json.dumps(requests))
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -77,14 +60,10 @@ GOOD = {"Authorization": "GOOD"}
 def test_routes_answer_airflows_own_users_only(ask, lab):
     body = {"cron": "0 0 * * *", "timezone": "UTC"}
     standings = ("/athena/standings", {"dag_ids": []})
-    for path, content in (("/athena/preview", body), ("/athena/validate", {"spec": {}}), standings):
-        answers = ask(
-            (path, {}, content),
-            (path, {"Authorization": "Bearer forged"}, content),
-            (path, {"Authorization": "Basic YTpi"}, content),
-            (path, GOOD, content),
-        )
-        assert [status for status, _ in answers] == [401, 403, 401, 200]
+    credentials = ({}, {"Authorization": "Bearer forged"}, {"Authorization": "Basic YTpi"}, GOOD)
+    routes = (("/athena/preview", body), ("/athena/validate", {"spec": {}}), standings)
+    answers = ask(*((path, headers, content) for path, content in routes for headers in credentials))
+    assert [status for status, _ in answers] == [401, 403, 401, 200] * len(routes)
 
 
 def test_preview_is_airflows_own_timetable_across_daylight_saving(ask):
