@@ -61,10 +61,12 @@ def _common(node: exp.SetOperation, left: list[str], right: list[str]) -> list[s
 
 def _side(query: exp.Expression, names: list[str], own: list[str]) -> exp.Select:
     known = {name.casefold(): name for name in own}
+    written = _written(query)
     columns = []
     for name in names:
         found = known.get(name.casefold())
         value: exp.Expression = exp.column(exp.to_identifier(found, quoted=True)) if found else exp.Null()
+        value = written.get(name.casefold(), value)
         made = exp.alias_(value, name, quoted=True)
         made.meta["label"] = name
         columns.append(made)
@@ -73,6 +75,15 @@ def _side(query: exp.Expression, names: list[str], own: list[str]) -> exp.Select
     select = exp.Select(expressions=columns)
     select.set("from_", exp.From(this=source))
     return select
+
+
+def _written(query: exp.Expression) -> dict[str, exp.Expression]:
+    """Give the columns of a query that are literals: they take the type of what stands beside them."""
+    inner = query.unnest() if isinstance(query, exp.Subquery) else query
+    if not isinstance(inner, exp.Select):
+        return {}
+    found = {item.alias_or_name.casefold(): item.unalias() for item in inner.selects}
+    return {name: item.copy() for name, item in found.items() if isinstance(item, exp.Null | exp.Literal)}
 
 
 def _names_of(query: exp.Expression, schema: Schema) -> list[str]:

@@ -47,3 +47,5 @@ SELECT APPROX_TOP_SUM(x, x, 1) FROM UNNEST([-2]) x  =>  ERR APPROX_TOP_SUM does 
 SELECT STRING_AGG(x, NULL) FROM UNNEST(['a']) x  =>  ERR Argument 2 to STRING_AGG must be non-NULL
 SELECT STRING_AGG(x LIMIT 0), STRING_AGG(x, '-' ORDER BY x DESC LIMIT 2) FROM UNNEST(['a', 'b', 'c']) x  =>  None | c-b
 SELECT 1 LIMIT NULL  =>  ERR LIMIT of a query must not be NULL
+SELECT * FROM (SELECT 'a' AS k, 1.5 AS v UNION ALL SELECT 'b', 2.5) PIVOT (SUM(v) AS s, AVG(v) AS m, MIN(v) AS n FOR k IN ('a'))  =>  1.5 | 1.5 | 1.5
+SELECT NULL AS a FULL UNION ALL CORRESPONDING SELECT 's' AS a, 1 AS b ORDER BY b  =>  None | None // s | 1

@@ -19,7 +19,7 @@ def _in_window(node: exp.Expression) -> bool:
 def total(node: exp.Expression) -> exp.Expression | None:
     """SUM of INT64 is INT64 (DuckDB widens it), COUNTIF too."""
     if _in_window(node) or (isinstance(node, exp.Sum) and not is_a(node, INTEGERS)):
-        return None if _in_window(node) else intervals.folded(node) or totals.finished(node)
+        return None if _in_window(node) else intervals.folded(node) or _finished(node)
     return _counted(type(node)(**{key: _copied(value) for key, value in node.args.items()}), node)
 
 
@@ -55,12 +55,17 @@ def average(node: exp.Expression) -> exp.Expression | None:
     """AVG of NUMERIC is NUMERIC."""
     if is_a(node.this, DECIMALS) and not _in_window(node):
         return cast(exp.Avg(this=node.this.copy()), "DECIMAL(38, 9)")
-    return None if _in_window(node) else intervals.folded(node) or totals.finished(node)
+    return None if _in_window(node) else intervals.folded(node) or _finished(node)
+
+
+def _finished(node: exp.Expression) -> exp.Expression | None:
+    """Of PIVOT DuckDB takes one plain aggregate."""
+    return None if node.find_ancestor(exp.Pivot) is not None else totals.finished(node)
 
 
 def spread(node: exp.Expression) -> exp.Expression | None:
     """STDDEV, VARIANCE, COVAR_* and CORR."""
-    return None if _in_window(node) else totals.finished(node)
+    return None if _in_window(node) else _finished(node)
 
 
 def _copied(value: object) -> object:

@@ -132,6 +132,8 @@ def least(node: exp.Expression) -> exp.Expression | None:
         return call(name, value, call("athena_range_rank", value))
     if isinstance(node, exp.Max) or not _may_be_nan(value) or isinstance(node.parent, exp.Window | exp.Filter):
         return None
+    if node.find_ancestor(exp.Pivot) is not None:
+        return None
     return raw("CASE WHEN bool_or(isnan({0})) THEN CAST('NaN' AS DOUBLE) ELSE min({0}) END", value)
 
 
