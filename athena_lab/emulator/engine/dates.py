@@ -183,7 +183,8 @@ class _Reader:
         if element in _LONG:
             self.run(_LONG[element])
         elif element in _NUMBERS:
-            self.blanks()
+            if element != "j":
+                self.blanks()
             self.parts[{"e": "d", "k": "H", "l": "I", "E4Y": "Y"}.get(element, element)] = self.number(
                 *_NUMBERS[element]
             )

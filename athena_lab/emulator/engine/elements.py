@@ -175,9 +175,7 @@ def moment_of_text(text: str, pattern: str, zone: str) -> int:
 def _moment(parts: dict[str, int]) -> datetime.datetime:
     today = datetime.datetime.now(datetime.UTC)
     year = _year(parts, today.year)
-    month = parts.get("MM", today.month if set(parts) & {"YYYY", "YY", "RR", "YYY", "Y", "DD"} else 1)
-    if not set(parts) & {"YYYY", "YY", "RR", "YYY", "Y", "MM", "DD", "DDD"}:
-        year, month = 1970, 1
+    month = parts.get("MM", today.month)
     if "DDD" in parts:
         day = datetime.datetime(year, 1, 1) + datetime.timedelta(days=parts["DDD"] - 1)  # noqa: DTZ001 (a clock's)
     else:

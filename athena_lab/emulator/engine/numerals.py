@@ -204,6 +204,8 @@ def sparse_euclidean(left: str, right: str) -> float:
     return math.hypot(*(one.get(key, 0.0) - two.get(key, 0.0) for key in one | two))
 
 
+_LINE = 76
+"""How long a line of BASE64M is (RFC 2045)."""
 _BASES = {"BASE2": 1, "BASE8": 3, "BASE16": 4, "HEX": 4}
 
 
@@ -215,7 +217,8 @@ def text_of_bytes(data: bytes, pattern: str) -> str:
     if kind == "BASE64":
         return base64.b64encode(data).decode()
     if kind == "BASE64M":
-        return binascii.b2a_base64(data, newline=False).decode()
+        whole = base64.b64encode(data).decode()
+        return "\n".join(whole[at : at + _LINE] for at in range(0, len(whole), _LINE))
     if kind in ("HEX", "BASE16"):
         return data.hex()
     if kind in _BASES:

@@ -10,7 +10,9 @@ import math
 import re
 
 _GROUPS = {"d": (3, ","), "i": (3, ","), "o": (4, ","), "x": (4, ":"), "X": (4, ":")}
-_MOST_DIGITS = 400
+_MOST_DIGITS = 1100
+"""More than any FLOAT64 has."""
+_MOST_LETTERS = 1024**2
 
 
 def number(text: str, flags: str, width: int, precision: int, letter: str) -> str:
@@ -18,6 +20,7 @@ def number(text: str, flags: str, width: int, precision: int, letter: str) -> st
 
     Halves of a FLOAT64 go to what is even, as C's do, those of a NUMERIC (flag "n") away from zero.
     """
+    _refuse_too_wide(max(abs(width), precision if letter in _GROUPS else 0))
     if letter in _GROUPS:
         sign, body, may_fill = _whole(int(text), flags, precision, letter)
     else:
@@ -30,6 +33,11 @@ def number(text: str, flags: str, width: int, precision: int, letter: str) -> st
         prefix = body[:2] if body[:2] in ("0x", "0X") else ""
         return f"{sign}{prefix}{body[len(prefix) :].rjust(size - len(sign) - len(prefix), '0')}"
     return f"{sign}{body}".rjust(size)
+
+
+def _refuse_too_wide(size: int) -> None:
+    if size > _MOST_LETTERS:
+        raise ValueError(f"Output string too long while evaluating FORMAT; limit {_MOST_LETTERS}")
 
 
 def _whole(value: int, flags: str, precision: int, letter: str) -> tuple[str, str, bool]:
@@ -48,6 +56,8 @@ def _fraction(text: str, flags: str, precision: int, letter: str) -> tuple[str, 
     if "." not in text and text.lstrip("+-").lower() in ("inf", "infinity", "nan"):
         word = "nan" if "n" in text[-1:].lower() else "inf"
         return "-" if text.startswith("-") and word == "inf" else "", word.upper() if letter.isupper() else word, False
+    if precision > _MOST_DIGITS and letter in "fFeE":
+        raise ValueError(f"Unsupported feature: FORMAT with more than {_MOST_DIGITS} decimal places")
     value = decimal.Decimal(text)
     rounding = decimal.ROUND_HALF_UP if "n" in flags else decimal.ROUND_HALF_EVEN
     with decimal.localcontext(prec=_MOST_DIGITS * 3, rounding=rounding):
@@ -93,6 +103,7 @@ def _grouped(digits: str, size: int, mark: str) -> str:
 
 def padded(text: str, width: int, flags: str) -> str:
     """Put blanks before a text, or after it."""
+    _refuse_too_wide(abs(width))
     return text.ljust(abs(width)) if width < 0 or "-" in flags else text.rjust(width)
 
 

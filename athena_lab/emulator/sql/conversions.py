@@ -26,7 +26,7 @@ CONVERSIONS = (
     ),
     (
         "athena_datetime(t) AS CASE WHEN regexp_full_match(t, '\\d{1,4}-\\d{1,2}-\\d{1,2}([ Tt]\\d{1,2}:\\d{1,2}"
-        "(:\\d{1,2}(\\.\\d{0,6})?)?)?') THEN CAST(t AS TIMESTAMP) "
+        "(:\\d{1,2}(\\.\\d{0,6})?)?)?') THEN CAST(upper(t) AS TIMESTAMP) "
         "WHEN t IS NOT NULL THEN athena_error('Invalid datetime string ' || t) END"
     ),
     (

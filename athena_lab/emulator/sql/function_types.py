@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlglot import exp
 from sqlglot.dialects.bigquery import BigQuery
+
+from athena_lab.emulator.sql.spelling import shown
 
 _BYTES = (
     "KEYS.NEW_KEYSET", "KEYS.ROTATE_KEYSET", "KEYS.ADD_KEY_FROM_RAW_BYTES", "KEYS.KEYSET_FROM_JSON", "AEAD.ENCRYPT",
@@ -23,9 +26,7 @@ _OTHERS = {
     "ARRAY<BOOL>": "BOOL_ARRAY LAX_BOOL_ARRAY",
     "BOOL": "ISERROR JSON_CONTAINS ARRAY_INCLUDES_ANY ARRAY_INCLUDES_ALL "
     "IS_INF IS_NAN SEARCH ARRAY_IS_DISTINCT ARRAY_INCLUDES RANGE_CONTAINS RANGE_OVERLAPS",
-    "DATE": "DATE_FROM_UNIX_DATE DATE_BUCKET",
-    "DATETIME": "DATETIME_BUCKET",
-    "TIMESTAMP": "TIMESTAMP_BUCKET",
+    "DATE": "DATE_FROM_UNIX_DATE",
     "ARRAY<STRING>": "STRING_ARRAY LAX_STRING_ARRAY TEXT_ANALYZE",
     "ARRAY<INT64>": "INT64_ARRAY LAX_INT64_ARRAY KLL_QUANTILES.EXTRACT_INT64 KLL_QUANTILES.MERGE_INT64",
     "ARRAY<FLOAT64>": "FLOAT64_ARRAY LAX_FLOAT64_ARRAY KLL_QUANTILES.EXTRACT_FLOAT64 KLL_QUANTILES.MERGE_FLOAT64",
@@ -72,8 +73,18 @@ def _bound(given: list[exp.Expression]) -> exp.DataType | None:
     return kind.expressions[0] if kind is not None and is_range else None
 
 
+_MOMENTS = (exp.DType.DATE, exp.DType.DATETIME, exp.DType.TIMESTAMP, exp.DType.TIMESTAMPTZ)
+
+
+def _moment(name: str) -> Callable[[list[exp.Expression]], exp.DataType | None]:
+    """A bucket of time is of the type of what is put into one; of a text it is what the function is named for."""
+    plain = exp.DataType.build(name, dialect="bigquery")
+    return lambda given: given[0].type if given and given[0].is_type(*_MOMENTS) else plain
+
+
 _RANGES = {
     "RANGE": _range_of, "RANGE_INTERSECT": _first, "RANGE_START": _bound, "RANGE_END": _bound,
+    "DATE_BUCKET": _moment("DATE"), "DATETIME_BUCKET": _moment("DATETIME"), "TIMESTAMP_BUCKET": _moment("TIMESTAMP"),
     "ATHENA_SESSION_RANGE": _first, "ATHENA_LINEAR": _first, "ATHENA_BUCKETS": _array_of_first,
 }  # fmt: skip
 
@@ -115,6 +126,13 @@ def _safe(annotator: Any, node: exp.Expression) -> exp.Expression:
     return _set(annotator, node, node.this.type)
 
 
+def _read_time(annotator: Any, node: exp.Expression) -> exp.Expression:
+    """CAST(text AS DATETIME FORMAT …), which sqlglot takes for a TIMESTAMP; PARSE_TIMESTAMP."""
+    given = node.args.get("format")
+    hidden = shown(given.name) if isinstance(given, exp.Literal) else None
+    return _set(annotator, node, exp.DataType.build(hidden[0] if hidden else "TIMESTAMP", dialect="bigquery"))
+
+
 METADATA = {
     **BigQuery.EXPRESSION_METADATA,
     exp.Anonymous: {"annotator": _anonymous},
@@ -122,5 +140,6 @@ METADATA = {
     exp.Dot: {"annotator": _dot},
     exp.Bracket: {"annotator": _bracket},
     exp.SafeFunc: {"annotator": _safe},
+    exp.StrToTime: {"annotator": _read_time},
 }
 """What `annotate_types` takes; BigQuery's own with these in their places."""

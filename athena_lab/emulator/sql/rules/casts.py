@@ -83,6 +83,8 @@ def _scalar(node: exp.Expression, to: exp.DataType) -> exp.Expression | None:
         return _limited("STRING", to, to_text(value))
     if to.this in _BINARIES:
         return _limited("BYTES", to, call("encode", value) if is_a(value, _TEXTS) else cast(value, "BLOB"))
+    if to.this == exp.DType.TIME and is_a(value, {exp.DType.TIMESTAMPTZ}):
+        return raw("CAST(timezone('UTC', {0}) AS TIME)", value)
     if is_a(value, _TEXTS) and to.this in _FROM_TEXT:
         return call(_FROM_TEXT[to.this], value)
     return None

@@ -13,6 +13,8 @@ from athena_lab.emulator.sql.rules.raw import raw, text_of
 
 _SPECIFIER = re.compile(r"%([-+ 0#']*)(\*|\d*)(?:\.(\*|\d*))?([a-zA-Z%])")
 _BINARIES = {exp.DType.BINARY, exp.DType.VARBINARY, exp.DType.BLOB}
+_WIDEST = 5
+"""How many digits a width or precision that is written out may have."""
 _UNTYPED = {exp.DType.UNKNOWN, exp.DType.NULL}
 _PREFIXES = {
     exp.DType.DATE: "DATE", exp.DType.TIME: "TIME", exp.DType.TIMESTAMP: "DATETIME", exp.DType.DATETIME: "DATETIME",
@@ -94,6 +96,8 @@ def _shown_value(value: exp.Expression, *, is_literal: bool) -> str:
 
 def _size(given: str, arguments: list[exp.Expression]) -> str:
     if given != "*":
+        if len(given) > _WIDEST:
+            raise invalid_query("Output string too long while evaluating FORMAT")
         return given
     if not arguments:
         raise invalid_query("Too few arguments to FORMAT for pattern")

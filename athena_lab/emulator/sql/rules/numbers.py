@@ -107,7 +107,12 @@ def days(node: exp.Expression) -> exp.Expression | None:
     inner = step.this if isinstance(step, exp.Interval) else step
     if isinstance(inner, exp.Literal) and inner.name.strip("-") == "0":
         raise invalid_query("Sequence step cannot be 0.")
-    return None
+    if inner is None or isinstance(inner, exp.Literal | exp.Neg) or node.meta.get("is_final"):
+        return None
+    plain = node.copy()
+    plain.meta["is_final"] = True
+    return raw("CASE WHEN {0} = 0 THEN athena_error('Sequence step cannot be 0.') ELSE {1} END",
+               inner, plain, kind="ARRAY<DATE>")  # fmt: skip
 
 
 def series(node: exp.Expression) -> exp.Expression:
