@@ -241,8 +241,13 @@ MACROS = (
         "athena_clock_at(z, t) AS CASE WHEN athena_offset(z) IS NULL THEN timezone(z, t) ELSE "
         "timezone('UTC', t) + athena_offset(z) END"
     ),
+    # Of two moments that a clock shows alike, when it is set back, BigQuery takes the first, DuckDB the second.
     (
-        "athena_moment_of(z, t) AS CASE WHEN athena_offset(z) IS NULL THEN timezone(z, t) ELSE "
+        "athena_first_moment(z, t) AS CASE WHEN timezone(z, timezone(z, t) - INTERVAL 1 HOUR) = t THEN "
+        "timezone(z, t) - INTERVAL 1 HOUR ELSE timezone(z, t) END"
+    ),
+    (
+        "athena_moment_of(z, t) AS CASE WHEN athena_offset(z) IS NULL THEN athena_first_moment(z, t) ELSE "
         "timezone('UTC', t - athena_offset(z)) END"
     ),
     (

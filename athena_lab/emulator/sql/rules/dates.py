@@ -84,6 +84,10 @@ def truncate(node: exp.Expression) -> exp.Expression:
         local = cast(value, "DATE")
     if isinstance(node, exp.DatetimeTrunc) and not is_timestamp:
         local = cast(value, "TIMESTAMP")
+    if is_timestamp and zone is not None and name in _MICROS and name != "DAY":
+        text = "make_timestamptz({0} - epoch_us({2}) + epoch_us({1}))"  # so that an hour that comes twice stays itself
+        floor = raw(f"athena_floor_divide(epoch_us({{0}}), {_MICROS[name]}) * {_MICROS[name]}", local)
+        return raw(text, floor, cast(value, "TIMESTAMPTZ"), local, kind="TIMESTAMP")
     truncated = _truncated(name, first, local)
     if is_timestamp:
         return moment_of(zone, cast(truncated, "TIMESTAMP"))

@@ -35,7 +35,8 @@ def _constant(zone: str, value: exp.Expression, *, sign: int) -> exp.Expression:
         raise invalid_query("Invalid empty time zone")
     found = _OFFSET.match(zone)
     if found is None:
-        return call("timezone", zone, value)
+        is_moment_asked = sign < 0 and zone.upper() != "UTC"
+        return call("athena_first_moment" if is_moment_asked else "timezone", zone, value)
     hours, minutes = int(found[2]), int(found[3] or 0)
     if hours > 14 or minutes > 59:
         raise invalid_query(f"Invalid time zone: {zone}")
