@@ -79,6 +79,7 @@ FAULTS = [
     ("STRING(JSON '1')", "not a string"),
     ("CHR(0xD800)", "Invalid codepoint"),
     ("EXTRACT(HOUR FROM CURRENT_TIMESTAMP() AT TIME ZONE '')", "Invalid empty time zone"),
+    ("TEXT_ANALYZE('a', analyzer_options=>'{\"token_filters\": []}')", "option token_filters of LOG_ANALYZER"),
 ]
 
 
@@ -86,3 +87,10 @@ FAULTS = [
 def test_what_bigquery_refuses_is_refused(bq: bigquery.Client, expression: str, message: str) -> None:
     with pytest.raises(BadRequest, match=message):
         bq.query_and_wait(f"SELECT {expression}", retry=None, job_retry=None)
+
+
+def test_texts_are_split_at_the_documented_delimiters_and_phrases_kept(bq: bigquery.Client) -> None:
+    text = """SELECT TEXT_ANALYZE('a~b ÉA%20x%3By'), TEXT_ANALYZE('a-b.c', analyzer_options=>'{"delimiters":["."]}'),
+      SEARCH('x foo-bar', '`foo bar`'), SEARCH('bar foo', '`foo bar`'), SEARCH('bar foo', 'foo bar')"""
+    row = next(iter(bq.query_and_wait(text)))
+    assert tuple(row.values()) == (["a~b", "Éa", "x", "y"], ["a-b", "c"], True, False, True)
