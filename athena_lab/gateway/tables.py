@@ -15,7 +15,7 @@ from athena_lab.gateway_api.wire import Principal
 from athena_lab.settings import GatewaySettings
 from athena_lab.warehouse.catalog import describe_tables, list_tables, read_classes, read_schemas
 from athena_lab.warehouse.connect import connect_with
-from athena_lab.warehouse.datasets import drop_dataset
+from athena_lab.warehouse.datasets import absent_datasets, drop_dataset
 from athena_lab.warehouse.estimate import estimate
 from athena_lab.warehouse.jobs import FailedJob, billed_bytes, cancel_jobs, failed_jobs
 from athena_lab.warehouse.notes import read_notes
@@ -81,6 +81,12 @@ class Tables:
         self._require_answer()
         with connect_with(lambda: self.token_for(principal)) as client:
             return describe_tables(client, tables)
+
+    def absent_datasets(self, principal: Principal, names: Collection[str]) -> Collection[str]:
+        """Give those of the datasets that there are not; one that the principal may not see counts as there."""
+        self._require_answer()
+        with connect_with(lambda: self.token_for(principal)) as client:
+            return absent_datasets(client, names)
 
     def read_notes(self, principal: Principal, table: str) -> Sequence[Mapping[str, Any]]:
         """Give the rows of a small table (`dataset.table`) as the principal; of one that there is not, none."""

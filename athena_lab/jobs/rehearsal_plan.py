@@ -90,6 +90,23 @@ def foreign_writes(writes: Iterable[str]) -> tuple[RefusedWrite, ...]:
     )
 
 
+def dataset_of(table: str) -> str:
+    """Give the dataset of a table of the own project."""
+    return table.split(".", 1)[0]
+
+
+def homeless_writes(writes: Iterable[str], absent: Collection[str]) -> tuple[RefusedWrite, ...]:
+    """Tell of the written tables whose dataset there is not: writing them fails, as in a job that does not make it."""
+    return tuple(
+        RefusedWrite(
+            text=f"'{table}' is in the dataset '{dataset_of(table)}', which there is not, so that writing it fails as in a "
+            "job that does not make the dataset itself. Make it first, outside the notebook."
+        )
+        for table in writes
+        if not _is_foreign(table) and dataset_of(table) in absent
+    )
+
+
 def spec_of(request: RehearsalRequest, bundle: Bundle, redirected: str, *, owner: str, now: datetime) -> RehearsalSpec:
     """Make what is executed: the redirected bundle, within the request's limits, once."""
     guards = request.guards

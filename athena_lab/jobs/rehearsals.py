@@ -61,6 +61,9 @@ class ScratchWarehouse(Protocol):
     def describe(self, principal: Principal, tables: Collection[str]) -> Mapping[str, CatalogTable]:
         """Describe those of the tables (`dataset.table`) that the principal may see."""
 
+    def absent_datasets(self, principal: Principal, names: Collection[str]) -> Collection[str]:
+        """Give those of the datasets that there are not."""
+
     def read_notes(self, principal: Principal, table: str) -> Sequence[Mapping[str, Any]]:
         """Give the rows of a small table as the principal; of one that there is not, none."""
 
@@ -250,6 +253,9 @@ class Rehearsals:
         tables, dataset = self._tables(request, principal), plan.scratch_name(run_id)
         scratch = plan.scratch_tables(tables.writes, dataset)
         found = self._describe(scratch, principal)
+        absent = self._absent_datasets({name for name in scratch if name not in found}, principal)
+        # What is written there is not redirected: it fails in the rehearsal as it would in the job.
+        scratch = {name: taken for name, taken in scratch.items() if plan.dataset_of(name) not in absent}
         existing = {name for name, table in found.items() if table.type in CLONED}
         archive = self._bundles.get(request.bundle)
         redirection = redirect(read_archive(archive).notebook, scratch, project=self._lineage.project)
@@ -266,7 +272,7 @@ class Rehearsals:
                 )
                 for name, taken in scratch.items()
             ),
-            refused=plan.foreign_writes(tables.writes),
+            refused=(*plan.foreign_writes(tables.writes), *plan.homeless_writes(tables.writes, absent)),
             redirection=redirection,
             built=replace_notebook(archive, {**redirection.notebook, "cells": cells}),
         )
@@ -284,6 +290,10 @@ class Rehearsals:
         if faults:
             raise InvalidError(faults)
         return tables
+
+    def _absent_datasets(self, tables: Collection[str], principal: Principal) -> Collection[str]:
+        names = {plan.dataset_of(table) for table in tables}
+        return self._warehouse.absent_datasets(principal, sorted(names)) if names else ()
 
     def _describe(self, tables: Collection[str], principal: Principal) -> Mapping[str, CatalogTable]:
         return self._warehouse.describe(principal, list(tables)) if tables else {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from google.api_core import exceptions
 from google.cloud import bigquery
 
@@ -18,6 +20,20 @@ def make_dataset(client: Warehouse, name: str, description: str | None = None) -
         dataset = bigquery.Dataset(reference)
         dataset.location, dataset.description = client.location, description
         client.create_dataset(dataset, exists_ok=True)
+
+
+def absent_datasets(client: Warehouse, names: Collection[str]) -> frozenset[str]:
+    """Give those of the datasets that there are not; one that the caller may not see counts as there."""
+    found = set()
+    with translating(client, "look for datasets"):
+        for name in names:
+            try:
+                client.get_dataset(bigquery.DatasetReference(client.project, name), **PATIENCE)
+            except exceptions.NotFound:
+                found.add(name)
+            except exceptions.Forbidden:
+                continue
+    return frozenset(found)
 
 
 def drop_dataset(client: Warehouse, name: str) -> None:

@@ -83,6 +83,10 @@ class Warehouse:
         self.asked_as.append(principal)
         return {name: self.tables[name] for name in tables if name in self.tables}
 
+    def absent_datasets(self, _principal, names):
+        self._require()
+        return {name for name in names if name not in {table.split(".")[0] for table in self.tables}}
+
     def read_notes(self, principal, table):
         self._require()
         self.asked_as.append(principal)
@@ -246,6 +250,18 @@ def test_the_redirected_bundle_begins_with_the_preparation_and_differs_in_nothin
     assert "sales.orders" in cells[1]["source"]
     assert rehearsal.redirected == 2
     assert (after.files, after.lock) == (before.files, before.lock)
+
+
+def test_a_table_in_a_dataset_that_there_is_not_is_not_redirected_so_that_it_fails_as_in_the_job(theatre):
+    rehearsal = theatre.request(
+        "%%athena\nCREATE TABLE nowhere.t AS SELECT 1 AS n;\nINSERT INTO sales.days SELECT * FROM sales.orders"
+    )
+    assert [one.table for one in rehearsal.tables] == ["sales.days"]
+    assert ["'nowhere', which there is not" in one.text for one in rehearsal.refused] == [True]
+    source = read_archive(theatre.parts.bundles.get(theatre.conf_of(rehearsal)[1]["bundle"])).notebook["cells"][2][
+        "source"
+    ]
+    assert "CREATE TABLE nowhere.t" in source
 
 
 def test_a_written_view_is_not_copied(theatre):

@@ -35,6 +35,9 @@ def test_scratch_dataset_is_described_to_its_owner_and_dropped_with_its_tables(t
         names[0]: ("TABLE", 1), names[1]: ("VIEW", None),
     }  # fmt: skip
     assert [(column.name, column.type) for column in found[names[0]].columns] == [("a", "INTEGER"), ("b", "STRING")]
+    assert tables.absent_datasets(ANALYST, [SCRATCH, "nowhere"]) == {"nowhere"}
+    assert tables.read_notes(ANALYST, f"{SCRATCH}.ds__t") == ({"a": 1, "b": "x"},)
+    assert tables.read_notes(ANALYST, f"{SCRATCH}.nothing") == ()
     tables.drop_dataset(SCRATCH)
     assert tables.describe(ANALYST, names) == {}
     tables.drop_dataset(SCRATCH)
