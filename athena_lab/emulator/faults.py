@@ -102,6 +102,10 @@ _CLEANED = (
 )
 
 
+_SEEN = re.compile(r"\bathena_rows\b|\bseen_t\d+\b")
+"""Quoting how policies are enforced (policies/protection.py): a row filter is not its readers' to know."""
+
+
 def engine_fault(error: Exception) -> BigQueryError:
     """Translate an error of DuckDB's, without quoting our translation of the statement."""
     text = str(error)
@@ -115,4 +119,6 @@ def engine_fault(error: Exception) -> BigQueryError:
         return unsupported(f"The function {missing[1].upper()}")
     for pattern, instead in _CLEANED:
         text = pattern.sub(instead, text)
+    if _SEEN.search(text):
+        return invalid_query("The statement cannot be computed as it is written.")
     return invalid_query(text.strip())

@@ -268,6 +268,8 @@ def run(job: Job, work: Callable[[Job], None]) -> None:
             "Resources exceeded during query execution: the embedded warehouse's memory limit. Read less at a time."
         )
         job.fault = BigQueryError("resourcesExceeded", message)
+    except RecursionError:
+        job.fault = BigQueryError("invalidQuery", "Query is too complex: it nests too deeply.", "query")
     except duckdb.Error as error:
         logger.info("job %s failed: %s", job.id, type(error).__name__)
         job.fault = engine_fault(error)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
-from athena_lab.emulator.engine.text import matches
+from athena_lab.emulator.engine.patterns import compiled, compiled_to_extract, matches
 
 
 def part(data: bytes, start: int, length: int) -> bytes:
@@ -92,12 +93,30 @@ def upper(data: bytes) -> bytes:
 
 def contains(data: bytes, pattern: bytes) -> bool:
     """REGEXP_CONTAINS of BYTES."""
-    return re.search(pattern, data) is not None
+    return compiled(pattern).search(data) is not None
 
 
 def replace_matches(data: bytes, pattern: bytes, new: bytes) -> bytes:
     """REGEXP_REPLACE of BYTES."""
-    return re.sub(pattern, re.sub(rb"\\(\d)", rb"\\g<\1>", new), data)
+    found = compiled(pattern)
+    parts = [part if part[:1] != b"\\" else _group(part[1:], found.groups) for part in _NEW.findall(new)]
+
+    def made(match: Any) -> bytes:
+        return b"".join((match[part] or b"") if isinstance(part, int) else part for part in parts)
+
+    return bytes(found.sub(made, data))
+
+
+_NEW = re.compile(rb"\\.?|[^\\]+", re.DOTALL)
+
+
+def _group(letter: bytes, groups: int) -> int | bytes:
+    """Read what follows a backslash in a replacement: a group's number, or a backslash."""
+    if letter == b"\\":
+        return letter
+    if not letter.isdigit() or int(letter) > groups:
+        raise ValueError(f"Invalid REGEXP_REPLACE pattern: its replacement has \\{letter.decode('latin-1')}")
+    return int(letter)
 
 
 def extract(data: bytes, pattern: bytes, position: int, occurrence: int) -> bytes | None:
@@ -110,12 +129,8 @@ def extract(data: bytes, pattern: bytes, position: int, occurrence: int) -> byte
 
 def extract_all(data: bytes, pattern: bytes) -> list[bytes]:
     """REGEXP_EXTRACT_ALL of BYTES."""
-    compiled = re.compile(pattern)
-    if compiled.groups > 1:
-        raise ValueError(
-            "Regular expressions passed into extraction functions must not have more than 1 capturing group"
-        )
-    return [found[compiled.groups] or b"" for found in matches(compiled, data)]
+    expression = compiled_to_extract(pattern)
+    return [found[expression.groups] or b"" for found in matches(expression, data)]
 
 
 def ascii_code(data: bytes) -> int:
@@ -138,6 +153,10 @@ def bit_count(data: bytes) -> int:
     return sum(byte.bit_count() for byte in data)
 
 
+def _plain(byte: int) -> bytes:
+    return b"\\x%02x" % byte
+
+
 def like(data: bytes, pattern: bytes) -> bool:
     """LIKE of BYTES."""
     parts, at = [], 0
@@ -147,11 +166,11 @@ def like(data: bytes, pattern: bytes) -> bool:
             at += 1
             if at == len(pattern):
                 raise ValueError("LIKE pattern ends with a backslash")
-            parts.append(re.escape(pattern[at : at + 1]))
+            parts.append(_plain(pattern[at]))
         else:
-            parts.append({b"%": b".*", b"_": b"."}.get(letter) or re.escape(letter))
+            parts.append({b"%": b".*", b"_": b"."}.get(letter) or _plain(letter[0]))
         at += 1
-    return re.fullmatch(b"".join(parts), data, re.DOTALL) is not None
+    return compiled(b"(?s)" + b"".join(parts)).fullmatch(data) is not None
 
 
 FUNCTIONS = {

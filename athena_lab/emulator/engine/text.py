@@ -6,10 +6,10 @@ import base64
 import binascii
 import decimal
 import hashlib
-import re
 import unicodedata
-from collections.abc import Iterator
 from typing import TypeVar
+
+from athena_lab.emulator.engine.patterns import compiled_to_extract, matches
 
 _Sequence = TypeVar("_Sequence", str, bytes)
 _MOST_PADDED = 1024**2
@@ -184,17 +184,17 @@ def instr_bytes(data: bytes, part: bytes, position: int, occurrence: int) -> int
     return instr(data.decode("latin-1"), part.decode("latin-1"), position, occurrence)
 
 
-def regexp_instr(text: str, pattern: str, position: int, occurrence: int, after: int) -> int:
+def regexp_instr(text: str | bytes, pattern: str | bytes, position: int, occurrence: int, after: int) -> int:
     """REGEXP_INSTR: the place (from 1) of a match, or of what follows it; 0 for none."""
     if position < 1 or occurrence < 1 or after not in (0, 1):
         raise ValueError("REGEXP_INSTR: position and occurrence must be positive, the last argument 0 or 1")
-    compiled = _of_one_group(pattern)
+    compiled = compiled_to_extract(pattern)
     group = compiled.groups
     if not pattern:
         return 0
     for index, found in enumerate(compiled.finditer(text, position - 1), start=1):
         if index == occurrence:
-            return (found.end(group) if after else found.start(group)) + 1
+            return int(found.end(group) if after else found.start(group)) + 1
     return 0
 
 
@@ -202,43 +202,23 @@ def regexp_extract(text: str, pattern: str, position: int, occurrence: int) -> s
     """REGEXP_EXTRACT with a pattern that is not a constant."""
     if position < 1 or occurrence < 1:
         raise ValueError("REGEXP_EXTRACT: position and occurrence must be positive")
-    compiled = _of_one_group(pattern)
+    compiled = compiled_to_extract(pattern)
     for index, found in enumerate(compiled.finditer(text, position - 1), start=1):
         if index == occurrence:
-            return found[compiled.groups]
+            text_found: str | None = found[compiled.groups]
+            return text_found
     return None
 
 
 def regexp_extract_all(text: str, pattern: str) -> list[str]:
     """REGEXP_EXTRACT_ALL with a pattern that is not a constant."""
-    compiled = _of_one_group(pattern)
-    return [found[compiled.groups] or "" for found in matches(compiled, text)]
-
-
-def matches(compiled: re.Pattern[_Sequence], text: _Sequence) -> Iterator[re.Match[_Sequence]]:
-    """Give the matches as BigQuery does: none that is empty at the end of a text, unless the text is empty."""
-    for found in compiled.finditer(text):
-        if not found[0] and text and found.start() == len(text):
-            return
-        yield found
-
-
-def _of_one_group(pattern: str) -> re.Pattern[str]:
-    compiled = re.compile(_python_pattern(pattern))
-    if compiled.groups > 1:
-        raise ValueError(
-            "Regular expressions passed into extraction functions must not have more than 1 capturing group"
-        )
-    return compiled
+    expression = compiled_to_extract(pattern)
+    return [found[expression.groups] or "" for found in matches(expression, text)]
 
 
 def regexp_instr_bytes(data: bytes, pattern: bytes, position: int, occurrence: int, after: int) -> int:
     """REGEXP_INSTR of BYTES."""
-    return regexp_instr(data.decode("latin-1"), pattern.decode("latin-1"), position, occurrence, after)
-
-
-def _python_pattern(pattern: str) -> str:
-    return pattern.replace(r"\z", r"\Z").replace(r"\C", ".")
+    return regexp_instr(data, pattern, position, occurrence, after)
 
 
 def parse_decimal(text: str, scale: int, digits: int) -> str:

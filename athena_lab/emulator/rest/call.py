@@ -107,6 +107,9 @@ async def guarded(request: Request, work: Callable[[], Awaitable[Response]]) -> 
     except duckdb.Error as error:
         refusal = engine_fault(error)
         return JSONResponse(refusal.body(), refusal.status)
+    except RecursionError:
+        refusal = BigQueryError("invalid", "The request is too complex: it nests too deeply.")
+        return JSONResponse(refusal.body(), refusal.status)
     except Exception:
         error_id = uuid.uuid4().hex
         logger.exception("error %s: %s %s", error_id, request.method, request.url.path)

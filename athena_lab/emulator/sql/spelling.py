@@ -13,26 +13,52 @@ from sqlglot.tokens import TokenType
 from athena_lab.emulator.faults import invalid_query
 from athena_lab.emulator.sql.pipes import rewrite_pipes
 from athena_lab.emulator.sql.quantified import with_bracketed_arrays
-from athena_lab.emulator.sql.token_lists import made
+from athena_lab.emulator.sql.token_lists import is_call, made, refuse_depth
 from athena_lab.emulator.sql.with_expressions import put_in_withs
 
 _DIALECT = BigQuery()
 _NO_OPERATORS = frozenset({TokenType.RLIKE, TokenType.GLOB, TokenType.ILIKE, TokenType.SIMILAR_TO})
 """Other databases' operators: in GoogleSQL these words are plain names."""
+_CALLED = frozenset({
+    TokenType.STRUCT, TokenType.DATE, TokenType.TIMESTAMPTZ, TokenType.TEXT, TokenType.DECIMAL, TokenType.TIME,
+    TokenType.TIMESTAMP, TokenType.JSON, TokenType.BIGINT, TokenType.BINARY, TokenType.BIGDECIMAL, TokenType.DOUBLE,
+    TokenType.BOOLEAN,
+})  # fmt: skip
+"""Types that are functions as well."""
+_MOST_LEVELS, _MOST_LINKS = 500, 3000
+"""How deep a tree may be, not counting what is joined by the same AND or OR; and how many of those may be joined."""
 _MARK = "#"
 
 
 def parse(text: str) -> list[exp.Expression | None]:
     """Parse statements as sqlglot's BigQuery does, but for the words that it knows no better."""
-    tokens = with_bracketed_arrays(_with_bracketed_json(rewrite_pipes(put_in_withs(_DIALECT.tokenize(text)))))
+    given = _DIALECT.tokenize(text)
+    refuse_depth(given)
+    tokens = with_bracketed_arrays(_with_bracketed_json(rewrite_pipes(put_in_withs(given))))
     _set_right(tokens)
-    return [_straight(tree) for tree in _DIALECT.parser().parse(tokens, text)]
+    trees = _DIALECT.parser().parse(tokens, text)
+    for tree in trees:
+        _refuse_chains(tree)
+    return [_straight(tree) for tree in trees]
+
+
+def _refuse_chains(tree: exp.Expression | None) -> None:
+    """Refuse a tree so deep that later rules would take for ever, or all of the stack: 1 + 1 + 1 + …"""
+    depths: dict[int, tuple[int, int]] = {}
+    for node in () if tree is None else tree.bfs():
+        level, links = depths.get(id(node.parent), (0, 0))
+        is_link = isinstance(node, exp.And | exp.Or) and isinstance(node.parent, type(node))
+        depths[id(node)] = (level, links + 1) if is_link else (level + 1, links)
+        if level > _MOST_LEVELS or links > _MOST_LINKS:
+            raise invalid_query("Query is too complex: it nests too deeply.")
 
 
 def _set_right(tokens: Sequence[Any]) -> None:
     for index, token in enumerate(tokens):
         if token.token_type in _NO_OPERATORS:
             token.token_type = TokenType.VAR
+        elif token.token_type in _CALLED and is_call(tokens, index):
+            token.token_type = TokenType.VAR  # tried as a type first, nested calls take exponentially long
         elif token.text.upper() in ("KEY", "VALUE") and _is_argument(tokens, index):
             token.token_type = TokenType.IDENTIFIER
         elif token.token_type == TokenType.FORMAT and _is_string(tokens, index + 1):

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.tokens import Token, TokenType
 
+from athena_lab.emulator.faults import invalid_query
+
 _DIALECT = BigQuery()
 _OPEN = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSE = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
+_MOST_NESTED = 200
+_MOST_REPEATED = 8
+"""SAFE.f(...) is parsed twice, what is nested in it twice as often for each level."""
 _JOINS = frozenset({TokenType.JOIN, TokenType.COMMA})
 _NO_ALIAS = frozenset({"FOR", "TABLESAMPLE", "PIVOT", "UNPIVOT", "WITH", "MATCH_RECOGNIZE", "ON", "USING"})
 
@@ -17,6 +23,26 @@ _NO_ALIAS = frozenset({"FOR", "TABLESAMPLE", "PIVOT", "UNPIVOT", "WITH", "MATCH_
 def made(at: Any, text: str) -> list[Any]:
     """Give the tokens of a text, as if they stood in the place of a token."""
     return [Token(token.token_type, token.text, at.line, at.col, at.start, at.end) for token in _DIALECT.tokenize(text)]
+
+
+def is_call(tokens: Sequence[Any], at: int) -> bool:
+    """Tell whether the name of a type is a function's there: what follows in parentheses is no size (STRING(10))."""
+    following = [token.token_type for token in tokens[at + 1 : at + 4]]
+    is_sized = following[1:2] == [TokenType.NUMBER] and following[2:3] in ([TokenType.COMMA], [TokenType.R_PAREN])
+    return following[:1] == [TokenType.L_PAREN] and not is_sized
+
+
+def refuse_depth(tokens: Sequence[Any]) -> None:
+    """Refuse what nests so deeply that to parse it would take for ever, or all of the stack."""
+    open_: list[bool] = []
+    for index, token in enumerate(tokens):
+        if token.token_type in _OPEN:
+            open_.append(index > 2 and tokens[index - 2].token_type == TokenType.DOT
+                         and is_word(tokens[index - 3], "SAFE", "NET"))  # fmt: skip
+        elif token.token_type in _CLOSE and open_:
+            open_.pop()
+        if len(open_) > _MOST_NESTED or sum(open_) > _MOST_REPEATED:
+            raise invalid_query("Query is too complex: it nests too deeply.")
 
 
 def is_word(token: Any, *words: str) -> bool:

@@ -28,6 +28,8 @@ def part_of(node: exp.Expression | None) -> tuple[str, int]:
     """Give the name of a date part and, for weeks, the number of the day that they begin with."""
     if node is None:
         raise unsupported("A date function without a part")
+    if node.find(exp.Query):
+        raise invalid_query("A date part is expected, not a query")
     if isinstance(node, exp.WeekStart):
         return "WEEK", _WEEKDAYS.index(node.this.name.upper())
     name = node.name.upper() or node.sql().upper()

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from athena_lab.emulator.faults import invalid_query
+
+_MOST_LETTERS = 512 * 1024
+
 
 def text_of(node: exp.Expression) -> str:
     """Write a finished node as DuckDB's SQL, in parentheses where it is not a name or literal."""
@@ -13,7 +17,10 @@ def text_of(node: exp.Expression) -> str:
 
 def raw(template: str, *nodes: exp.Expression, kind: str | None = None) -> exp.Expression:
     """Put nodes into a text ({0}, {1}, ...); `kind` is the result's GoogleSQL type."""
-    made = exp.Var(this=template.format(*(text_of(node) for node in nodes)))
+    text = template.format(*(text_of(node) for node in nodes))
+    if len(text) > _MOST_LETTERS:  # a template that names a node twice doubles what is nested in it
+        raise invalid_query("Query is too complex: it nests too deeply.")
+    made = exp.Var(this=text)
     if kind is not None:
         made.type = exp.DataType.build(kind, dialect="bigquery")
     return made
