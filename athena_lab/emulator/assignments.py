@@ -12,7 +12,7 @@ from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.limits import limited
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.sql.values import written_value
-from athena_lab.emulator.types import Field, duckdb_type, quote
+from athena_lab.emulator.types import Field, duckdb_type, googlesql_type, quote
 
 
 def columns_of(target: Table) -> dict[str, Field]:
@@ -88,4 +88,6 @@ def _value(item: Field, before: str, value: Any) -> str:
         old = f"({before}).{quote(part.name)}"
         name = part.name.lower()
         parts.append(f"{quote(part.name)}: {_value(part, old, value[name]) if name in value else old}")
-    return f"CAST({{{', '.join(parts)}}} AS {duckdb_type(item)})"
+    made = f"CAST({{{', '.join(parts)}}} AS {duckdb_type(item)})"
+    said = f"Cannot set field of NULL {googlesql_type(item)}".replace("'", "''")
+    return f"CASE WHEN {before} IS NULL THEN athena_error('{said}') ELSE {made} END"

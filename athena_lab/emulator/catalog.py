@@ -28,7 +28,7 @@ from athena_lab.emulator.history import History
 from athena_lab.emulator.partitioning import check_partitioning, with_lifetimes
 from athena_lab.emulator.physical import create_rows, drop_rows
 from athena_lab.emulator.store import Store
-from athena_lab.emulator.transactions import OpenTransaction, changed_tables
+from athena_lab.emulator.transactions import OpenTransaction, changed_tables, watched
 from athena_lab.emulator.types import Field, fields_from_json
 
 T = TypeVar("T")
@@ -228,11 +228,11 @@ class Catalog:
         raise AssertionError("unreachable")
 
     def _transact_once(self, cursor: Any, work: Callable[[Any, State, Change], T]) -> T:
-        state, change, open_ = self.state, Change(), self._transaction()
-        writes, begun_us = dict(self._writes), now_us()
+        state, change, open_, writes, begun_us = self.state, Change(), self._transaction(), dict(self._writes), now_us()
         if open_ is None:
             cursor.begin()
-        found = work(cursor, state, change)
+        with watched(cursor, open_) as watching:
+            found = work(watching, state, change)
         try:
             self._refuse_outside(change.places)
         except Exception:

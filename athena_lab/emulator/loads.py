@@ -24,6 +24,7 @@ from athena_lab.emulator.incoming import UNREADABLE, Incoming, for_duckdb, unrea
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.partitions import decorated
 from athena_lab.emulator.row_loads import Dialect, Tolerance, csv_objects, in_utf8, json_objects, null_markers, tolerant
+from athena_lab.emulator.sql.collations import refuse_collations
 from athena_lab.emulator.types import Field, duckdb_type, field_from_arrow, fields_from_json, incoming_schema, quote
 from athena_lab.emulator.warehouse import Warehouse
 from athena_lab.emulator.writing import Source, Target, write
@@ -42,6 +43,7 @@ def run_load(warehouse: Warehouse, job: Job, file: BinaryIO) -> None:
     warehouse.catalog.dataset(destination["datasetId"])
     existing = warehouse.catalog.state.tables.get((destination["datasetId"], decorated(destination["tableId"])[0]))
     disposition = load.get("writeDisposition") or "WRITE_APPEND"
+    refuse_collations(load)
     declared = fields_from_json(load.get("schema"))
     known = declared or (existing.fields if existing is not None and disposition != "WRITE_TRUNCATE" else ())
     size = _size_of(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from athena_lab.emulator import bignumerics
-from athena_lab.emulator.faults import invalid_query
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.jobs import Job
 from athena_lab.emulator.select import Prepared, Preparer, converted_text
 from athena_lab.emulator.sql.references import Namespace
@@ -113,6 +114,8 @@ class Frame:
 
 def type_named(text: str) -> Field:
     """Read a type of GoogleSQL."""
+    if re.search(r"(?i)\bCOLLATE\b", text):
+        raise unsupported("The collation of a variable")
     try:
         kind = exp.DataType.build(text, dialect="bigquery")
     except SqlglotError as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -55,6 +56,9 @@ class OpenTransaction:
         self._state, self._committed = seen, committed
         return seen
 
+    is_broken: bool = False
+    """Whether a statement failed half-way: DuckDB cannot undo a part of a transaction."""
+
     @property
     def written(self) -> frozenset[str]:
         """DuckDB's names of the tables that the transaction wrote or made."""
@@ -85,6 +89,7 @@ class OpenTransaction:
 
         BigQuery's transactions exclude each other by tables where they change rows; both may append.
         """
+        self.require_whole()
         seen: set[Key] = set()
         for change in self.changes:
             for key, basis in change.based_on.items():
@@ -94,6 +99,42 @@ class OpenTransaction:
             for table in change.rewritten:
                 if rewrites.get(table.physical, 0) != self.rewrites.get(table.physical, 0):
                     raise concurrent_update(table.key)
+
+    def require_whole(self) -> None:
+        """Refuse to go on after a statement that failed half-way."""
+        if self.is_broken:
+            message = "Transaction is aborted: a statement failed after it had changed something. Roll it back."
+            raise BigQueryError("invalidQuery", message, "query")
+
+
+class _Watched:
+    """A connection that remembers whether anything was executed."""
+
+    def __init__(self, cursor: Any) -> None:
+        self._cursor, self.has_executed = cursor, False
+
+    def execute(self, *arguments: Any) -> Any:
+        """Execute a statement."""
+        self.has_executed = True
+        return self._cursor.execute(*arguments)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cursor, name)
+
+
+@contextmanager
+def watched(cursor: Any, open_: OpenTransaction | None) -> Iterator[Any]:
+    """Lend a connection for a statement; if it fails half-way within a transaction, that can only be rolled back."""
+    if open_ is None:
+        yield cursor
+        return
+    open_.require_whole()
+    watching = _Watched(cursor)
+    try:
+        yield watching
+    except Exception:
+        open_.is_broken = watching.has_executed
+        raise
 
 
 def concurrent_update(key: Key) -> BigQueryError:

@@ -76,3 +76,31 @@ def test_temporary_table_ends_with_its_script(bq: bigquery.Client, dataset: str)
     assert answer(bq, "CREATE TEMP TABLE t AS SELECT 7 AS x; SELECT x FROM t") == [(7,)]
     with pytest.raises(Exception, match="dataset"):
         answer(bq, "SELECT x FROM t")
+
+
+def test_transaction_with_a_change_that_failed_half_way_cannot_be_committed(bq: bigquery.Client, dataset: str) -> None:
+    bq.query_and_wait(f"CREATE TABLE {dataset}.t AS SELECT 1 AS a")
+    script = """BEGIN TRANSACTION;
+        BEGIN ALTER TABLE t ADD COLUMN b INT64, ADD COLUMN a INT64; EXCEPTION WHEN ERROR THEN SELECT 'caught'; END;
+        {end};"""
+    with pytest.raises(BadRequest, match="failed after it had changed something"):
+        answer(bq, script.format(end="COMMIT TRANSACTION"), dataset)
+    answer(bq, script.format(end="ROLLBACK TRANSACTION; INSERT t VALUES (2)"), dataset)
+    assert answer(bq, "SELECT * FROM t ORDER BY a", dataset) == [(1,), (2,)]
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["SELECT COLLATE('a', 'und:ci') = 'A'", "SELECT CAST('a' AS STRING COLLATE 'und:ci') = 'A'",
+     "SELECT x FROM UNNEST(['a']) AS x ORDER BY x COLLATE 'und:ci'", "DECLARE x STRING COLLATE 'und:ci'; SELECT 1"],
+)  # fmt: skip
+def test_collation_that_would_compare_otherwise_is_refused(bq: bigquery.Client, sql: str) -> None:
+    with pytest.raises(BadRequest, match="Unsupported feature: The collation"):
+        bq.query(sql).result()
+
+
+def test_collation_of_a_column_is_refused_over_rest(bq: bigquery.Client, dataset: str) -> None:
+    column = {"name": "a", "type": "STRING", "collation": "und:ci"}
+    body = {"tableReference": {"tableId": "t"}, "schema": {"fields": [column]}}
+    with pytest.raises(BadRequest, match="The collation 'und:ci'"):
+        bq._connection.api_request(method="POST", path=f"/projects/athena/datasets/{dataset}/tables", data=body)

@@ -18,8 +18,9 @@ from athena_lab.emulator.access import Principal
 from athena_lab.emulator.catalog import State
 from athena_lab.emulator.faults import BigQueryError
 from athena_lab.emulator.policies.model import require_administrator
+from athena_lab.emulator.sql.arguments import substitute
 from athena_lab.emulator.sql.routine_text import function_text
-from athena_lab.emulator.sql.udfs import read_function, substitute
+from athena_lab.emulator.sql.udfs import read_function
 from athena_lab.emulator.types import Field, googlesql_type
 
 GOVERNANCE, MASKING_ROUTINE = "dataGovernanceType", "DATA_MASKING"

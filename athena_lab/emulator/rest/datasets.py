@@ -13,6 +13,7 @@ from athena_lab.emulator.policies.roles import DELETE_DATASET, GET_DATASET, UPDA
 from athena_lab.emulator.rest.call import Answer, Call, route
 from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.resources import check_etag, dataset_json, patched
+from athena_lab.emulator.sql.collations import refuse_collations
 
 _DERIVED = (
     "kind", "id", "etag", "selfLink", "datasetReference", "type", "creationTime", "lastModifiedTime", "isHidden",
@@ -103,6 +104,7 @@ def _replace(call: Call, name: str, resource: dict[str, Any]) -> Answer:
 
 
 def _kept(body: Any) -> dict[str, Any]:
+    refuse_collations(body)
     return {key: value for key, value in body.items() if key not in (*_DERIVED, *HIDDEN)}
 
 

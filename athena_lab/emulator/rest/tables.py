@@ -18,6 +18,7 @@ from athena_lab.emulator.rest.pages import list_page
 from athena_lab.emulator.rest.partition_summary import partition_summary
 from athena_lab.emulator.rest.resources import check_etag, patched, result_json, table_json
 from athena_lab.emulator.select import Prepared, space_for
+from athena_lab.emulator.sql.collations import refuse_collations
 from athena_lab.emulator.types import Field, duckdb_type, fields_from_json, quote, schema_json, selected
 
 _DERIVED = (
@@ -99,6 +100,7 @@ def delete(call: Call) -> Answer:
 
 
 def _kept(body: Any) -> dict[str, Any]:
+    refuse_collations(body)
     return {key: value for key, value in body.items() if key not in (*_DERIVED, *HIDDEN)}
 
 

@@ -118,8 +118,23 @@ def _dot(annotator: Any, node: exp.Expression) -> exp.Expression:
 def _bracket(annotator: Any, node: exp.Expression) -> exp.Expression:
     if node.this.is_type(exp.DType.JSON):
         return _set(annotator, node, exp.DataType.build("JSON"))
+    kind, places = node.this.type, node.expressions
+    if kind is not None and kind.this == exp.DType.STRUCT and len(places) == 1 and places[0].is_int:
+        at = int(places[0].name) - (1 if node.args.get("offset") == 1 else 0)
+        part = kind.expressions[at] if 0 <= at < len(kind.expressions) else None
+        return _set(annotator, node, part.args.get("kind") if isinstance(part, exp.ColumnDef) else part)
     made: exp.Expression = annotator._annotate_bracket(node)  # noqa: SLF001 (sqlglot's own hook)
     return made
+
+
+def _tuple(annotator: Any, node: exp.Expression) -> exp.Expression:
+    """(a, b) is a struct without names, but where it only lists."""
+    kinds = [item.type for item in node.expressions]
+    if isinstance(node.parent, exp.Values | exp.Insert) or None in kinds:
+        return node
+    return _set(
+        annotator, node, exp.DataType(this=exp.DType.STRUCT, expressions=[kind.copy() for kind in kinds], nested=True)
+    )
 
 
 def _safe(annotator: Any, node: exp.Expression) -> exp.Expression:
@@ -141,5 +156,6 @@ METADATA = {
     exp.Bracket: {"annotator": _bracket},
     exp.SafeFunc: {"annotator": _safe},
     exp.StrToTime: {"annotator": _read_time},
+    exp.Tuple: {"annotator": _tuple},
 }
 """What `annotate_types` takes; BigQuery's own with these in their places."""

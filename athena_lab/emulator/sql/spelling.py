@@ -11,6 +11,7 @@ from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.tokens import TokenType
 
 from athena_lab.emulator.faults import invalid_query
+from athena_lab.emulator.sql.collations import put_in_collations
 from athena_lab.emulator.sql.pipes import rewrite_pipes
 from athena_lab.emulator.sql.quantified import with_bracketed_arrays
 from athena_lab.emulator.sql.token_lists import is_call, made, refuse_depth
@@ -153,6 +154,22 @@ def _name_fields(select: exp.Select) -> None:
     select.set("expressions", fields)
 
 
+def _name_struct(struct: exp.Struct) -> None:
+    """A column is a field of its own name; beside named fields those without a name are called by their places."""
+    if not any(isinstance(item, exp.PropertyEQ | exp.Column | exp.Dot) for item in struct.expressions):
+        return
+    fields = []
+    for index, item in enumerate(struct.expressions, start=1):
+        is_named = isinstance(item, exp.PropertyEQ) or item.is_star
+        if is_named:
+            fields.append(item)
+            continue
+        last = item.expression if isinstance(item, exp.Dot) else item.this if isinstance(item, exp.Column) else None
+        name = last.name if isinstance(last, exp.Identifier) else f"_field_{index}"
+        fields.append(exp.PropertyEQ(this=exp.to_identifier(name, quoted=True), expression=item.copy()))
+    struct.set("expressions", fields)
+
+
 def _straight(tree: exp.Expression | None) -> exp.Expression | None:
     """Names that are words of a function's own (NFC, …) are no columns."""
     if tree is None:
@@ -161,11 +178,14 @@ def _straight(tree: exp.Expression | None) -> exp.Expression | None:
         path = node.expression
         if isinstance(path, exp.Literal) and path.is_string:
             node.set("expression", _path(str(path.this)))
+    put_in_collations(tree)
     for node in list(tree.find_all(exp.SetOperation)):
         _part(node)
     for select in tree.find_all(exp.Select):
         if select.args.get("kind") == "STRUCT":
             _name_fields(select)
+    for struct in tree.find_all(exp.Struct):
+        _name_struct(struct)
     for node in tree.find_all(exp.Normalize):
         form = node.args.get("form")
         if isinstance(form, exp.Column):

@@ -11,6 +11,7 @@ from athena_lab.emulator.catalog import State
 from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.policies.authorization import Authorization, Part
 from athena_lab.emulator.sql import spelling
+from athena_lab.emulator.sql.arguments import ColumnsOf, substitute
 from athena_lab.emulator.sql.change_tables import CALLS, changed_rows
 from athena_lab.emulator.sql.functions import refuse_unknown_functions
 from athena_lab.emulator.sql.gap_fill import gap_fill
@@ -18,7 +19,7 @@ from athena_lab.emulator.sql.namespaces import is_namespaced
 from athena_lab.emulator.sql.routine_text import function_text
 from athena_lab.emulator.sql.sessionize import sessionize
 from athena_lab.emulator.sql.typenames import standard_text
-from athena_lab.emulator.sql.udfs import Function, call_name, read_function, replace_each_call, substitute
+from athena_lab.emulator.sql.udfs import Function, call_name, read_function, replace_each_call
 
 _MAX_DEPTH = 16
 
@@ -60,7 +61,19 @@ def put_in_functions(tree: exp.Expression, space: Space, reader: Part | None = N
         _mark(made.body, own)
         return made
 
-    replace_each_call(tree, find)
+    replace_each_call(tree, find, _columns_in(space))
+
+
+def _columns_in(space: Space) -> ColumnsOf:
+    """Look stored tables' columns up: in a body they come before parameters of the same name."""
+
+    def find(table: exp.Table) -> set[str] | None:
+        names = ".".join(part.name for part in table.parts).split(".")
+        dataset = names[-2] if len(names) > 1 else space.default_dataset
+        found = space.state.tables.get((dataset or "", names[-1]))
+        return {item.name.lower() for item in found.fields} if found is not None and found.view is None else None
+
+    return find
 
 
 def _mark(body: exp.Expression, reader: Part) -> None:
@@ -104,7 +117,7 @@ def table_function(node: exp.Table, space: Space, reader: Part | None = None) ->
         raise invalid_query(f"Table function {names[-1]} is not a query.")
     refuse_unknown_functions(query, str(resource["definitionBody"]))
     _mark(query, ("routine", dataset or "", names[-1]))
-    substitute(query, arguments)
+    substitute(query, arguments, _columns_in(space))
     return query
 
 

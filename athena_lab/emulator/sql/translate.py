@@ -9,12 +9,12 @@ from sqlglot import exp
 from sqlglot.errors import ErrorLevel, SqlglotError, UnsupportedError
 
 from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
-from athena_lab.emulator.sql.by_name import leaves
 from athena_lab.emulator.sql.pivots import straighten_pivots
 from athena_lab.emulator.sql.references import Namespace, References, Sources, check_access
 from athena_lab.emulator.sql.resolve import columns_read, labels_of, name_columns, resolve
 from athena_lab.emulator.sql.rules import apply_rules, put_in_rows
 from athena_lab.emulator.sql.unnest import name_struct_unnests, straighten_unnests
+from athena_lab.emulator.sql.value_tables import open_value_tables
 from athena_lab.emulator.sql.variables import PREFIX, bind_system_variables, bind_variables, visible
 from athena_lab.emulator.types import Field, googlesql_type
 
@@ -52,10 +52,7 @@ def bind_names(tree: exp.Expression, sources: Sources, parameters: Mapping[str, 
 
 def finish(query: exp.Query, sources: Sources) -> Translation:
     """Resolve and rewrite a query whose references are replaced already."""
-    for select in leaves(query):
-        if select.args.get("kind") == "STRUCT":
-            select.set("kind", None)  # at the top a struct's fields are the result's columns
-    _open_structs(query)
+    query = open_value_tables(query, sources)
     name_struct_unnests(query)
     name_columns(query)
     resolved = resolve(query, sources)
@@ -66,17 +63,6 @@ def finish(query: exp.Query, sources: Sources) -> Translation:
     hints = tuple(_hint(item) for item in resolved.selects)
     used = parameters_in(resolved)
     return Translation(generate(apply_rules(resolved)), sources, tuple(labels), hints, read, used)
-
-
-def _open_structs(query: exp.Query) -> None:
-    """A struct's fields are columns as well where a query of structs stands in FROM, or in WITH."""
-    for select in query.find_all(exp.Select):
-        holder = select.parent
-        while isinstance(holder, exp.SetOperation):
-            holder = holder.parent
-        in_from = isinstance(holder, exp.Subquery) and isinstance(holder.parent, exp.From | exp.Join)
-        if select.args.get("kind") == "STRUCT" and (in_from or isinstance(holder, exp.CTE)):
-            select.set("kind", None)
 
 
 def rewrite(resolved: exp.Expression) -> exp.Expression:

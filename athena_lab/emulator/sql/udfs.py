@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from athena_lab.emulator.faults import invalid_query, unsupported
+from athena_lab.emulator.sql.arguments import ColumnsOf, put_in, unknown_columns
 
 JAVASCRIPT = "ATHENA_JAVASCRIPT"
 """The call that stands for a function in JavaScript: its name, body, parameters' names, then the arguments."""
@@ -81,7 +82,9 @@ def replace_calls(tree: exp.Expression, functions: Mapping[str, Function]) -> ex
     return replace_each_call(tree, lambda names: functions.get(names[0].lower()) if len(names) == 1 else None)
 
 
-def replace_each_call(tree: exp.Expression, find: Callable[[list[str]], Function | None]) -> exp.Expression:
+def replace_each_call(
+    tree: exp.Expression, find: Callable[[list[str]], Function | None], columns_of: ColumnsOf = unknown_columns
+) -> exp.Expression:
     """Replace every call whose name (its parts) `find` knows; innermost first."""
     for node in reversed(list(tree.bfs())):
         if not isinstance(node, exp.Anonymous) or node.meta.get("is_ours"):
@@ -90,7 +93,7 @@ def replace_each_call(tree: exp.Expression, find: Callable[[list[str]], Function
         made = find(names)
         if made is None:
             continue
-        new = _call(node, made)
+        new = _call(node, made, columns_of)
         if whole is tree:
             return new
         whole.replace(new)
@@ -111,7 +114,7 @@ def call_name(node: exp.Anonymous) -> tuple[exp.Expression, list[str]]:
     return whole, names
 
 
-def _call(node: exp.Anonymous, made: Function) -> exp.Expression:
+def _call(node: exp.Anonymous, made: Function, columns_of: ColumnsOf) -> exp.Expression:
     if len(node.expressions) != len(made.parameters):
         wanted = len(made.parameters)
         raise invalid_query(f"Number of arguments does not match for function {node.name}: it takes {wanted}.")
@@ -121,7 +124,7 @@ def _call(node: exp.Anonymous, made: Function) -> exp.Expression:
     }
     if made.is_javascript:
         return _javascript(made, list(arguments.values()))
-    body = substitute(made.body.copy(), arguments)
+    body = put_in(made.body.copy(), arguments, columns_of)
     return exp.Cast(this=body, to=made.returns.copy()) if made.returns is not None else body
 
 
@@ -142,13 +145,3 @@ def seclude(tree: exp.Expression, salt: str) -> None:
     for node in tree.find_all(exp.Anonymous):
         if node.meta.get("is_ours") and node.name == JAVASCRIPT:
             node.expressions[2].set("this", f"{node.expressions[2].name.partition(SALT)[0]}{SALT}{salt}")
-
-
-def substitute(body: exp.Expression, arguments: Mapping[str, exp.Expression]) -> exp.Expression:
-    """Put a call's arguments in the place of the parameters' names."""
-    for column in list(body.find_all(exp.Column)):
-        if not column.table and column.name.lower() in arguments:
-            column.replace(arguments[column.name.lower()].copy())
-        elif column.table.lower() in arguments:
-            column.replace(exp.Dot(this=arguments[column.table.lower()].copy(), expression=column.this.copy()))
-    return body

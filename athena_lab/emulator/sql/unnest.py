@@ -42,7 +42,7 @@ def name_struct_unnests(tree: exp.Expression) -> None:
     _name_scalars(tree)
     for unnest in list(tree.find_all(exp.Unnest)):
         names = _written_names(unnest)
-        if unnest.args.get("alias") is not None or not names:
+        if unnest.args.get("alias") is not None or not names or isinstance(unnest.parent, exp.In):
             continue
         element = exp.to_identifier("athena_element")
         columns = [

@@ -27,6 +27,7 @@ from athena_lab.emulator.sql.rules import (
     likes,
     namespaced,
     numbers,
+    places,
     strings,
     structs,
     substrings,
@@ -88,6 +89,7 @@ def apply_rules(tree: exp.Expression) -> exp.Expression:
     put_in_rows(tree)  # some rules write text of what is below them
     has_big = any(is_a(node, {exp.DType.BIGDECIMAL}) for node in tree.walk())
     for node in reversed(list(tree.bfs())):
+        places.align(node)
         new = _bignumeric(node) if has_big else _plain(node)
         if new is None or new is node:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from athena_lab.emulator.faults import unsupported
+from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules import namespaced
 from athena_lab.emulator.sql.rules.calls import INTEGERS, call, is_type
 from athena_lab.emulator.sql.rules.raw import raw
@@ -13,14 +13,26 @@ from athena_lab.emulator.sql.rules.texts import as_bytes
 
 def element(node: exp.Expression) -> exp.Expression | None:
     """`[OFFSET(i)]` fails outside of the array, `[SAFE_OFFSET(i)]` gives NULL."""
-    if len(node.expressions) != 1 or is_type(node.this, exp.DType.STRUCT, exp.DType.MAP):
+    if len(node.expressions) != 1 or is_type(node.this, exp.DType.MAP):
         return None
     index = node.expressions[0]
+    if is_type(node.this, exp.DType.STRUCT) and node.this.type is not None:
+        return _by_position(node, index, len(node.this.type.expressions))
     if is_json(node.this):
         return _member(node.this, index)
     if node.args.get("offset") == 1:
         index = exp.Sub(this=exp.Paren(this=index.copy()), expression=exp.Literal.number(1))
     return call("athena_safe_element" if node.args.get("safe") else "athena_element", node.this, index)
+
+
+def _by_position(node: exp.Expression, index: exp.Expression, size: int) -> exp.Expression:
+    """`struct[OFFSET(i)]`: a field by its place, which must be written out."""
+    if not isinstance(index, exp.Literal) or index.is_string:
+        raise invalid_query("Field element access is only supported for literal integer positions")
+    place = int(index.name) + (0 if node.args.get("offset") == 1 else 1)
+    if not 1 <= place <= size:
+        raise invalid_query(f"Field ordinal {place} is out of bounds in STRUCT, which has {size} fields")
+    return call("struct_extract_at", node.this, place)
 
 
 def is_json(node: exp.Expression) -> bool:

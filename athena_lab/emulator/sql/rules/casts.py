@@ -10,7 +10,8 @@ from sqlglot import exp
 from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.rules import bignumerics, patterns, ranges
 from athena_lab.emulator.sql.rules.calls import DECIMALS, FLOATS, INTEGERS, call, cast, is_a
-from athena_lab.emulator.sql.rules.raw import raw, text_of
+from athena_lab.emulator.sql.rules.places import by_place
+from athena_lab.emulator.sql.rules.raw import raw
 from athena_lab.emulator.sql.typenames import field_of_type
 from athena_lab.emulator.types import duckdb_type
 
@@ -215,36 +216,6 @@ def _inside(value: exp.Expression, to: exp.DataType) -> exp.Expression:
     inner = exp.Cast(this=value.copy(), to=to.copy())
     inner.this.type = value.type
     return convert(inner) or inner
-
-
-def by_place(value: exp.Expression, to: exp.DataType) -> exp.Expression:
-    """A struct's fields are converted by their places, whatever their names are."""
-    own = value.type
-    if own is None or not _differs(own, to):
-        return value
-    if to.this == exp.DType.ARRAY:
-        inner = _renamed("e", own.expressions[0], to.expressions[0])
-        return raw(f"list_transform({{0}}, lambda e: {inner})", value)
-    return exp.Paren(this=exp.Var(this=_renamed(text_of(value), own, to)))
-
-
-def _differs(own: exp.DataType, to: exp.DataType) -> bool:
-    if own.this != to.this or len(own.expressions) != len(to.expressions):
-        return False
-    if own.this == exp.DType.ARRAY:
-        return _differs(own.expressions[0], to.expressions[0])
-    if own.this != exp.DType.STRUCT or not all(isinstance(part, exp.ColumnDef) for part in own.expressions):
-        return False
-    return any(one.name.lower() != two.name.lower() for one, two in zip(own.expressions, to.expressions, strict=True))
-
-
-def _renamed(text: str, own: exp.DataType, to: exp.DataType) -> str:
-    names = [
-        part.name if isinstance(part, exp.ColumnDef) and part.name else f"_field_{index}"
-        for index, part in enumerate(to.expressions, start=1)
-    ]
-    parts = ", ".join(f'"{name}" := ({text})."{old.name}"' for name, old in zip(names, own.expressions, strict=True))
-    return f"CASE WHEN {text} IS NOT NULL THEN struct_pack({parts}) END"
 
 
 RULES = {exp.Cast: convert, exp.TryCast: convert}

@@ -15,7 +15,8 @@ _NUMBER_OR_NULL = "({0} <= CAST('Infinity' AS DOUBLE) OR {1} IS NULL)"
 """Beside a NULL a comparison is NULL, with NaN too."""
 
 
-def _may_be_nan(node: exp.Expression) -> bool:
+def may_be_nan(node: exp.Expression) -> bool:
+    """Tell whether a value is a FLOAT64 that is not written out."""
     inner = node.unnest() if isinstance(node, exp.Paren) else node
     return is_a(node, FLOATS) and not isinstance(inner, exp.Literal | exp.Null)
 
@@ -23,11 +24,11 @@ def _may_be_nan(node: exp.Expression) -> bool:
 def compare(node: exp.Expression) -> exp.Expression | None:
     """=, <, <=, >, >= with NaN are false: what is the greater side must be a number."""
     greater = node.expression if isinstance(node, exp.LT | exp.LTE) else node.this
-    if isinstance(node, exp.EQ) and not _may_be_nan(greater):
+    if isinstance(node, exp.EQ) and not may_be_nan(greater):
         greater = node.expression
-        if not _may_be_nan(node.this):
+        if not may_be_nan(node.this):
             return None
-    if not _may_be_nan(greater):
+    if not may_be_nan(greater):
         return None
     plain = type(node)(this=node.this.copy(), expression=node.expression.copy())
     other = node.this if greater is node.expression else node.expression
@@ -37,7 +38,7 @@ def compare(node: exp.Expression) -> exp.Expression | None:
 
 def differ(node: exp.Expression) -> exp.Expression | None:
     """!= with NaN is true."""
-    if not (_may_be_nan(node.this) and _may_be_nan(node.expression)):
+    if not (may_be_nan(node.this) and may_be_nan(node.expression)):
         return None
     plain = exp.NEQ(this=node.this.copy(), expression=node.expression.copy())
     return exp.Paren(this=exp.Or(this=plain, expression=exp.Not(this=exp.Paren(this=raw(_NUMBER, node.this)))))
@@ -46,7 +47,7 @@ def differ(node: exp.Expression) -> exp.Expression | None:
 def between(node: exp.Expression) -> exp.Expression | None:
     """BETWEEN with a NaN is false, with a NULL what both comparisons together are."""
     low, high = node.args["low"], node.args["high"]
-    if not any(_may_be_nan(item) for item in (node.this, high)):
+    if not any(may_be_nan(item) for item in (node.this, high)):
         return None
     tests = exp.GTE(this=node.this, expression=low), exp.LTE(this=node.this.copy(), expression=high)
     for test in tests:
@@ -59,14 +60,14 @@ def order(node: exp.Expression) -> exp.Expression | None:
     if any(is_type(item.this, exp.DType.RANGE, exp.DType.JSON) for item in node.expressions):
         ranked = [_ranked(item) for item in node.expressions]
         return exp.Order(this=node.this.copy() if node.this is not None else None, expressions=ranked)
-    if not any(_may_be_nan(item.this) for item in node.expressions):
+    if not any(may_be_nan(item.this) for item in node.expressions):
         return None
     if not _is_free(node):
         return _without_nan(node) if isinstance(node.parent, exp.Window) else None
     owner = node.parent if isinstance(node.parent, exp.Select) else None
     made = []
     for item in node.expressions:
-        if _may_be_nan(item.this):
+        if may_be_nan(item.this):
             first = item.copy()
             first.set("this", raw("isnan({0})", _value_of(item.this, owner)))
             first.set("desc", not item.args.get("desc"))
@@ -130,7 +131,7 @@ def least(node: exp.Expression) -> exp.Expression | None:
     if is_type(value, exp.DType.RANGE):
         name = "arg_max" if isinstance(node, exp.Max) else "arg_min"
         return call(name, value, call("athena_range_rank", value))
-    if isinstance(node, exp.Max) or not _may_be_nan(value) or isinstance(node.parent, exp.Window | exp.Filter):
+    if isinstance(node, exp.Max) or not may_be_nan(value) or isinstance(node.parent, exp.Window | exp.Filter):
         return None
     if node.find_ancestor(exp.Pivot) is not None:
         return None
@@ -142,7 +143,7 @@ def found_at(node: exp.Expression) -> exp.Expression:
     value, key, is_greatest = node.this, node.expression, isinstance(node, exp.ArgMax)
     if is_type(key, exp.DType.RANGE):
         key = call("athena_range_rank", key)
-    elif _may_be_nan(key):  # NaN comes first, but no row's key equals it
+    elif may_be_nan(key):  # NaN comes first, but no row's key equals it
         value = raw("CASE WHEN NOT isnan({1}) THEN {0} END", value, key)
         key = key if is_greatest else raw("CASE WHEN {0} IS NOT NULL THEN row(NOT isnan({0}), {0}) END", key)
     return call("arg_max_null" if is_greatest else "arg_min_null", value, key)
@@ -150,7 +151,7 @@ def found_at(node: exp.Expression) -> exp.Expression:
 
 def least_of(node: exp.Expression) -> exp.Expression | None:
     """LEAST of a NaN and anything is NaN."""
-    doubtful = [item for item in (node.this, *node.expressions) if _may_be_nan(item)]
+    doubtful = [item for item in (node.this, *node.expressions) if may_be_nan(item)]
     if not doubtful:
         return None
     tests = " OR ".join(f"isnan({{{index}}})" for index in range(1, len(doubtful) + 1))

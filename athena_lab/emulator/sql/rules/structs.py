@@ -8,7 +8,7 @@ from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.sql.by_name import leaves
 from athena_lab.emulator.sql.rules import comparisons
 from athena_lab.emulator.sql.rules.calls import call, is_type
-from athena_lab.emulator.sql.rules.casts import by_place
+from athena_lab.emulator.sql.rules.places import by_place
 from athena_lab.emulator.sql.rules.raw import raw
 
 
@@ -37,6 +37,7 @@ def _parts(node: exp.Expression) -> list[exp.Expression] | None:
 def equal(left: exp.Expression, right: exp.Expression) -> exp.Expression:
     """Compare two values: structs are equal if their fields are, NULL where one of them is not known."""
     if not (_is_struct(left) and _is_struct(right)):
+        _refuse_arrays("Equality", left, right)
         plain = exp.EQ(this=left.copy(), expression=right.copy())
         plain.this.type, plain.expression.type = left.type, right.type
         return comparisons.compare(plain) or exp.Paren(this=plain)
@@ -59,6 +60,35 @@ def _ranked(node: exp.Expression) -> exp.Expression | None:
     return type(node)(this=ranks[0], expression=ranks[1])
 
 
+def _refuse_arrays(what: str, *sides: exp.Expression) -> None:
+    for side in sides:
+        if is_type(side, exp.DType.ARRAY) and side.type is not None:
+            kind = side.type.sql("bigquery")
+            raise invalid_query(f"{what} is not defined for arguments of type {kind}")
+
+
+def chosen(node: exp.Expression) -> exp.Expression | None:
+    """`CASE struct WHEN struct THEN …` compares as `=` does."""
+    value = node.this
+    if value is None:
+        return None
+    _refuse_arrays("Equality", value)
+    if not _is_struct(value) and not comparisons.may_be_nan(value):
+        return None
+    branches = [exp.If(this=equal(value, item.this), true=item.args["true"].copy()) for item in node.args["ifs"]]
+    default = node.args.get("default")
+    return exp.Case(ifs=branches, default=default.copy() if default is not None else None)
+
+
+def unless_equal(node: exp.Expression) -> exp.Expression | None:
+    """NULLIF compares as `=` does."""
+    _refuse_arrays("NULLIF", node.this)
+    if not _is_struct(node.this) and not comparisons.may_be_nan(node.this):
+        return None
+    branch = exp.If(this=equal(node.this, node.expression), true=exp.Null())
+    return exp.Case(ifs=[branch], default=node.this.copy())
+
+
 def compare(node: exp.Expression) -> exp.Expression | None:
     """`=` and `!=` of structs and ranges."""
     ranked = _ranked(node)
@@ -68,6 +98,7 @@ def compare(node: exp.Expression) -> exp.Expression | None:
     if _is_struct(left) and _is_struct(right):
         made = equal(left, right)
         return exp.Not(this=made) if isinstance(node, exp.NEQ) else made
+    _refuse_arrays("Equality" if isinstance(node, exp.EQ) else "Inequality", left, right)
     return comparisons.differ(node) if isinstance(node, exp.NEQ) else comparisons.compare(node)
 
 
@@ -96,13 +127,15 @@ def ordered(node: exp.Expression) -> exp.Expression | None:
     """Ranges have an order of their own, in which no bound is the least start and the greatest end."""
     if is_type(node.this, exp.DType.RANGE):
         return type(node)(**{key: call("athena_range_rank", node.args[key]) for key in ("this", "expression")})
+    _refuse_arrays("Less than" if isinstance(node, exp.LT | exp.LTE) else "Greater than", node.this, node.expression)
     if _is_struct(node.this):
-        raise unsupported("An order of STRUCTs")
+        raise invalid_query("An order is not defined for arguments of type STRUCT")
     return _ranked(node) or comparisons.compare(node)
 
 
 def among(node: exp.Expression) -> exp.Expression | None:
     """`struct IN (struct, …)`, `struct IN UNNEST(…)` and `struct IN (SELECT …)`."""
+    _refuse_arrays("IN", node.this)
     if not _is_struct(node.this):
         return None
     items, unnest, query = node.expressions, node.args.get("unnest"), node.args.get("query")
@@ -156,10 +189,16 @@ def united(node: exp.Expression) -> exp.Expression | None:
     if not (isinstance(left, exp.Query) and isinstance(right, exp.Query)):
         return None
     kinds = [item.type for item in left.selects]
-    if len(kinds) != len(right.selects):
-        return None
-    for query in leaves(right):
-        for kind, item in zip(kinds, query.selects, strict=True):
+    if len(kinds) == len(right.selects):
+        _place_rows(right, kinds)
+    return None
+
+
+def _place_rows(query: exp.Expression, kinds: list[exp.DataType | None]) -> None:
+    for leaf in leaves(query):
+        if leaf.args.get("kind") == "STRUCT":
+            continue  # spelling.py has named its fields
+        for kind, item in zip(kinds, leaf.selects, strict=True):
             inner = item.unalias()
             if kind is None or inner.type is None:
                 continue
@@ -167,7 +206,6 @@ def united(node: exp.Expression) -> exp.Expression | None:
             if placed is not inner:
                 placed.type = kind
                 inner.replace(placed)
-    return None
 
 
 RULES = {
@@ -180,6 +218,8 @@ RULES = {
     exp.NullSafeEQ: told_apart,
     exp.NullSafeNEQ: told_apart,
     exp.In: among,
+    exp.Case: chosen,
+    exp.Nullif: unless_equal,
     exp.Union: united,
     exp.Except: united,
     exp.Intersect: united,
