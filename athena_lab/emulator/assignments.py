@@ -10,9 +10,10 @@ from sqlglot import exp
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.faults import invalid_query, unsupported
 from athena_lab.emulator.limits import limited
+from athena_lab.emulator.select import without_nulls
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, is_by_ingestion
 from athena_lab.emulator.sql.values import written_value
-from athena_lab.emulator.types import Field, duckdb_type, googlesql_type, quote
+from athena_lab.emulator.types import Field, duckdb_type, quote
 
 
 def columns_of(target: Table) -> dict[str, Field]:
@@ -27,7 +28,7 @@ def put_in_defaults(target: Table, then: exp.Expression) -> None:
     """Write DEFAULT, wherever an UPDATE, a MERGE's UPDATE or a MERGE's INSERT says it, as the column's default."""
     if isinstance(then, exp.Update):
         for item in then.expressions:
-            column = columns_of(target)[path_of(target, item, "")[0]]
+            column = _field_at(target, path_of(target, item, ""))
             item.set("expression", written_value(item.expression, column))
     elif isinstance(then, exp.Insert) and isinstance(then.expression, exp.Tuple):
         named = [item.name.lower() for item in then.this.expressions] if then.this is not None else []
@@ -38,6 +39,26 @@ def put_in_defaults(target: Table, then: exp.Expression) -> None:
             raise invalid_query(f"Inserted row has wrong column count; Has {given}, expected {len(columns)}")
         values = zip(then.expression.expressions, columns, strict=True)
         then.set("expression", exp.Tuple(expressions=[written_value(item, column) for item, column in values]))
+
+
+def spell_row(target: Table, then: exp.Expression, source: str) -> None:
+    """Write a MERGE's INSERT ROW as the columns that it takes from the source."""
+    if isinstance(then, exp.Insert) and isinstance(then.this, exp.Var):
+        names = [exp.to_identifier(item.name, quoted=True) for item in target.fields]
+        then.set("this", exp.Tuple(expressions=[exp.column(name.copy()) for name in names]))
+        values = [exp.column(name, table=exp.to_identifier(source, quoted=True)) for name in names]
+        then.set("expression", exp.Tuple(expressions=values))
+
+
+def _field_at(target: Table, path: tuple[str, ...]) -> Field:
+    """Give the column or the field of a struct that a path names; refuse one that is not there."""
+    found = columns_of(target)[path[0]]
+    for name in path[1:]:
+        inner = next((part for part in found.fields if part.name.lower() == name), None)
+        if inner is None or found.is_repeated:
+            raise invalid_query(f"Field name {name} does not exist in {found.name}")
+        found = inner
+    return found
 
 
 def path_of(target: Table, item: exp.Expression, alias: str) -> tuple[str, ...]:
@@ -77,7 +98,7 @@ def assigned(target: Table, alias: str, pairs: Iterable[tuple[tuple[str, ...], s
 def _value(item: Field, before: str, value: Any) -> str:
     """Give the expression of a column's or field's new value: all of it, or some of its fields."""
     if not isinstance(value, dict):
-        return limited(str(value), item)
+        return without_nulls(limited(str(value), item), item)
     if item.type != "RECORD" or item.is_repeated:
         raise invalid_query(f"Cannot access a field of {item.name}, which is no STRUCT")
     missing = set(value) - {part.name.lower() for part in item.fields}
@@ -88,6 +109,4 @@ def _value(item: Field, before: str, value: Any) -> str:
         old = f"({before}).{quote(part.name)}"
         name = part.name.lower()
         parts.append(f"{quote(part.name)}: {_value(part, old, value[name]) if name in value else old}")
-    made = f"CAST({{{', '.join(parts)}}} AS {duckdb_type(item)})"
-    said = f"Cannot set field of NULL {googlesql_type(item)}".replace("'", "''")
-    return f"CASE WHEN {before} IS NULL THEN athena_error('{said}') ELSE {made} END"
+    return f"CAST({{{', '.join(parts)}}} AS {duckdb_type(item)})"

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from athena_lab.emulator.assignments import assigned, columns_of, path_of, put_in_defaults
+from athena_lab.emulator.assignments import assigned, columns_of, path_of, put_in_defaults, spell_row
 from athena_lab.emulator.catalog import Table
 from athena_lab.emulator.dml_plans import Plan
 from athena_lab.emulator.estimates import read_bytes
@@ -17,7 +17,7 @@ from athena_lab.emulator.limits import limited
 from athena_lab.emulator.physical import NOW, SINCE
 from athena_lab.emulator.policies.protection import Protection, require_all_rows, require_raw
 from athena_lab.emulator.policies.roles import GET_DATA, UPDATE_DATA
-from athena_lab.emulator.select import Preparer
+from athena_lab.emulator.select import Preparer, without_nulls
 from athena_lab.emulator.sql.pseudo import PARTITION_TIME, partition_unit
 from athena_lab.emulator.sql.references import Namespace, References, check_access
 from athena_lab.emulator.sql.resolve import columns_read, resolve
@@ -153,6 +153,7 @@ class _Builder:
         node, using = statement.this, statement.args["using"]
         target = self._target(node)
         for when in statement.args["whens"].expressions:
+            spell_row(target, when.args["then"], using.alias_or_name)
             put_in_defaults(target, when.args["then"])
         both: list[exp.Expression] = []
         only_source: list[exp.Expression] = []
@@ -172,7 +173,7 @@ class _Builder:
         for when in whens:
             pool = matched if when.args.get("matched") or when.args.get("source") else unmatched
             texts = [_text(next(pool)) for _ in _merge_expressions(when)]
-            clauses.append(self._clause(target, node, when, texts, using))
+            clauses.append(self._clause(target, node, when, texts))
             if not isinstance(when.args["then"], exp.Insert):
                 condition = texts[0] if when.args.get("condition") is not None else "true"
                 changing.append((bool(when.args.get("matched")), condition))
@@ -185,9 +186,7 @@ class _Builder:
             made.check = _twice(_alias(node), f"{target.physical} AS {_alias(node)}, {source}", condition)
         return made
 
-    def _clause(
-        self, target: Table, node: exp.Table, when: exp.Expression, texts: list[str], using: exp.Expression
-    ) -> str:
+    def _clause(self, target: Table, node: exp.Table, when: exp.Expression, texts: list[str]) -> str:
         head = "WHEN MATCHED" if when.args.get("matched") else "WHEN NOT MATCHED"
         if when.args.get("source"):
             head += " BY SOURCE"
@@ -201,16 +200,11 @@ class _Builder:
             paths = [path_of(target, item, node.alias_or_name) for item in then.expressions]
             sets = assigned(target, _alias(node), zip(paths, rest, strict=True))
             return f"{head} THEN UPDATE SET {sets}, {SINCE} = {NOW}"
-        if isinstance(then.this, exp.Var):
-            columns = ", ".join(quote(item.name) for item in target.fields)
-            source = quote(using.alias_or_name)
-            values = ", ".join(limited(f"{source}.{quote(item.name)}", item) for item in target.fields)
-            return f"{head} THEN INSERT ({columns}) VALUES ({values})"  # noqa: S608 (translated)
         named = [item.name for item in then.this.expressions] if then.this is not None else []
         fields = self._columns(target, named)
         missing = self._missing(target, fields)
         columns = ", ".join(quote(item.name) for item in fields + missing)
-        rest = [limited(text, item) for text, item in zip(rest, fields, strict=True)]
+        rest = [without_nulls(limited(text, item), item) for text, item in zip(rest, fields, strict=True)]
         return f"{head} THEN INSERT ({columns}) VALUES ({', '.join(rest + self._default_texts(missing))})"  # noqa: S608
 
     # -- parts

@@ -207,8 +207,8 @@ def converted_text(name: str, own: Field, column: Field) -> str:
     return str(to_big(value).sql("duckdb"))
 
 
-def _without_nulls(value: str, item: Field) -> str:
-    """Arrays may have NULLs until they are given out: then BigQuery fails."""
+def without_nulls(value: str, item: Field) -> str:
+    """Give the text of a value that is given out or stored: until then arrays may have NULLs, then BigQuery fails."""
     found = _null_tests(value, item)
     if not found:
         return value
@@ -246,7 +246,7 @@ def _cast_all(sql: str, fields: tuple[Field, ...], kinds: list[Any]) -> str:
     for name, item, kind in zip(names, fields, kinds, strict=True):
         value = name if is_exact(item, kind) else f"CAST({name} AS {duckdb_type(item)})"
         value = _within_range(value, item)
-        value = _without_nulls(value, item)
+        value = without_nulls(value, item)
         value = f"coalesce({value}, []::{duckdb_type(item)})" if item.is_repeated else value
         columns.append(f"{value} AS {quote(item.name)}")
     return f"SELECT {', '.join(columns)} FROM ({sql}) AS q({', '.join(names)})"  # noqa: S608 (our own translation)

@@ -21,8 +21,7 @@ def put_in_collations(tree: exp.Expression) -> None:
         node.replace(node.this)
     for holder in tree.find_all(exp.DataType, exp.AlterColumn):
         _check(holder.args.get("collate"))
-        if holder.args.get("collate") is not None:
-            holder.set("collate", None)
+        holder.set("collate", None)
     for clause in list(tree.find_all(exp.CollateColumnConstraint, exp.CollateProperty)):
         _check(clause.this)
         (clause.parent if isinstance(clause, exp.CollateColumnConstraint) else clause).pop()
@@ -42,6 +41,6 @@ def refuse_collations(resource: Any) -> None:
 
 
 def _check(name: exp.Expression | None) -> None:
-    if name is None or (isinstance(name, exp.Literal) and name.this in _BINARY):
+    if not isinstance(name, exp.Expression) or (isinstance(name, exp.Literal) and name.this in _BINARY):
         return
     raise unsupported(f"The collation {name.sql('bigquery')}")

@@ -15,13 +15,13 @@ def written_value(item: exp.Expression, column: Field) -> exp.Expression:
     if isinstance(item, exp.Column | exp.Var) and item.name.upper() == "DEFAULT":
         default = column.extras.get("defaultValueExpression")
         made = exp.Null() if default is None else _default(str(default), column.name)
-    return _as_bignumeric(made, column)
+    return _converted(made, column)
 
 
-def _as_bignumeric(value: exp.Expression, column: Field) -> exp.Expression:
-    """DuckDB itself would take a number for that of 10^-38."""
+def _converted(value: exp.Expression, column: Field) -> exp.Expression:
+    """DuckDB itself would match structs by names, and take a number for a BIGNUMERIC of 10^-38."""
     kind = googlesql_type(column)
-    if "BIGNUMERIC" not in kind:
+    if "BIGNUMERIC" not in kind and "STRUCT<" not in kind:
         return value
     return exp.Cast(this=value, to=exp.DataType.build(kind, dialect="bigquery"))
 

@@ -29,7 +29,13 @@ CREATE OR REPLACE FUNCTION golden.count_of(id INT64) AS ((SELECT COUNT(*) FROM g
 SELECT golden.count_of(1)  =>  2
 CREATE TEMP FUNCTION e(a FLOAT64) AS (a = a); SELECT e(RAND())  =>  true
 CREATE OR REPLACE TABLE golden.boxes AS SELECT 1 AS id, STRUCT(1 AS w, 2 AS h) AS size UNION ALL SELECT 2, NULL
-UPDATE golden.boxes SET size.w = 9 WHERE TRUE  =>  ERR
-UPDATE golden.boxes SET size.w = 9 WHERE size IS NOT NULL
-SELECT * FROM golden.boxes ORDER BY id  =>  1 | {9, 2} // 2 | None
+UPDATE golden.boxes SET size.w = 9 WHERE TRUE
+SELECT * FROM golden.boxes ORDER BY id  =>  1 | {9, 2} // 2 | {9, None}
 SELECT x FROM UNNEST(['b', 'B']) AS x ORDER BY x COLLATE 'binary'  =>  B // b
+UPDATE golden.boxes SET size = STRUCT(3 AS h, 4 AS w) WHERE id = 1
+MERGE golden.boxes AS b USING (SELECT 2 AS id, STRUCT(7 AS h, 8 AS w) AS size UNION ALL SELECT 3, (5, 6)) AS q ON b.id = q.id WHEN MATCHED THEN UPDATE SET size = q.size WHEN NOT MATCHED THEN INSERT ROW
+SELECT * FROM golden.boxes ORDER BY id  =>  1 | {3, 4} // 2 | {7, 8} // 3 | {5, 6}
+CREATE OR REPLACE TABLE golden.lists AS SELECT 1 AS id, [1, 2] AS xs
+UPDATE golden.lists SET xs = [1, NULL] WHERE TRUE  =>  ERR
+MERGE golden.lists AS l USING (SELECT 2 AS id) AS q ON l.id = q.id WHEN NOT MATCHED THEN INSERT VALUES (q.id, [NULL])  =>  ERR
+SELECT * FROM golden.lists  =>  1 | [1, 2]
