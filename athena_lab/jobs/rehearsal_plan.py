@@ -99,8 +99,8 @@ def homeless_writes(writes: Iterable[str], absent: Collection[str]) -> tuple[Ref
     """Tell of the written tables whose dataset there is not: writing them fails, as in a job that does not make it."""
     return tuple(
         RefusedWrite(
-            text=f"'{table}' is in the dataset '{dataset_of(table)}', which there is not, so that writing it fails, as in "
-            "a job that does not make the dataset itself. Make it first, outside the notebook."
+            text=f"'{table}' is in the dataset '{dataset_of(table)}', which there is not, so that writing it fails, "
+            "as in a job that does not make the dataset itself. Make it first, outside the notebook."
         )
         for table in writes
         if not _is_foreign(table) and dataset_of(table) in absent
