@@ -56,7 +56,7 @@ def search(data: str, query: str, analyzer: str, scope: str) -> bool:
 
     What stands in backticks must stand in one text as it is there: the same tokens, one after the other.
     """
-    texts = _texts(json.loads(data), scope)
+    texts = _texts(_loaded(data), scope)
     if analyzer.upper() == "NO_OP_ANALYZER":
         return query in texts
     phrases = [analyze(phrase, analyzer, "") for phrase in _PHRASE.findall(query)]
@@ -87,11 +87,21 @@ def _texts(value: Any, scope: str) -> list[str]:
 
 def contains_substr(data: str, query: str, scope: str) -> bool | None:
     """CONTAINS_SUBSTR in a value given as JSON: NULL where it is not found, but something is NULL."""
-    value, wanted = json.loads(data), _plain(query)
+    value, wanted = _loaded(data), _plain(query)
     texts = _parts(value, scope)
     if any(text is not None and wanted in _plain(text) for text in texts):
         return True
     return None if None in texts else False
+
+
+def _loaded(data: str) -> Any:
+    """Read a value's JSON; a STRUCT whose fields have no names of their own is read as the list of its values."""
+    return json.loads(data, object_pairs_hook=_members)
+
+
+def _members(pairs: list[tuple[str, Any]]) -> Any:
+    named = dict(pairs)
+    return named if len(named) == len(pairs) else [value for _, value in pairs]
 
 
 def _plain(text: str) -> str:

@@ -11,8 +11,9 @@ from sqlglot.optimizer.pushdown_projections import pushdown_projections
 from sqlglot.optimizer.qualify import qualify
 
 from athena_lab.emulator.catalog import Table
-from athena_lab.emulator.faults import BigQueryError, invalid_query
+from athena_lab.emulator.faults import BigQueryError, invalid_query, unsupported
 from athena_lab.emulator.sql.by_name import match_names
+from athena_lab.emulator.sql.doubles import name_shown, refuse_doubles, refuse_structs_of_doubles, tell_apart
 from athena_lab.emulator.sql.function_types import METADATA
 from athena_lab.emulator.sql.grouping import mark_written_keys, straighten_groups
 from athena_lab.emulator.sql.references import Sources, refuse_strays
@@ -62,7 +63,10 @@ def resolve(query: exp.Query, sources: Sources) -> exp.Query:
     try:
         made = qualify(query, schema=schema, dialect="bigquery")
         refuse_strays(made)
-        _refuse_doubles(made)
+        refuse_doubles(made)
+        if tell_apart(made):
+            made = qualify(made, schema=schema, dialect="bigquery")
+            refuse_structs_of_doubles(made)
         straighten_groups(made)
         made = annotate_types(made, schema=schema, expression_metadata=METADATA, dialect="bigquery")
         if unify_set_operations(made):
@@ -70,27 +74,11 @@ def resolve(query: exp.Query, sources: Sources) -> exp.Query:
         return made
     except OptimizeError as error:
         raise _name_fault(query, error) from error
+    except AssertionError as error:  # of the vendor's, who numbers columns before a star is told apart
+        message = "ORDER BY or GROUP BY a number over a star with two columns of one name"
+        raise unsupported(message) from error
     except SqlglotError as error:
         raise invalid_query(f"The statement cannot be resolved: {error}") from error
-
-
-def _refuse_doubles(query: exp.Expression) -> None:
-    """Refuse a column of a query in FROM or WITH that has two columns of that name."""
-    doubles: dict[str, set[str]] = {}
-    for node in query.find_all(exp.Subquery, exp.CTE):
-        names = (
-            [item.alias_or_name.casefold() for item in node.this.selects] if isinstance(node.this, exp.Query) else []
-        )
-        if len(set(names)) < len(names):
-            doubles[node.alias.casefold()] = {name for name in names if names.count(name) > 1}
-    if not doubles:
-        return
-    for table in query.find_all(exp.Table):
-        if table.name.casefold() in doubles:
-            doubles[table.alias_or_name.casefold()] = doubles[table.name.casefold()]
-    for column in query.find_all(exp.Column):
-        if column.name.casefold() in doubles.get(column.table.casefold(), ()):
-            raise invalid_query(f"Column name {column.name} is ambiguous")
 
 
 def _name_fault(query: exp.Query, error: OptimizeError) -> BigQueryError:
@@ -123,7 +111,7 @@ def labels_of(query: exp.Query, sources: Sources) -> list[str]:
             spelled.setdefault(alias.meta["label"].lower(), alias.meta["label"])
     labels = []
     for item in query.selects:
-        name = item.alias_or_name
+        name = name_shown(item.alias_or_name)
         labels.append(str(item.meta.get("label") or spelled.get(name.lower(), name)))
     return labels
 

@@ -42,3 +42,9 @@ WITH t AS (SELECT 1 AS x, 2 AS x, 3 AS y) SELECT y FROM t  =>  3
 WITH t AS (SELECT 1 AS x, 2 AS x, 3 AS y) SELECT t.x FROM t  =>  ERR Column name x is ambiguous
 SELECT 1 UNION ALL SELECT 2 UNION ALL SELECT 3 ORDER BY 1  =>  1 // 2 // 3
 SELECT CAST(DATE '2018-02-15' AS STRING FORMAT 'DAY Q')  =>  ERR
+SELECT * FROM (SELECT a.*, b.* FROM (SELECT 1 AS x) AS a, (SELECT 2 AS X, 3 AS y) AS b)  =>  1 | 2 | 3
+WITH t AS (SELECT 1 AS x, 2 AS x UNION ALL SELECT 3, 4), u AS (SELECT * FROM t) SELECT *, 5 AS z FROM u WHERE TRUE  =>  1 | 2 | 5 // 3 | 4 | 5
+WITH t AS (SELECT 1 AS x, 2 AS x, 3 AS y) SELECT * EXCEPT (x) FROM t  =>  3
+WITH t AS (SELECT 1 AS x, 2 AS x) SELECT * FROM t WHERE x = 1  =>  ERR Column name x is ambiguous
+WITH t AS (SELECT 1 AS x, 2 AS x) SELECT * REPLACE (9 AS x) FROM t  =>  ERR Column name x is ambiguous
+SELECT ARRAY(SELECT AS STRUCT * FROM (SELECT 1 AS x, 2 AS x))  =>  ERR Duplicate column names in the result are not supported. Found duplicate(s): x

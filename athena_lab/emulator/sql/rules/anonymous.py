@@ -42,7 +42,7 @@ def _search(given: Arguments) -> exp.Expression:
         raise unsupported("SEARCH with analyzer_options")
     analyzer = found.get("analyzer", exp.Literal.string("LOG_ANALYZER"))
     scope = found.get("json_scope", exp.Literal.string("JSON_VALUES"))
-    return call("athena_search", json_of(plain[0]), plain[1], analyzer, scope)
+    return call("athena_search", json_of(plain[0], is_string=True), plain[1], analyzer, scope)
 
 
 def _text_analyze(given: Arguments) -> exp.Expression:
@@ -95,7 +95,7 @@ def contains(node: exp.Expression) -> exp.Expression:
     value, query = _unlowered(node.this), _unlowered(node.expression)
     scope = node.args.get("json_scope")
     scope = flag(scope, default=True) if scope is not None else exp.Literal.string("JSON_VALUES")
-    in_python = call("athena_contains_substr", json_of(value), query, scope)
+    in_python = call("athena_contains_substr", json_of(value, is_string=True), query, scope)
     if not is_type(value, exp.DType.TEXT, exp.DType.VARCHAR):
         return in_python
     return raw(

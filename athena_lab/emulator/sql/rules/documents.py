@@ -209,9 +209,9 @@ def append(node: exp.Expression) -> exp.Expression:
     return raw("CAST({0} AS JSON)", made, kind="JSON")
 
 
-def json_of(value: exp.Expression) -> exp.Expression:
-    """Give a value's JSON text."""
-    return exp.Var(this=f"coalesce({written(text_of(value), value.type)}, 'null')")
+def json_of(value: exp.Expression, *, is_string: bool = False) -> exp.Expression:
+    """Give a value's JSON text; all of a STRUCT's fields, also those without a name, are in TO_JSON_STRING's."""
+    return exp.Var(this=f"coalesce({written(text_of(value), value.type, is_string=is_string)}, 'null')")
 
 
 def written(text: str, kind: exp.DataType | None, *, is_string: bool = False) -> str:
@@ -222,22 +222,24 @@ def written(text: str, kind: exp.DataType | None, *, is_string: bool = False) ->
         inner = written("e", kind.expressions[0] if kind.expressions else None, is_string=is_string)
         made = f"array_to_string(list_transform({text}, lambda e: coalesce({inner}, 'null')), ',')"
         return f"'[' || {made} || ']'"
-    if kind.this == exp.DType.STRUCT:
-        parts = [part for part in kind.expressions if isinstance(part, exp.ColumnDef)]
-        if len(parts) != len(kind.expressions) or not parts:
-            return f"CAST(to_json({text}) AS VARCHAR)"
-        return _object(text, parts, is_string=is_string)
+    if kind.this == exp.DType.STRUCT and kind.expressions:
+        return _object(text, kind.expressions, is_string=is_string)
     return _scalar(text, kind, is_string=is_string)
 
 
-def _object(text: str, parts: list[exp.ColumnDef], *, is_string: bool) -> str:
-    members = []
-    for part in parts if is_string else sorted(parts, key=lambda item: item.name):
-        name = part.name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
-        value = written(f'({text})."{part.name}"', part.args.get("kind"), is_string=is_string)
-        members.append(f"'\"{name}\":' || coalesce({value}, 'null')")
-    joined = " || ',' || ".join(members)
-    return f"CASE WHEN {text} IS NULL THEN NULL ELSE '{{' || {joined} || '}}' END"
+def _object(text: str, parts: list[exp.Expression], *, is_string: bool) -> str:
+    """Write a STRUCT, which is evaluated once; a field without a name has the key "", and JSON has a key once."""
+    members: dict[str, str] = {}
+    for index, part in enumerate(parts, start=1):
+        is_named = isinstance(part, exp.ColumnDef)
+        kind = part.args.get("kind") if is_named else part
+        name = part.name if is_named and part.name != f"_field_{index}" else ""
+        value = written(f"struct_extract_at(s, {index})", kind, is_string=is_string)
+        key = name.replace("\\", "\\\\").replace('"', '\\"').replace("'", "''")
+        members.setdefault(f"{index} {name}" if is_string else name, f"'\"{key}\":' || coalesce({value}, 'null')")
+    joined = " || ',' || ".join(members[name] for name in (members if is_string else sorted(members)))
+    made = f"CASE WHEN s IS NULL THEN NULL ELSE '{{' || {joined} || '}}' END"
+    return f"list_extract(list_transform([{text}], lambda s: {made}), 1)"
 
 
 def _scalar(text: str, kind: exp.DataType, *, is_string: bool) -> str:
