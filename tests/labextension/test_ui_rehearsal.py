@@ -60,7 +60,7 @@ def test_a_rehearsal_is_followed_to_its_tables_and_found_again(open_notebook, ga
     expect(form.get_by_role("button", name="Deploy")).to_be_enabled()
     shoot(page, "rehearsal-running")
     expect(form.locator(".jp-Athena-standing")).to_have_text(re.compile(r"^Rehearsed \d\d:\d\d, succeeded$"))
-    expect(cells.get_by_role("row", name=re.compile(r"^2 %%athena done 0\.80 s$"))).to_be_visible()
+    expect(cells.get_by_role("row", name=re.compile(r"^2 INSERT INTO sales\.daily .* done 0\.80 s$"))).to_be_visible()
     tables = section.get_by_role("table", name="Tables that the rehearsal wrote")
     daily = tables.get_by_role("row", name=re.compile("^sales.daily "))
     expect(daily).to_contain_text(re.compile("1,200 → 1,230"))
@@ -109,7 +109,7 @@ def test_refusals_failures_and_a_stop_are_said_with_what_to_do(open_notebook, ga
     expect(section.get_by_role("alert")).to_have_count(0)
     expect(section.get_by_text("Cell 2: NotFoundError: no table 'sales.missing'.")).to_be_visible()
     expect(section.get_by_role("list", name="Refused writes")).to_have_text(f"Cell 2: {REFUSED}")
-    expect(section.get_by_role("row", name=re.compile("^3 %%athena not run"))).to_be_visible()
+    expect(section.get_by_role("row", name=re.compile("^3 CREATE OR REPLACE TABLE sales.peaks .* not run"))).to_be_visible()
     show(section)
     shoot(page, "rehearsal-failed-dark")
 

@@ -106,6 +106,15 @@ def test_a_failed_rehearsal_ends_with_one_and_says_why(athena, front, file):
     assert athena("rehearse", file, "--json")[:2][1]["state"] == "failed"
 
 
+@pytest.fixture
+def heeded_interrupts():
+    """Heed SIGINT also where the tests run in the background of a shell, which lets it be ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heeded_interrupts")
 def test_an_interrupt_asks_to_cancel_and_waits_for_the_end(athena, front, file):
     front.steps = (GOOD[0],)
     interrupts = [True]

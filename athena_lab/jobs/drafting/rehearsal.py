@@ -62,9 +62,9 @@ def follow(gateway: GatewayClient, rehearsal: Rehearsal, tell: Tell, bundle: Bun
 
 
 def settled(gateway: GatewayClient, ended: Rehearsal) -> Rehearsal:
-    """Give a rehearsal that has ended with what it billed and what was refused, if the warehouse tells it soon."""
+    """Give a rehearsal that succeeded with what it billed and what was refused, if the warehouse tells it soon."""
     deadline = time.monotonic() + _SETTLE_S
-    while ended.billed_bytes is None and time.monotonic() < deadline:
+    while has_succeeded(ended) and ended.billed_bytes is None and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
         ended = gateway.get_rehearsal(ended.id)
     return ended
