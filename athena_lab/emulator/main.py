@@ -135,6 +135,7 @@ def _serve(warehouse: Warehouse, guard: Guard, listener: socket.socket, argument
         lifespan="off",
         timeout_graceful_shutdown=_GRACE_S,
         server_header=False,
+        proxy_headers=False,
     )
     server = _Server(config)
     for number in (signal.SIGTERM, signal.SIGINT):

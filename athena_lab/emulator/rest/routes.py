@@ -33,6 +33,7 @@ async def _projects(request: Request) -> Response:
 
 
 ROUTES: tuple[Route, ...] = (
+    *jobs.ROUTES,  # first, because they are asked most and routes are tried in turn
     Route("/bigquery/v2/projects", _projects, methods=["GET"]),
     route("/serviceAccount", "GET", _service_account),
     *datasets.ROUTES,
@@ -40,7 +41,6 @@ ROUTES: tuple[Route, ...] = (
     *tables.ROUTES,
     *routines.ROUTES,
     *data.ROUTES,
-    *jobs.ROUTES,
     *uploads.ROUTES,
 )
 
