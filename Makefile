@@ -1,6 +1,6 @@
 # Every target makes its own environment first; nothing but Python 3.11+, git and the internet is needed.
 .DEFAULT_GOAL := help
-.PHONY: help lab test check clients clients-all bench corpus conformance story story-real soak clients clean environment labextension format openapi
+.PHONY: help lab test check clients clients-all bench corpus conformance story story-real soak clean environment labextension format openapi
 PY := .venv/bin/python
 ARGS ?=
 ONLY ?=
